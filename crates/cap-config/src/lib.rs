@@ -1,0 +1,1 @@
+//! wasi:config and wasi:logging for components.

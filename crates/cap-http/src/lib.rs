@@ -1,0 +1,1 @@
+//! HTTP for components: ingress on hyper, pooled and policed egress.

@@ -1,0 +1,1 @@
+//! wasi:keyvalue for components: one WIT adapter, backends behind a small trait.

@@ -1,0 +1,195 @@
+//! The names people choose: one newtype for each, one parser for all.
+//!
+//! Names become NATS subject tokens and key-value keys (v1 wire reference §1), so the alphabet is the one that is
+//! safe in both: ASCII letters, digits, `-` and `_`.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// Longest accepted name in bytes. Subjects carry two names and a function name and stay far below the 4 KiB
+/// control line of a NATS server.
+const MAX_LEN: usize = 256;
+
+/// A name that cannot be used, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// The name has no characters.
+    #[error("{kind} must not be empty")]
+    Empty {
+        /// What the name would have named, for example `component id`.
+        kind: &'static str,
+    },
+    /// The name is longer than 256 bytes.
+    #[error("{kind} has {len} bytes, the limit is {MAX_LEN}")]
+    TooLong {
+        /// What the name would have named.
+        kind: &'static str,
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// The name has a character that is not allowed in it.
+    #[error("{kind} `{name}` contains {character:?}; {allowed} are allowed")]
+    Character {
+        /// What the name would have named.
+        kind: &'static str,
+        /// The name as it was written.
+        name: String,
+        /// The first character that is not allowed.
+        character: char,
+        /// The allowed characters, in words.
+        allowed: &'static str,
+    },
+}
+
+fn check(kind: &'static str, raw: &str, extra: &[char], allowed: &'static str) -> Result<(), InvalidName> {
+    if raw.is_empty() {
+        return Err(InvalidName::Empty { kind });
+    }
+    if raw.len() > MAX_LEN {
+        return Err(InvalidName::TooLong { kind, len: raw.len() });
+    }
+    match raw.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_') || extra.contains(c))) {
+        None => Ok(()),
+        Some(character) => Err(InvalidName::Character { kind, name: raw.to_owned(), character, allowed }),
+    }
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $kind:literal, $extra:expr, $allowed:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $type(Arc<str>);
+
+        impl $type {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = InvalidName;
+
+            fn from_str(raw: &str) -> Result<Self, InvalidName> {
+                check($kind, raw, &$extra, $allowed)?;
+                Ok(Self(raw.into()))
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:?}", &*self.0)
+            }
+        }
+
+        impl Borrow<str> for $type {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl AsRef<str> for $type {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+name! {
+    /// The id of a component in its lattice. Providers share the name space: a link's source or target is a
+    /// `ComponentId` whichever of the two it turns out to be.
+    ComponentId, "component id", [], "letters, digits, `-` and `_`"
+}
+name! {
+    /// The name of a link, `default` where nobody chose one.
+    LinkName, "link name", [], "letters, digits, `-` and `_`"
+}
+name! {
+    /// The name of a named config. Dots and slashes are allowed as in NATS key-value keys.
+    ConfigName, "config name", ['.', '/', '='], "letters, digits and `-_./=`"
+}
+name! {
+    /// The name of an application.
+    AppName, "application name", [], "letters, digits, `-` and `_`"
+}
+name! {
+    /// The name of a lattice, `default` where nobody chose one.
+    LatticeName, "lattice name", [], "letters, digits, `-` and `_`"
+}
+
+impl LinkName {
+    /// The link name that is meant where none is written: `default` (v1 wire reference §1).
+    pub fn default_name() -> Self {
+        Self("default".into())
+    }
+}
+
+impl Default for LinkName {
+    fn default() -> Self {
+        Self::default_name()
+    }
+}
+
+impl ComponentId {
+    /// The id of a component of an application that states none: `app-component`, each part in lower case with
+    /// every character outside `[a-z0-9]` replaced by `_` (v1 wire reference §1).
+    pub fn of_application(app: &str, component: &str) -> Result<Self, InvalidName> {
+        format!("{}-{}", sanitize(app), sanitize(component)).parse()
+    }
+}
+
+impl ConfigName {
+    /// The name under which an application's own config is stored; the rule is that of
+    /// [`ComponentId::of_application`].
+    pub fn of_application(app: &str, config: &str) -> Result<Self, InvalidName> {
+        format!("{}-{}", sanitize(app), sanitize(config)).parse()
+    }
+}
+
+fn sanitize(part: &str) -> String {
+    part.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn accepts_and_refuses() {
+        for good in ["a", "http-hello", "A_b-9"] {
+            assert_eq!(good.parse::<ComponentId>().unwrap().as_str(), good);
+        }
+        for bad in ["", "a.b", "a b", "*", ">", "é", "a/b", &"x".repeat(257)] {
+            assert!(bad.parse::<ComponentId>().is_err(), "{bad:?} must be refused");
+        }
+        assert_eq!(
+            "a.b".parse::<LinkName>().unwrap_err().to_string(),
+            "link name `a.b` contains '.'; letters, digits, `-` and `_` are allowed"
+        );
+    }
+
+    #[test]
+    fn application_ids_follow_v1() {
+        assert_eq!(ComponentId::of_application("My App", "HTTP server").unwrap().as_str(), "my_app-http_server");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_is_one_subject_token(raw in ".{0,40}") {
+            if let Ok(id) = raw.parse::<ComponentId>() {
+                prop_assert!(!id.as_str().contains(['.', '*', '>', ' ']));
+                prop_assert_eq!(id.as_str(), raw);
+            }
+        }
+    }
+}

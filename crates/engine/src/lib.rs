@@ -1,0 +1,1 @@
+//! The one wasmtime engine: compile and AOT cache, instances, reuse, limits, deadlines, typed and dynamic calls.

@@ -1,0 +1,1 @@
+//! What runs on this host: components, providers, links, config, and the router between them.

@@ -1,0 +1,1 @@
+//! OAM applications: parse with positions, validate, resolve into desired state.

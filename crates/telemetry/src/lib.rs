@@ -1,0 +1,1 @@
+//! Logs in one place: the subscriber, the component log lines, JSON or text.

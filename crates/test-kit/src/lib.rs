@@ -1,0 +1,1 @@
+//! What tests share: guests compiled from this repository, a real `wash` process, compliance suites.

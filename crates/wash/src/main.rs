@@ -1,0 +1,3 @@
+//! One binary: the command line, the host and the controller of a lattice.
+
+fn main() {}

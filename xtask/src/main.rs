@@ -1,0 +1,3 @@
+//! Automation of this repository: guests, test, demo, bench, tidy.
+
+fn main() {}
