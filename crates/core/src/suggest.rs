@@ -1,13 +1,19 @@
 //! "Did you mean": the known name nearest to one that a person wrote.
 
 /// The candidate most similar to `written`, if any is similar enough to be meant: at most a third of the longer
-/// name's characters differ (and never more than four), letter case aside. Ties go to the first candidate.
+/// name's characters differ (and never more than three), letter case aside. Ties go to the first candidate.
 pub fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = written.to_lowercase();
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
+        let (written, known) = (lower.chars().count(), candidate.chars().count());
+        let allowed = (written.max(known) / 3).min(3);
+        // Names differ at least as much as their lengths do. Comparing costs the product of the lengths, and what
+        // was written may be a megabyte long.
+        if written.abs_diff(known) > allowed {
+            continue;
+        }
         let distance = strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
-        let allowed = (lower.chars().count().max(candidate.chars().count()) / 3).min(4);
         if distance <= allowed && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, candidate));
         }
@@ -27,5 +33,6 @@ mod tests {
         assert_eq!(nearest("lnik", known), Some("link"));
         assert_eq!(nearest("autoscaler", known), None);
         assert_eq!(nearest("", known), None);
+        assert_eq!(nearest(&"link".repeat(1_000_000), known), None);
     }
 }

@@ -56,9 +56,9 @@ pub(crate) fn check(node: &Node, shape: &Shape, what: &str, sink: &mut Sink) {
         },
         Shape::Table(known) => table(node, known, what, sink),
         Shape::TableOrText(known, instead) => match &node.value {
-            Value::Text(_) => {
+            Value::Text(text) => {
                 sink.warning(node.at, format!("{what} as a text is deprecated"))
-                    .hint(format!("write `{instead}`"));
+                    .hint(format!("write `{}`", instead.replace('…', &shorten(text))));
             }
             _ => table(node, known, what, sink),
         },
@@ -138,7 +138,7 @@ fn text_map(node: &Node, item: &str, what: &str, sink: &mut Sink) {
     let Value::Map(entries) = &node.value else {
         return wrong_kind(node.at, what, "a map of names to texts", &node.value, sink);
     };
-    for Entry { key, value, .. } in entries {
+    for Entry { key, key_at, value } in entries {
         let what = format!("{item} `{}`", shorten(key));
         match &value.value {
             // v1 takes texts only, and its message names neither key nor place; ours shows the line to write.
@@ -146,6 +146,10 @@ fn text_map(node: &Node, item: &str, what: &str, sink: &mut Sink) {
                 let found = value.value.describe();
                 sink.error(value.at, format!("{what} must be text, this is {found}"))
                     .hint(format!("quote it: `{}: \"{word}\"`", shorten(key)));
+            }
+            Value::Null => {
+                sink.error(*key_at, format!("{what} has no value"))
+                    .hint("write `\"\"` for an empty text");
             }
             _ => {
                 text(value, &what, sink);
@@ -159,11 +163,10 @@ fn table(node: &Node, known: &Table, what: &str, sink: &mut Sink) {
         return wrong_kind(node.at, what, "a map", &node.value, sink);
     };
     let mut written: Vec<(&Field, &Entry)> = Vec::with_capacity(entries.len());
-    let mut unknown = false;
+    let mut misspelt: Vec<&str> = Vec::new();
     for entry in entries {
         let Some(field) = known.fields.iter().find(|field| field.is(&entry.key)) else {
-            unknown = true;
-            unknown_field(entry, known, sink);
+            misspelt.extend(unknown_field(entry, known, sink));
             continue;
         };
         if let Some((_, first)) = written.iter().find(|(other, _)| std::ptr::eq(*other, field)) {
@@ -203,15 +206,15 @@ fn table(node: &Node, known: &Table, what: &str, sink: &mut Sink) {
             Some(entry) if matches!(entry.value.value, Value::Null) => {
                 sink.error(
                     entry.key_at,
-                    format!("`{}` of {} has no value", field.name, article(known.noun)),
+                    format!("field `{}` of {} has no value", field.name, known.noun),
                 );
             }
             Some(_) => {}
             // A misspelt field is not missing as well.
-            None if unknown && misspelt(entries, known, field.name) => {}
+            None if misspelt.contains(&field.name) => {}
             None => {
-                sink.error(at, format!("{} has no `{}`", article(known.noun), field.name))
-                    .hint(format!("`{}`: {}", field.name, field.doc));
+                sink.error(at, format!("missing field `{}` in {}", field.name, known.noun))
+                    .hint(format!("`{}`: {}", field.name, in_passing(field.doc)));
             }
         }
     }
@@ -231,9 +234,7 @@ fn table(node: &Node, known: &Table, what: &str, sink: &mut Sink) {
             .filter_map(|name| node.get(name))
             .collect();
         match present.as_slice() {
-            [] if fields
-                .iter()
-                .any(|name| unknown && misspelt(entries, known, name)) => {}
+            [] if fields.iter().any(|name| misspelt.contains(name)) => {}
             [] => {
                 sink.error(at, *neither);
             }
@@ -245,28 +246,18 @@ fn table(node: &Node, known: &Table, what: &str, sink: &mut Sink) {
     }
 }
 
-fn meant<'a>(written: &str, known: &'a Table) -> Option<&'a str> {
-    nearest(
-        written,
+/// Tells of a field that is unknown; returns the known one that was probably meant.
+fn unknown_field(entry: &Entry, known: &Table, sink: &mut Sink) -> Option<&'static str> {
+    let current = || {
         known
             .fields
             .iter()
             .filter(|field| field.instead.is_none())
-            .map(|field| field.name),
-    )
-}
-
-fn misspelt(entries: &[Entry], known: &Table, field: &str) -> bool {
-    let unknown = |entry: &&Entry| !known.fields.iter().any(|field| field.is(&entry.key));
-    entries
-        .iter()
-        .filter(unknown)
-        .any(|entry| meant(&entry.key, known) == Some(field))
-}
-
-fn unknown_field(entry: &Entry, known: &Table, sink: &mut Sink) {
+            .map(|field| field.name)
+    };
     let key = shorten(&entry.key);
-    match meant(&entry.key, known) {
+    let meant = nearest(&entry.key, current());
+    match meant {
         Some(meant) => {
             sink.error(
                 entry.key_at,
@@ -274,16 +265,12 @@ fn unknown_field(entry: &Entry, known: &Table, sink: &mut Sink) {
             );
         }
         None => {
-            let names: Vec<String> = known
-                .fields
-                .iter()
-                .filter(|field| field.instead.is_none())
-                .map(|field| format!("`{}`", field.name))
-                .collect();
+            let names: Vec<String> = current().map(|name| format!("`{name}`")).collect();
             sink.error(entry.key_at, format!("unknown field `{key}`"))
-                .hint(format!("{} has {}", article(known.noun), names.join(", ")));
+                .hint(format!("{} can have {}", known.noun, names.join(", ")));
         }
     }
+    meant
 }
 
 /// A trait's properties are checked by its type; a type that is not ours is v1's "custom trait", which nobody
@@ -343,13 +330,13 @@ fn any_trait(node: &Node, kinds: &[(&'static str, &'static Table)], what: &str, 
     table(properties.unwrap_or(&empty), known, "`properties`", sink);
 }
 
-/// `a link`, `an application`.
-fn article(noun: &str) -> String {
-    match noun.starts_with(['a', 'e', 'i', 'o', 'u']) {
-        _ if noun.ends_with("properties") || matches!(noun, "metadata") => noun.to_owned(),
-        true => format!("an {noun}"),
-        false => format!("a {noun}"),
-    }
+/// A sentence of documentation as part of a line.
+fn in_passing(doc: &str) -> String {
+    let mut chars = doc.trim_end_matches('.').chars();
+    chars
+        .next()
+        .map(|first| first.to_lowercase().chain(chars).collect())
+        .unwrap_or_default()
 }
 
 /// What a person wrote, short enough to repeat in a message.

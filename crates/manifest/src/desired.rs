@@ -9,6 +9,8 @@ use crate::source::Position;
 /// Everything that should be in a lattice because of one application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Desired {
+    /// What messages call the manifest; the places below are places in it.
+    pub file: String,
     /// The name of the application.
     pub app: AppName,
     /// The version that the manifest states.

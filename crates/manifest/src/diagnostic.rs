@@ -97,7 +97,7 @@ fn write_excerpt(
         return Ok(());
     };
     writeln!(f, "{:gutter$} |", "")?;
-    writeln!(f, "{:gutter$} | {line}", at.line)?;
+    writeln!(f, "{}", format!("{:gutter$} | {line}", at.line).trim_end())?;
     let space = if label.is_empty() { "" } else { " " };
     writeln!(
         f,
@@ -201,6 +201,12 @@ impl Sink {
     /// Whether anything so far was an error.
     pub(crate) fn failed(&self) -> bool {
         self.failed
+    }
+
+    /// Whether it is still worth the time to look for what was meant: with this many problems, nobody reads on, and
+    /// comparing every name with every other takes long.
+    pub(crate) fn wants_hints(&self) -> bool {
+        self.list.len() < 2 * MAX_DIAGNOSTICS
     }
 
     /// What was said about one place is said once: an alias brings the same text to several places of the tree.

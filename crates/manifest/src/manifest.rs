@@ -73,6 +73,11 @@ impl Manifest {
         self.application.shared
     }
 
+    /// What messages call the manifest, usually its file name.
+    pub fn file(&self) -> &str {
+        self.source.name()
+    }
+
     /// The text the manifest was read from.
     pub fn text(&self) -> &str {
         self.source.text()
@@ -86,7 +91,7 @@ impl Manifest {
     /// What should run because of this manifest.
     pub fn resolve(&self, options: &ResolveOptions) -> Result<Desired, Diagnostics> {
         let mut sink = Sink::new(self.source.clone());
-        let desired = resolve(&self.application, options, &mut sink);
+        let desired = resolve(self.file(), &self.application, options, &mut sink);
         sink.finish()?;
         Ok(desired)
     }

@@ -33,8 +33,14 @@ impl Default for ResolveOptions {
     }
 }
 
-pub(crate) fn resolve(application: &Application, options: &ResolveOptions, sink: &mut Sink) -> Desired {
+pub(crate) fn resolve(
+    file: &str,
+    application: &Application,
+    options: &ResolveOptions,
+    sink: &mut Sink,
+) -> Desired {
     let mut desired = Desired {
+        file: file.to_owned(),
         app: application.name.clone(),
         version: application.version.clone(),
         description: application.description.clone(),

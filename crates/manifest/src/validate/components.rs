@@ -54,9 +54,15 @@ pub(super) fn ids(app: &str, document: &Document, sink: &mut Sink) -> Ids {
                 Some(_) if component.application.is_some() && !written => {}
                 Some((other, first, _)) => {
                     let message = format!("`{}` and `{other}` both have the id `{id}`", name.value);
+                    let hint = match written {
+                        true => "write another `id`",
+                        false => {
+                            "every character but letters and digits becomes `_` in an id; rename one, or write `id`"
+                        }
+                    };
                     sink.error(at, message)
                         .related(*first, format!("`{other}`"))
-                        .hint("every character but letters and digits becomes `_` in an id; rename one, or write `id`");
+                        .hint(hint);
                 }
                 None => {
                     taken.insert(id.clone(), (name.as_str(), at, written));

@@ -137,7 +137,7 @@ fn missing<'a>(
     } else {
         format!("The following capability component(s) are missing from the manifest: [{shown}]")
     };
-    let mut known: Vec<&str> = known.collect();
+    let mut known: Vec<&str> = known.filter(|_| sink.wants_hints()).collect();
     known.sort_unstable();
     let hint = match nearest(written.as_str(), known.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),

@@ -53,7 +53,7 @@ pub(super) fn check(document: &Document, sink: &mut Sink) {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Mode {
     Address,
     Path,
@@ -82,28 +82,45 @@ impl Mode {
 }
 
 struct Claim {
-    mode: Mode,
     text: String,
+    key: Key,
     at: Position,
 }
 
+/// What is compared.
+#[derive(PartialEq)]
+enum Key {
+    Address(SocketAddr),
+    /// A path, a host in lower case, or an address that is none; the provider says what is wrong with that.
+    Word(String),
+}
+
 impl Claim {
-    fn collides(&self, other: &Self) -> bool {
-        if self.mode != Mode::Address {
-            return match self.mode {
-                // Host names have no case.
-                Mode::Host => self.text.eq_ignore_ascii_case(&other.text),
-                _ => self.text == other.text,
-            };
+    fn new(mode: Mode, written: Spanned<String>) -> Self {
+        let text = written.value;
+        let key = match mode {
+            Mode::Path => Key::Word(text.clone()),
+            Mode::Host => Key::Word(text.to_ascii_lowercase()),
+            Mode::Address => text
+                .parse()
+                .map_or_else(|_| Key::Word(text.clone()), Key::Address),
+        };
+        Self {
+            text,
+            key,
+            at: written.at,
         }
-        match (self.text.parse::<SocketAddr>(), other.text.parse::<SocketAddr>()) {
+    }
+
+    fn collides(&self, other: &Self) -> bool {
+        match (&self.key, &other.key) {
             // Port 0 is another port each time; `0.0.0.0` takes the port of every address.
-            (Ok(one), Ok(two)) => {
+            (Key::Address(one), Key::Address(two)) => {
                 let wild = |ip: IpAddr| ip.is_unspecified();
                 let same_host = one.ip() == two.ip() || wild(one.ip()) || wild(two.ip());
                 one.port() != 0 && one.port() == two.port() && same_host
             }
-            _ => self.text == other.text,
+            (one, two) => one == two,
         }
     }
 }
@@ -153,11 +170,7 @@ fn claim(mode: Mode, at: Position, server: &Component, link: &Link) -> Option<Cl
             },
         },
     }?;
-    Some(Claim {
-        mode,
-        text: written.value,
-        at: written.at,
-    })
+    Some(Claim::new(mode, written))
 }
 
 enum Setting<'a> {

@@ -94,7 +94,9 @@ fn reference(
     let written = secret.policy.as_ref()?;
     let (shown, shown_policy) = (shorten(name), shorten(written.as_str()));
     let Some(policy) = policies.get(written.as_str()) else {
-        let meant = nearest(written.as_str(), policies.keys().copied());
+        let mut known: Vec<&str> = policies.keys().copied().filter(|_| sink.wants_hints()).collect();
+        known.sort_unstable();
+        let meant = nearest(written.as_str(), known);
         let hint = match meant {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => {
