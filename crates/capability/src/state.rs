@@ -80,19 +80,19 @@ impl InstanceState {
 
     /// The state of one capability in this instance, made by `init` at its first use. Instances use few
     /// capabilities, so this walks a short list instead of hashing a type.
-    pub fn slot<T: Send + 'static>(&mut self, init: impl FnOnce() -> T) -> &mut T {
+    pub fn slot<T: Send + 'static>(&mut self, init: impl FnOnce(&Arc<ComponentContext>) -> T) -> &mut T {
         self.slot_and_table(init).0
     }
 
     /// Like [`InstanceState::slot`], together with the guest's handles.
     pub fn slot_and_table<T: Send + 'static>(
         &mut self,
-        init: impl FnOnce() -> T,
+        init: impl FnOnce(&Arc<ComponentContext>) -> T,
     ) -> (&mut T, &mut ResourceTable) {
         let at = match self.slots.iter().position(|slot| slot.is::<T>()) {
             Some(at) => at,
             None => {
-                self.slots.push(Box::new(init()));
+                self.slots.push(Box::new(init(&self.component)));
                 self.slots.len() - 1
             }
         };
