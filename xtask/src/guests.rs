@@ -31,6 +31,16 @@ impl Default for Args {
     }
 }
 
+impl Args {
+    /// One project, with whatever toolchain there is.
+    pub(crate) fn only(project: &str) -> Self {
+        Self {
+            projects: vec![project.to_owned()],
+            ..Self::default()
+        }
+    }
+}
+
 /// A folder with its own Cargo workspace whose libraries are components.
 struct Project {
     name: String,

@@ -1,8 +1,12 @@
 //! Automation of this repository, as a table of contents: each subcommand is a module of its own.
 
+mod demo;
 mod guests;
+mod http;
 mod repo;
 mod shell;
+mod test;
+mod tidy;
 mod toolchain;
 
 use std::process::ExitCode;
@@ -21,12 +25,21 @@ struct Cli {
 enum Command {
     /// Build the WebAssembly components of the examples and of the tests
     Guests(guests::Args),
+    /// Run everything that CI runs, and install what that takes
+    Test(test::Args),
+    /// Check the rules of this repository that no compiler knows
+    Tidy,
+    /// Start an example and show that it works
+    Demo(demo::Args),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Guests(args) => guests::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Tidy => tidy::run(),
+        Command::Demo(args) => demo::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

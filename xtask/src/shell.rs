@@ -1,5 +1,6 @@
 //! Running other programs: with an error that names the command, and with a deadline where one could hang.
 
+use std::env;
 use std::io::Read as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -7,6 +8,24 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+
+use crate::{repo, toolchain};
+
+/// A `cargo` command for the host, in the root of the repository.
+///
+/// This program runs under Cargo, which describes the package `xtask` in the environment. Build scripts may look
+/// at such variables and would run again for nothing.
+pub(crate) fn cargo() -> Result<Command> {
+    let mut command = Command::new(toolchain::cargo());
+    command.current_dir(repo::root()?);
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
+    Ok(command)
+}
 
 /// Runs a command with our own terminal; anything but success is an error.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
