@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use exports::wasi::http::incoming_handler::Guest;
 use wasi::clocks::monotonic_clock;
-use wasi::http::types::{IncomingRequest, OutgoingResponse, ResponseOutparam};
+use wasi::http::types::{Fields, IncomingRequest, Method, OutgoingResponse, ResponseOutparam, Scheme};
 
 use reply::Reply;
 
@@ -97,11 +97,15 @@ fn endless_body(out: ResponseOutparam) {
 
 fn status(out: ResponseOutparam, query: &str) {
     let code = u16::try_from(number(query, "code", 200)).unwrap_or(u16::MAX);
-    let probe = OutgoingResponse::new(wasi::http::types::Fields::new());
-    match probe.set_status_code(code) {
-        // Some statuses allow no body; the host has to cope with one that was only opened.
-        Ok(()) => drop(Reply::head(code).start(out)),
-        Err(()) => Reply::text(500, &format!("refused status {code}\n")).send(out),
+    let probe = OutgoingResponse::new(Fields::new());
+    if probe.set_status_code(code).is_err() {
+        return Reply::text(500, &format!("refused status {code}\n")).send(out);
+    }
+    // These never have a body. All others say what they are.
+    if (100..200).contains(&code) || [204, 205, 304].contains(&code) {
+        Reply::head(code).start(out).finish(&[]);
+    } else {
+        Reply::text(code, &format!("status {code}\n")).send(out);
     }
 }
 
@@ -117,9 +121,9 @@ fn trailers(out: ResponseOutparam) {
 
 fn info(request: &IncomingRequest) -> String {
     let mut lines = vec![
-        format!("method: {:?}", request.method()),
+        format!("method: {}", method(&request.method())),
         format!("path: {}", request.path_with_query().unwrap_or_else(|| "none".to_owned())),
-        format!("scheme: {:?}", request.scheme()),
+        format!("scheme: {}", scheme(request.scheme().as_ref())),
         format!("authority: {}", request.authority().unwrap_or_else(|| "none".to_owned())),
     ];
     let mut headers: Vec<String> = request
@@ -131,6 +135,30 @@ fn info(request: &IncomingRequest) -> String {
     headers.sort();
     lines.extend(headers);
     lines.join("\n") + "\n"
+}
+
+fn method(method: &Method) -> &str {
+    match method {
+        Method::Get => "GET",
+        Method::Head => "HEAD",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Delete => "DELETE",
+        Method::Connect => "CONNECT",
+        Method::Options => "OPTIONS",
+        Method::Trace => "TRACE",
+        Method::Patch => "PATCH",
+        Method::Other(name) => name,
+    }
+}
+
+fn scheme(scheme: Option<&Scheme>) -> &str {
+    match scheme {
+        Some(Scheme::Http) => "http",
+        Some(Scheme::Https) => "https",
+        Some(Scheme::Other(name)) => name,
+        None => "none",
+    }
 }
 
 fn memory(out: ResponseOutparam) {
