@@ -1,0 +1,187 @@
+//! Desired state: what should run because of one manifest, in terms that every room understands.
+
+use std::collections::BTreeMap;
+
+use wasmcloud_core::{AppName, ComponentId, ConfigName, ImageRef, Limits, Link};
+
+use crate::source::Position;
+
+/// Everything that should be in a lattice because of one application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Desired {
+    /// The name of the application.
+    pub app: AppName,
+    /// The version that the manifest states.
+    pub version: Option<String>,
+    /// What the manifest says the application is.
+    pub description: Option<String>,
+    /// Whether other applications may use its components.
+    pub shared: bool,
+    /// All annotations of the manifest, `version` and `description` included.
+    pub annotations: BTreeMap<String, String>,
+    /// The labels of the manifest.
+    pub labels: BTreeMap<String, String>,
+    /// The components, in the order of the manifest.
+    pub components: Vec<DesiredComponent>,
+    /// The capability providers, in the order of the manifest.
+    pub providers: Vec<DesiredProvider>,
+    /// The components and providers of other applications that this one links to or from.
+    pub references: Vec<SharedReference>,
+    /// The links, in the order of the manifest.
+    pub links: Vec<DesiredLink>,
+    /// The configs that this application owns, by the name they have in the lattice.
+    pub configs: BTreeMap<ConfigName, BTreeMap<String, String>>,
+    /// The configs that it uses and does not own, with the places that name them; they must exist.
+    pub external_configs: BTreeMap<ConfigName, Position>,
+    /// The secrets that it uses, by the name of the config that holds the reference.
+    pub secrets: BTreeMap<ConfigName, SecretRef>,
+}
+
+/// A component that should run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredComponent {
+    /// Its name in the manifest.
+    pub name: String,
+    /// Its id in the lattice.
+    pub id: ComponentId,
+    /// Where its code comes from; file paths are joined to [`ResolveOptions::base_dir`].
+    ///
+    /// [`ResolveOptions::base_dir`]: crate::ResolveOptions::base_dir
+    pub image: ImageRef,
+    /// What it may use on each host.
+    pub limits: Limits,
+    /// How many run where; without one it is not started.
+    pub scaler: Option<Scaler>,
+    /// Its configs, later ones override earlier ones.
+    pub config: Vec<ConfigName>,
+    /// Its secrets: keys of [`Desired::secrets`].
+    pub secrets: Vec<ConfigName>,
+    /// Where the manifest names it.
+    pub at: Position,
+}
+
+/// A capability provider that should run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredProvider {
+    /// Its name in the manifest.
+    pub name: String,
+    /// Its id in the lattice.
+    pub id: ComponentId,
+    /// What runs: [`ImageRef::Builtin`] for a provider inside the host, else a process.
+    pub image: ImageRef,
+    /// The reference as the manifest has it, where a built-in provider takes the place of an image.
+    pub replaced: Option<ImageRef>,
+    /// On how many hosts it runs, and on which.
+    pub scaler: Scaler,
+    /// Its configs, later ones override earlier ones.
+    pub config: Vec<ConfigName>,
+    /// Its secrets: keys of [`Desired::secrets`].
+    pub secrets: Vec<ConfigName>,
+    /// Where the manifest names it.
+    pub at: Position,
+}
+
+/// How many instances run where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scaler {
+    /// How instances are counted.
+    pub kind: ScalerKind,
+    /// For a component, how many invocations run at once; for a provider, on how many hosts it runs. 0 stops it.
+    pub instances: u32,
+    /// The shares by host labels; never empty, and at least one has a weight above 0.
+    pub spread: Vec<Spread>,
+}
+
+/// How the instances of a [`Scaler`] are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ScalerKind {
+    /// `spreadscaler`: so many in the whole lattice, divided by weight.
+    Spread,
+    /// `daemonscaler`: so many on every eligible host.
+    Daemon,
+}
+
+/// The share of a [`Scaler`]'s instances that goes to hosts with certain labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spread {
+    /// Its name, seen in status and annotations.
+    pub name: String,
+    /// Labels that a host must have with these values.
+    pub requirements: BTreeMap<String, String>,
+    /// Its weight among the shares.
+    pub weight: u32,
+}
+
+impl Spread {
+    /// The weight of a share that states none (v1 wire reference §8.1).
+    pub const DEFAULT_WEIGHT: u32 = 100;
+
+    /// The share where the manifest has none: any host (v1 wire reference Appendix A).
+    pub fn anywhere() -> Self {
+        Self {
+            name: "default".to_owned(),
+            requirements: BTreeMap::new(),
+            weight: Self::DEFAULT_WEIGHT,
+        }
+    }
+}
+
+impl Scaler {
+    /// The scaler of a provider that states none: one instance anywhere (v1 wire reference §8.1).
+    pub fn one_anywhere() -> Self {
+        Self {
+            kind: ScalerKind::Spread,
+            instances: 1,
+            spread: vec![Spread::anywhere()],
+        }
+    }
+}
+
+/// A component or provider of another application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedReference {
+    /// Its name in this manifest.
+    pub name: String,
+    /// Its id in the lattice.
+    pub id: ComponentId,
+    /// The application that shares it.
+    pub application: String,
+    /// Its name there.
+    pub component: String,
+    /// Whether the manifest says that it is a provider.
+    pub provider: bool,
+    /// Where the manifest names it.
+    pub at: Position,
+}
+
+/// A link that should exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredLink {
+    /// The link, with the names of its configs.
+    pub link: Link,
+    /// Secrets for its source: keys of [`Desired::secrets`].
+    pub source_secrets: Vec<ConfigName>,
+    /// Secrets for its target: keys of [`Desired::secrets`].
+    pub target_secrets: Vec<ConfigName>,
+    /// Where the manifest has it.
+    pub at: Position,
+}
+
+/// Where the value of a secret is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretRef {
+    /// The name under which it is read.
+    pub name: String,
+    /// The policy that names the backend.
+    pub policy: String,
+    /// The backend.
+    pub backend: String,
+    /// What the policy hands to the backend besides its name.
+    pub policy_properties: BTreeMap<String, String>,
+    /// The key in the backend.
+    pub key: String,
+    /// The field of the value.
+    pub field: Option<String>,
+    /// The version of the value.
+    pub version: Option<String>,
+}

@@ -1,0 +1,93 @@
+//! The way from text to a checked manifest, and from there to desired state.
+
+use serde_json::Value as Json;
+use wasmcloud_core::AppName;
+
+use crate::application::Application;
+use crate::check;
+use crate::desired::Desired;
+use crate::diagnostic::{Diagnostic, Diagnostics, Sink};
+use crate::document::Document;
+use crate::grammar::APPLICATION;
+use crate::resolve::{ResolveOptions, resolve};
+use crate::shape::Shape;
+use crate::source::Source;
+use crate::tree::Node;
+use crate::{validate, yaml};
+
+/// An application manifest that has been checked and can be deployed.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    source: Source,
+    tree: Node,
+    application: Application,
+}
+
+impl Manifest {
+    /// Reads a manifest in YAML or JSON and checks it. `name` is what messages call it, usually its file name.
+    ///
+    /// With the manifest come its warnings; without it, all errors and warnings, in the order of the text.
+    pub fn parse(name: &str, text: &str) -> Result<(Self, Vec<Diagnostic>), Diagnostics> {
+        let source = Source::new(name, text);
+        let mut sink = Sink::new(source.clone());
+        let checked = yaml::read(&source, &mut sink).and_then(|tree| {
+            check::check(
+                &tree,
+                &Shape::Table(&APPLICATION),
+                "an application manifest",
+                &mut sink,
+            );
+            let document = Document::read(&tree);
+            Some((validate::application(&document, &mut sink)?, tree))
+        });
+        match checked {
+            Some((application, tree)) => Ok((
+                Self {
+                    source,
+                    tree,
+                    application,
+                },
+                sink.finish()?,
+            )),
+            None => Err(sink.into_diagnostics()),
+        }
+    }
+
+    /// The name of the application.
+    pub fn name(&self) -> &AppName {
+        &self.application.name
+    }
+
+    /// The version that the manifest states, if it states one.
+    pub fn version(&self) -> Option<&str> {
+        self.application.version.as_deref()
+    }
+
+    /// What the manifest says the application is.
+    pub fn description(&self) -> Option<&str> {
+        self.application.description.as_deref()
+    }
+
+    /// Whether other applications may use its components.
+    pub fn is_shared(&self) -> bool {
+        self.application.shared
+    }
+
+    /// The text the manifest was read from.
+    pub fn text(&self) -> &str {
+        self.source.text()
+    }
+
+    /// The manifest as JSON, with everything that was written and nothing that was not.
+    pub fn to_json(&self) -> Json {
+        self.tree.to_json()
+    }
+
+    /// What should run because of this manifest.
+    pub fn resolve(&self, options: &ResolveOptions) -> Result<Desired, Diagnostics> {
+        let mut sink = Sink::new(self.source.clone());
+        let desired = resolve(&self.application, options, &mut sink);
+        sink.finish()?;
+        Ok(desired)
+    }
+}
