@@ -1,3 +1,54 @@
-//! Automation of this repository: guests, test, demo, bench, tidy.
+//! Automation of this repository, as a table of contents: each subcommand is a module of its own.
 
-fn main() {}
+mod demo;
+mod guests;
+mod http;
+mod repo;
+mod shell;
+mod test;
+mod tidy;
+mod toolchain;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Automation of this repository
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the WebAssembly components of the examples and of the tests
+    Guests(guests::Args),
+    /// Run everything that CI runs, and install what that takes
+    Test(test::Args),
+    /// Check the rules of this repository that no compiler knows
+    Tidy,
+    /// Start an example and show that it works
+    Demo(demo::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Guests(args) => guests::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Tidy => tidy::run(),
+        Command::Demo(args) => demo::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            for cause in error.chain().skip(1) {
+                eprintln!("  caused by: {cause}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

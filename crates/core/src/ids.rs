@@ -50,9 +50,17 @@ fn check(kind: &'static str, raw: &str, extra: &[char], allowed: &'static str) -
     if raw.len() > MAX_LEN {
         return Err(InvalidName::TooLong { kind, len: raw.len() });
     }
-    match raw.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_') || extra.contains(c))) {
+    match raw
+        .chars()
+        .find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_') || extra.contains(c)))
+    {
         None => Ok(()),
-        Some(character) => Err(InvalidName::Character { kind, name: raw.to_owned(), character, allowed }),
+        Some(character) => Err(InvalidName::Character {
+            kind,
+            name: raw.to_owned(),
+            character,
+            allowed,
+        }),
     }
 }
 
@@ -156,7 +164,15 @@ impl ConfigName {
 }
 
 fn sanitize(part: &str) -> String {
-    part.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+    part.chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '_'
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -180,7 +196,12 @@ mod tests {
 
     #[test]
     fn application_ids_follow_v1() {
-        assert_eq!(ComponentId::of_application("My App", "HTTP server").unwrap().as_str(), "my_app-http_server");
+        assert_eq!(
+            ComponentId::of_application("My App", "HTTP server")
+                .unwrap()
+                .as_str(),
+            "my_app-http_server"
+        );
     }
 
     proptest! {

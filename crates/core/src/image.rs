@@ -30,7 +30,9 @@ pub enum InvalidImageRef {
     #[error("image reference {0:?} contains white space or a control character")]
     Character(String),
     /// A scheme that is none of the known ones.
-    #[error("image reference `{reference}` has the unknown scheme `{scheme}`; use `file://`, `oci://` or `wasmcloud+builtin://`")]
+    #[error(
+        "image reference `{reference}` has the unknown scheme `{scheme}`; use `file://`, `oci://` or `wasmcloud+builtin://`"
+    )]
     Scheme {
         /// The reference as it was written.
         reference: String,
@@ -58,7 +60,11 @@ impl FromStr for ImageRef {
 
     fn from_str(raw: &str) -> Result<Self, InvalidImageRef> {
         let named = |rest: &str| {
-            if rest.is_empty() { Err(InvalidImageRef::Empty(raw.to_owned())) } else { Ok(rest.to_owned()) }
+            if rest.is_empty() {
+                Err(InvalidImageRef::Empty(raw.to_owned()))
+            } else {
+                Ok(rest.to_owned())
+            }
         };
         if raw.chars().any(char::is_control) {
             return Err(InvalidImageRef::Character(raw.to_owned()));
@@ -79,9 +85,10 @@ impl FromStr for ImageRef {
             }
         }
         match raw.split_once("://") {
-            Some((scheme, _)) => {
-                Err(InvalidImageRef::Scheme { reference: raw.to_owned(), scheme: scheme.to_owned() })
-            }
+            Some((scheme, _)) => Err(InvalidImageRef::Scheme {
+                reference: raw.to_owned(),
+                scheme: scheme.to_owned(),
+            }),
             None => named(raw).map(Self::Oci),
         }
     }
@@ -103,12 +110,22 @@ mod tests {
 
     #[test]
     fn schemes() {
-        let check = |raw: &str, expect: ImageRef| assert_eq!(raw.parse::<ImageRef>().unwrap(), expect, "{raw}");
+        let check =
+            |raw: &str, expect: ImageRef| assert_eq!(raw.parse::<ImageRef>().unwrap(), expect, "{raw}");
         check("file://./build/a.wasm", ImageRef::File("./build/a.wasm".into()));
         check("file:///srv/a b.wasm", ImageRef::File("/srv/a b.wasm".into()));
-        check("ghcr.io/acme/cart:1.4", ImageRef::Oci("ghcr.io/acme/cart:1.4".into()));
-        check("oci://ghcr.io/acme/cart:1.4", ImageRef::Oci("ghcr.io/acme/cart:1.4".into()));
-        check("wasmcloud+builtin://http-server", ImageRef::Builtin("http-server".into()));
+        check(
+            "ghcr.io/acme/cart:1.4",
+            ImageRef::Oci("ghcr.io/acme/cart:1.4".into()),
+        );
+        check(
+            "oci://ghcr.io/acme/cart:1.4",
+            ImageRef::Oci("ghcr.io/acme/cart:1.4".into()),
+        );
+        check(
+            "wasmcloud+builtin://http-server",
+            ImageRef::Builtin("http-server".into()),
+        );
         for bad in ["", "file://", "ftp://x/y", "a b", "wasmcloud+builtin://", "a\nb"] {
             assert!(bad.parse::<ImageRef>().is_err(), "{bad:?} must be refused");
         }
@@ -116,7 +133,10 @@ mod tests {
 
     #[test]
     fn relative_paths_are_joined_to_their_base() {
-        let image = "file://./build/a.wasm".parse::<ImageRef>().unwrap().relative_to(Path::new("/app"));
+        let image = "file://./build/a.wasm"
+            .parse::<ImageRef>()
+            .unwrap()
+            .relative_to(Path::new("/app"));
         assert_eq!(image, ImageRef::File("/app/build/a.wasm".into()));
     }
 }

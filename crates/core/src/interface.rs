@@ -66,12 +66,20 @@ impl InterfaceName {
     pub fn closest<'a>(&self, offered: impl IntoIterator<Item = &'a Self>) -> Option<&'a Self> {
         let offered: Vec<&Self> = offered.into_iter().collect();
         let same = self.unversioned();
-        if let Some(version) = offered.iter().filter(|o| o.unversioned() == same).max_by_key(|o| &o.version) {
+        if let Some(version) = offered
+            .iter()
+            .filter(|o| o.unversioned() == same)
+            .max_by_key(|o| &o.version)
+        {
             return Some(version);
         }
         let names: Vec<String> = offered.iter().map(|o| o.unversioned()).collect();
         let found = nearest(&same, names.iter().map(String::as_str))?;
-        offered.iter().filter(|o| o.unversioned() == found).max_by_key(|o| &o.version).copied()
+        offered
+            .iter()
+            .filter(|o| o.unversioned() == found)
+            .max_by_key(|o| &o.version)
+            .copied()
     }
 }
 
@@ -122,10 +130,22 @@ mod tests {
 
     #[test]
     fn round_trip_and_refusal() {
-        for raw in ["wasi:http/types@0.2.0", "wasi:logging/logging", "wasi:keyvalue/store@0.2.0-draft"] {
+        for raw in [
+            "wasi:http/types@0.2.0",
+            "wasi:logging/logging",
+            "wasi:keyvalue/store@0.2.0-draft",
+        ] {
             assert_eq!(name(raw).to_string(), raw);
         }
-        for raw in ["", "wasi:http", "http/types", "wasi:http/types@", "wasi:http/types@x", "wasi:/x", "a b:c/d"] {
+        for raw in [
+            "",
+            "wasi:http",
+            "http/types",
+            "wasi:http/types@",
+            "wasi:http/types@x",
+            "wasi:/x",
+            "a b:c/d",
+        ] {
             assert!(raw.parse::<InterfaceName>().is_err(), "{raw:?} must be refused");
         }
     }
@@ -138,17 +158,31 @@ mod tests {
         check("wasi:http/types@0.2.12", "wasi:http/types@0.2.2", true);
         check("wasi:http/types@0.2.2", "wasi:http/types@0.2.12", true);
         check("wasi:http/types@0.3.0", "wasi:http/types@0.2.2", false);
-        check("wasi:keyvalue/store@0.2.0-draft", "wasi:keyvalue/store@0.2.0-draft2", false);
+        check(
+            "wasi:keyvalue/store@0.2.0-draft",
+            "wasi:keyvalue/store@0.2.0-draft2",
+            false,
+        );
         check("a:b/c@1.4.0", "a:b/c@1.2.0", true);
         check("a:b/c", "a:b/c@1.0.0", false);
     }
 
     #[test]
     fn closest_prefers_another_version_of_the_same() {
-        let offered = [name("wasi:http/types@0.2.12"), name("wasi:http/types@0.3.0"), name("wasi:keyvalue/store@0.2.0-draft")];
+        let offered = [
+            name("wasi:http/types@0.2.12"),
+            name("wasi:http/types@0.3.0"),
+            name("wasi:keyvalue/store@0.2.0-draft"),
+        ];
         let closest = |want: &str| name(want).closest(&offered).map(ToString::to_string);
-        assert_eq!(closest("wasi:http/types@0.9.0").as_deref(), Some("wasi:http/types@0.3.0"));
-        assert_eq!(closest("wasi:keyvalu/store@0.1.0").as_deref(), Some("wasi:keyvalue/store@0.2.0-draft"));
+        assert_eq!(
+            closest("wasi:http/types@0.9.0").as_deref(),
+            Some("wasi:http/types@0.3.0")
+        );
+        assert_eq!(
+            closest("wasi:keyvalu/store@0.1.0").as_deref(),
+            Some("wasi:keyvalue/store@0.2.0-draft")
+        );
         assert_eq!(closest("acme:billing/ledger"), None);
     }
 }

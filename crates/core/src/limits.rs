@@ -82,7 +82,11 @@ pub fn parse_bytes(raw: &str) -> Result<u64, InvalidLimit> {
         "GB" => 1_000_000_000,
         _ => return Err(invalid()),
     };
-    number.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).ok_or_else(invalid)
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(factor))
+        .ok_or_else(invalid)
 }
 
 /// Reads a length of time: `250ms`, `30s`, `10m`, `1h`. A bare number has no unit and is refused.
@@ -96,7 +100,11 @@ pub fn parse_duration(raw: &str) -> Result<Duration, InvalidLimit> {
         "h" => 3_600_000,
         _ => return Err(invalid()),
     };
-    let total = number.parse::<u64>().ok().and_then(|n| n.checked_mul(millis)).ok_or_else(invalid)?;
+    let total = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(millis))
+        .ok_or_else(invalid)?;
     Ok(Duration::from_millis(total))
 }
 
@@ -118,7 +126,14 @@ mod tests {
         assert_eq!(parse_bytes("1000"), Ok(1000));
         assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(parse_duration("2h"), Ok(Duration::from_secs(7200)));
-        for bad in ["", "MiB", "1.5GiB", "-1", "99999999999999999999", "18446744073709551615GiB"] {
+        for bad in [
+            "",
+            "MiB",
+            "1.5GiB",
+            "-1",
+            "99999999999999999999",
+            "18446744073709551615GiB",
+        ] {
             assert!(parse_bytes(bad).is_err(), "{bad:?}");
         }
         for bad in ["", "5", "5 days", "s", "-5s"] {

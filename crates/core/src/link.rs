@@ -20,8 +20,11 @@ pub enum Route {
 
 impl Route {
     /// All routes by the names they have in manifests and on the command line.
-    pub const NAMES: [(&'static str, Self); 3] =
-        [("auto", Self::Auto), ("local", Self::Local), ("lattice", Self::Lattice)];
+    pub const NAMES: [(&'static str, Self); 3] = [
+        ("auto", Self::Auto),
+        ("local", Self::Local),
+        ("lattice", Self::Lattice),
+    ];
 
     /// The name of this route in manifests and on the command line.
     pub fn name(self) -> &'static str {
@@ -37,13 +40,17 @@ impl FromStr for Route {
     type Err = String;
 
     fn from_str(raw: &str) -> Result<Self, String> {
-        Self::NAMES.iter().find(|(name, _)| *name == raw).map(|(_, route)| *route).ok_or_else(|| {
-            let names = Self::NAMES.map(|(name, _)| name);
-            match nearest(raw, names) {
-                Some(name) => format!("route `{raw}` is unknown; did you mean `{name}`?"),
-                None => format!("route `{raw}` is unknown; use `auto`, `local` or `lattice`"),
-            }
-        })
+        Self::NAMES
+            .iter()
+            .find(|(name, _)| *name == raw)
+            .map(|(_, route)| *route)
+            .ok_or_else(|| {
+                let names = Self::NAMES.map(|(name, _)| name);
+                match nearest(raw, names) {
+                    Some(name) => format!("route `{raw}` is unknown; did you mean `{name}`?"),
+                    None => format!("route `{raw}` is unknown; use `auto`, `local` or `lattice`"),
+                }
+            })
     }
 }
 
@@ -105,13 +112,20 @@ impl Link {
     pub fn conflicts_with(&self, other: &Self) -> bool {
         self.key() == other.key()
             && self.target != other.target
-            && self.interfaces.iter().any(|interface| other.interfaces.contains(interface))
+            && self
+                .interfaces
+                .iter()
+                .any(|interface| other.interfaces.contains(interface))
     }
 }
 
 impl fmt::Display for LinkKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} -({}:{}, {})->", self.source, self.namespace, self.package, self.name)
+        write!(
+            f,
+            "{} -({}:{}, {})->",
+            self.source, self.namespace, self.package, self.name
+        )
     }
 }
 

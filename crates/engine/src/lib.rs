@@ -1,1 +1,37 @@
-//! The one wasmtime engine: compile and AOT cache, instances, reuse, limits, deadlines, typed and dynamic calls.
+//! The one wasmtime engine of a host: from component bytes to answered calls.
+//!
+//! The steps, each with its own type: bytes are [`Engine::compile`]d to a [`Compiled`] component (or found in the
+//! on-disk cache), [`Prepared::start`] links it, instantiates it once to prove that it starts, and gives out
+//! [`Live`] instances within its [`Limits`](wasmcloud_core::Limits). A [`Target`] is the place where a component
+//! that may be replaced while calls run is found.
+//!
+//! This crate knows no NATS and no manifest. What an interface means is for the `cap-*` crates, which add their host
+//! functions to its linker; which component answers which call is for `host`.
+
+mod adapt;
+mod cache;
+mod compile;
+mod config;
+mod dynamic;
+mod error;
+mod imports;
+mod linker;
+mod live;
+mod permits;
+mod prepared;
+mod runtime;
+mod stats;
+mod target;
+
+pub use compile::{CompileError, CompileSource, Compiled};
+pub use config::EngineConfig;
+pub use dynamic::{CallRoute, call_export, link_dynamic_import};
+pub use error::{CallError, Refused, TrapReport};
+pub use imports::{Described, DescribedItem, UnsatisfiedImport};
+pub use linker::Linkers;
+pub use live::Live;
+pub use permits::Permits;
+pub use prepared::{Exports, PrepareOptions, Prepared, ResolveExports, StartError};
+pub use runtime::{Engine, EngineError, Flavor};
+pub use stats::{Stats, StatsSnapshot};
+pub use target::Target;

@@ -1,0 +1,161 @@
+//! The body of a response while the guest may still be writing it.
+//!
+//! The guest runs in the task of its connection: whoever polls the body drives the guest. So a response needs no task
+//! of its own, a slow client slows its guest down, and a client that goes away takes its guest with it.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+use wasmcloud_engine::CallError;
+use wasmtime_wasi_http::Error as WasiError;
+
+/// A guest that is handling a request; ends when the guest's `handle` has returned and its result was settled.
+pub(crate) type Guest = Pin<Box<dyn Future<Output = Result<(), CallError>> + Send>>;
+
+/// A body as a guest hands it out.
+pub(crate) type GuestBody = UnsyncBoxBody<Bytes, WasiError>;
+
+/// Why a response ends in the middle. hyper then cuts the connection, so that nobody takes the part for the whole.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BrokenBody {
+    #[error("the component failed while it wrote the body")]
+    Call(#[source] CallError),
+    #[error("the component did not finish the body")]
+    Guest(#[source] WasiError),
+}
+
+/// The body of a response.
+pub(crate) struct ResponseBody(State);
+
+enum State {
+    /// Everything is there.
+    Full(Option<Bytes>),
+    /// More may come.
+    Streaming {
+        next: Option<Frame<Bytes>>,
+        body: GuestBody,
+        guest: Option<Guest>,
+    },
+}
+
+impl ResponseBody {
+    /// A body that is complete.
+    pub(crate) fn full(bytes: Bytes) -> Self {
+        Self(State::Full(Some(bytes).filter(|bytes| !bytes.is_empty())))
+    }
+
+    /// The body of a guest that has returned: complete already, in the usual case of one write.
+    pub(crate) fn finished(mut body: GuestBody, cx: &mut Context<'_>) -> Result<Self, BrokenBody> {
+        let next = match Pin::new(&mut body).poll_frame(cx) {
+            Poll::Ready(None) => return Ok(Self::full(Bytes::new())),
+            Poll::Ready(Some(frame)) => frame.map_err(BrokenBody::Guest)?,
+            Poll::Pending => return Ok(Self::streaming(None, body, None)),
+        };
+        match next.into_data() {
+            Ok(data) => match Pin::new(&mut body).poll_frame(cx) {
+                Poll::Ready(None) => Ok(Self::full(data)),
+                // Two frames are waiting or the body is not ended: it streams, which keeps their order. The second
+                // frame goes in front of the body by way of a chain.
+                Poll::Ready(Some(second)) => {
+                    let second = second.map_err(BrokenBody::Guest)?;
+                    Ok(Self::streaming(
+                        Some(Frame::data(data)),
+                        chain(second, body),
+                        None,
+                    ))
+                }
+                Poll::Pending => Ok(Self::streaming(Some(Frame::data(data)), body, None)),
+            },
+            Err(trailers) => Ok(Self::streaming(Some(trailers), body, None)),
+        }
+    }
+
+    /// A body whose guest still runs.
+    pub(crate) fn driven(body: GuestBody, guest: Guest) -> Self {
+        Self::streaming(None, body, Some(guest))
+    }
+
+    fn streaming(next: Option<Frame<Bytes>>, body: GuestBody, guest: Option<Guest>) -> Self {
+        Self(State::Streaming { next, body, guest })
+    }
+}
+
+fn chain(frame: Frame<Bytes>, rest: GuestBody) -> GuestBody {
+    use http_body_util::BodyExt;
+    struct Chain(Option<Frame<Bytes>>, GuestBody);
+    impl Body for Chain {
+        type Data = Bytes;
+        type Error = WasiError;
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, WasiError>>> {
+            match self.0.take() {
+                Some(frame) => Poll::Ready(Some(Ok(frame))),
+                None => Pin::new(&mut self.1).poll_frame(cx),
+            }
+        }
+    }
+    Chain(Some(frame), rest).boxed_unsync()
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BrokenBody;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenBody>>> {
+        let (next, body, guest) = match &mut self.0 {
+            State::Full(bytes) => return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            State::Streaming { next, body, guest } => (next, body, guest),
+        };
+        if let Some(frame) = next.take() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        if let Some(running) = guest {
+            match running.as_mut().poll(cx) {
+                Poll::Ready(Ok(())) => *guest = None,
+                // What the guest wrote before it failed is not worth sending: the client must see a broken response
+                // either way.
+                Poll::Ready(Err(error)) => {
+                    *guest = None;
+                    return Poll::Ready(Some(Err(BrokenBody::Call(error))));
+                }
+                Poll::Pending => {}
+            }
+        }
+        match Pin::new(body).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(BrokenBody::Guest(error)))),
+            Poll::Ready(None) => {
+                if let Some(mut running) = guest.take() {
+                    // The response is complete and the guest goes on, within its deadline and its slot. It may also
+                    // have failed just now, after its last write: look once before letting it go.
+                    match running.as_mut().poll(cx) {
+                        Poll::Ready(Ok(())) => {}
+                        Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(BrokenBody::Call(error)))),
+                        Poll::Pending => drop(tokio::spawn(running)),
+                    }
+                }
+                Poll::Ready(None)
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.0, State::Full(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            State::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            State::Streaming { .. } => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! One request, one call: from a parsed request to the head of the guest's answer.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use parking_lot::Mutex;
+use tokio::time::timeout_at;
+use wasmcloud_capability::{Caller, Invocation, InvocationId};
+use wasmcloud_engine::{CallError, Live, Prepared};
+use wasmtime_wasi_http::p2::bindings::http::types as p2;
+use wasmtime_wasi_http::p3;
+
+use crate::body::{BrokenBody, Guest, GuestBody, ResponseBody};
+use crate::capability::view;
+use crate::exports::{HttpExports, load_p2, load_p3};
+
+/// Why a request has no answer from the guest.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unanswered {
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error("component `{0}` does not export `wasi:http/incoming-handler` or `wasi:http/handler`")]
+    NoHandler(String),
+    #[error("the component returned without a response")]
+    NoResponse,
+    #[error("the component answered with the error {0}")]
+    ErrorCode(String),
+    #[error(transparent)]
+    Body(#[from] BrokenBody),
+    #[error("pass the request to the component")]
+    Setup(#[source] wasmtime::Error),
+}
+
+/// What the guest has answered, put here by the host function that it calls.
+type Answer = Arc<Mutex<Option<Result<Response<GuestBody>, String>>>>;
+
+/// Calls the component. The answer's body drives the rest of the call.
+pub(crate) async fn handle(
+    prepared: &Arc<Prepared>,
+    caller: Caller,
+    limit: Option<Duration>,
+    secure: bool,
+    request: Request<Incoming>,
+) -> (InvocationId, Result<Response<ResponseBody>, Unanswered>) {
+    let own = prepared.limits().deadline;
+    let invocation = Invocation::new(caller, limit.map_or(own, |limit| limit.min(own)));
+    let id = invocation.id;
+    (id, call(prepared, invocation, secure, request).await)
+}
+
+async fn call(
+    prepared: &Arc<Prepared>,
+    invocation: Invocation,
+    secure: bool,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Unanswered> {
+    let Some(exports) = prepared.exports::<HttpExports>() else {
+        return Err(Unanswered::NoHandler(prepared.context().id().to_string()));
+    };
+    let live = prepared.begin(invocation).await?;
+    let answer = Answer::default();
+    let mut guest = match exports {
+        HttpExports::P2(indices) => begin_p2(live, indices, secure, request, Arc::clone(&answer)),
+        HttpExports::P3(indices) => begin_p3(live, indices, secure, request, Arc::clone(&answer)),
+    }
+    .map_err(Unanswered::Setup)?;
+
+    poll_fn(|cx| {
+        let done = match guest.as_mut().poll(cx) {
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+            Poll::Ready(Ok(())) => true,
+            Poll::Pending => false,
+        };
+        let answered = answer.lock().take();
+        let response = match answered {
+            Some(Ok(response)) => response,
+            Some(Err(code)) => return Poll::Ready(Err(Unanswered::ErrorCode(code))),
+            None if done => return Poll::Ready(Err(Unanswered::NoResponse)),
+            None => return Poll::Pending,
+        };
+        let (head, body) = response.into_parts();
+        let body = if done {
+            ResponseBody::finished(body, cx)?
+        } else {
+            // The guest was only polled to this point: `guest` is replaced by nothing that anyone polls again.
+            ResponseBody::driven(body, std::mem::replace(&mut guest, Box::pin(async { Ok(()) })))
+        };
+        Poll::Ready(Ok(Response::from_parts(head, body)))
+    })
+    .await
+}
+
+fn begin_p2(
+    mut live: Live,
+    indices: &wasmtime_wasi_http::p2::bindings::ProxyIndices,
+    secure: bool,
+    request: Request<Incoming>,
+    answer: Answer,
+) -> wasmtime::Result<Guest> {
+    let (store, instance) = live.parts();
+    let proxy = load_p2(store, instance, indices)?;
+    let mut http = view(store.data_mut());
+    let scheme = if secure {
+        p2::Scheme::Https
+    } else {
+        p2::Scheme::Http
+    };
+    let request = http.new_incoming_request(scheme, request)?;
+    let out = http.new_response_outparam_from_callback(move |response| {
+        *answer.lock() = Some(response.map_err(|code| format!("{code:?}")));
+    })?;
+    Ok(Box::pin(async move {
+        let deadline = live.deadline();
+        let (store, _) = live.parts();
+        let call = proxy
+            .wasi_http_incoming_handler()
+            .call_handle(store, request, out);
+        let outcome = timeout_at(deadline, call).await;
+        live.settle(outcome)
+    }))
+}
+
+fn begin_p3(
+    mut live: Live,
+    indices: &p3::bindings::ServiceIndices,
+    secure: bool,
+    request: Request<Incoming>,
+    answer: Answer,
+) -> wasmtime::Result<Guest> {
+    let (store, instance) = live.parts();
+    let service = load_p3(store, instance, indices)?;
+    let (mut head, body) = request.into_parts();
+    let mut uri = head.uri.into_parts();
+    uri.scheme = Some(if secure {
+        http::uri::Scheme::HTTPS
+    } else {
+        http::uri::Scheme::HTTP
+    });
+    head.uri = http::Uri::from_parts(uri)?;
+    let request = Request::from_parts(head, body);
+    let (request, sent) = p3::Request::from_http(view(store.data_mut()).hooks, request);
+    Ok(Box::pin(async move {
+        let deadline = live.deadline();
+        let (store, _) = live.parts();
+        let call = store.run_concurrent(async |accessor| {
+            let request = accessor.with(|mut store| view(store.get()).table.push(request))?;
+            let response = match service.wasi_http_handler().call_handle(accessor, request).await? {
+                Ok(response) => response,
+                Err(code) => {
+                    *answer.lock() = Some(Err(format!("{code:?}")));
+                    return Ok(());
+                }
+            };
+            let (ended, end) = tokio::sync::oneshot::channel();
+            let response = accessor.with(|mut store| {
+                let response = view(store.get()).table.delete(response)?;
+                response.into_http_with_getter(&mut store, sent, view)
+            })?;
+            *answer.lock() = Some(Ok(response.map(|body| watched(body, ended))));
+            // The guest's tasks write the body and are driven from here, so this stays until the body has ended or
+            // its reader is gone.
+            let _ = end.await;
+            wasmtime::error::Ok(())
+        });
+        let outcome = timeout_at(deadline, call).await;
+        live.settle(outcome.map(|result| result.and_then(|inner| inner)))
+    }))
+}
+
+/// Tells `ended` when the body has been read or dropped.
+fn watched(body: GuestBody, ended: tokio::sync::oneshot::Sender<()>) -> GuestBody {
+    use bytes::Bytes;
+    use http_body::{Body, Frame};
+    use http_body_util::BodyExt;
+    use std::pin::Pin;
+    use std::task::Context;
+
+    struct Watched {
+        body: GuestBody,
+        ended: Option<tokio::sync::oneshot::Sender<()>>,
+    }
+    impl Body for Watched {
+        type Data = Bytes;
+        type Error = wasmtime_wasi_http::Error;
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            let frame = Pin::new(&mut self.body).poll_frame(cx);
+            if matches!(frame, Poll::Ready(None))
+                && let Some(ended) = self.ended.take()
+            {
+                let _ = ended.send(());
+            }
+            frame
+        }
+    }
+    Watched {
+        body,
+        ended: Some(ended),
+    }
+    .boxed_unsync()
+}

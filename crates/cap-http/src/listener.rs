@@ -1,0 +1,355 @@
+//! One listening address: accepts connections, finds the route of each request and answers.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::header::{self, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Uri};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use wasmcloud_capability::{Caller, InvocationId, ProviderError};
+use wasmcloud_engine::{CallError, Refused};
+
+use crate::body::ResponseBody;
+use crate::handler::{self, Unanswered};
+use crate::headers::{self, BadRequest};
+use crate::ingress::IngressOptions;
+use crate::responses;
+use crate::routes::{NoRoute, Route, RouteTable};
+use crate::settings::ListenSettings;
+use crate::tls;
+
+/// Longest wait for a TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Longest wait for the head of a request, idle keep-alive included. A client that sends a byte now and then holds a
+/// connection for this long, not for ever.
+const HEAD: Duration = Duration::from_secs(60);
+
+/// Largest head of an HTTP/1 request in bytes; larger ones are answered 431.
+const MAX_HEAD: usize = 64 << 10;
+
+/// Requests at once on one HTTP/2 connection.
+const H2_STREAMS: u32 = 200;
+
+/// Pause after a failed accept: the process is out of file descriptors, say, and asking again at once would spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A listening address. Dropping it does not stop it; [`Listener::stop`] does.
+pub(crate) struct Listener {
+    pub(crate) settings: ListenSettings,
+    pub(crate) address: SocketAddr,
+    pub(crate) routes: Arc<ArcSwap<RouteTable>>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+struct Shared {
+    settings: ListenSettings,
+    address: SocketAddr,
+    routes: Arc<ArcSwap<RouteTable>>,
+    tls: Option<TlsAcceptor>,
+    http: auto::Builder<TokioExecutor>,
+}
+
+impl Listener {
+    /// Starts to listen.
+    pub(crate) fn bind(settings: ListenSettings, options: &IngressOptions) -> Result<Self, ProviderError> {
+        let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
+        let socket = listen(settings.address).map_err(|error| bind_error(settings.address, error))?;
+        let address = socket
+            .local_addr()
+            .map_err(|error| bind_error(settings.address, error))?;
+        let routes = Arc::new(ArcSwap::default());
+        let mut http = auto::Builder::new(TokioExecutor::new());
+        http.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD)
+            .max_buf_size(MAX_HEAD)
+            .keep_alive(settings.keep_alive);
+        http.http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(H2_STREAMS)
+            .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+            .keep_alive_interval(Some(HEAD));
+        let shared = Arc::new(Shared {
+            settings: settings.clone(),
+            address,
+            routes: Arc::clone(&routes),
+            tls,
+            http,
+        });
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(accept(socket, shared, stop.clone(), options.clone()));
+        Ok(Self {
+            settings,
+            address,
+            routes,
+            stop,
+            task,
+        })
+    }
+
+    /// Accepts nothing more, lets requests under way end within the drain limit, closes the rest.
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        let _ = self.task.await;
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
+    // Sockets of the last run in TIME_WAIT must not keep this one from starting.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1024)?;
+    TcpListener::from_std(socket.into())
+}
+
+fn bind_error(address: SocketAddr, error: io::Error) -> ProviderError {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            let owner = crate::ingress::port_owner(address.port()).map_or_else(
+                || "another process".to_owned(),
+                |owner| format!("process {owner}"),
+            );
+            ProviderError::Conflict(format!(
+                "address {address} is in use by {owner}; hint: stop it or choose another `address`"
+            ))
+        }
+        _ => ProviderError::Failed {
+            what: format!("listen on {address}"),
+            source: error.into(),
+        },
+    }
+}
+
+async fn accept(socket: TcpListener, shared: Arc<Shared>, stop: CancellationToken, options: IngressOptions) {
+    let slots = Arc::new(Semaphore::new(options.max_connections));
+    let graceful = GracefulShutdown::new();
+    let connections = tokio_util::task::TaskTracker::new();
+    let abort = CancellationToken::new();
+    loop {
+        let (stream, peer) = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            accepted = socket.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // A connection that was gone before it was accepted is nobody's problem.
+                    if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+                        tracing::warn!(address = %shared.address, %error, "accept failed");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                    continue;
+                }
+            },
+        };
+        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+            refuse(&stream, peer);
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        let watcher = graceful.watcher();
+        let (shared, abort) = (Arc::clone(&shared), abort.clone());
+        connections.spawn(async move {
+            tokio::select! {
+                () = abort.cancelled() => {}
+                () = connection(shared, stream, peer, watcher, slot) => {}
+            }
+        });
+    }
+    drop(socket);
+    connections.close();
+    if timeout(options.drain, graceful.shutdown()).await.is_err() {
+        tracing::warn!(address = %shared.address, open = connections.len(), "connections cut, they did not end in time");
+    }
+    abort.cancel();
+    connections.wait().await;
+}
+
+/// Says that the host is full, on one try and without waiting for anything.
+fn refuse(stream: &TcpStream, peer: SocketAddr) {
+    tracing::warn!(%peer, "connection refused, too many connections");
+    let answer = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let _ = stream.try_write(answer);
+}
+
+async fn connection(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    watcher: hyper_util::server::graceful::Watcher,
+    _slot: OwnedSemaphorePermit,
+) {
+    let secure = shared.tls.is_some();
+    let service = {
+        let shared = Arc::clone(&shared);
+        service_fn(move |request| {
+            let shared = Arc::clone(&shared);
+            async move { Ok::<_, Infallible>(shared.answer(request, secure).await) }
+        })
+    };
+    let ended = match &shared.tls {
+        None => {
+            watcher
+                .watch(shared.http.serve_connection(TokioIo::new(stream), service))
+                .await
+        }
+        Some(tls) => match timeout(HANDSHAKE, tls.accept(stream)).await {
+            Ok(Ok(stream)) => {
+                watcher
+                    .watch(shared.http.serve_connection(TokioIo::new(stream), service))
+                    .await
+            }
+            Ok(Err(error)) => return tracing::debug!(%peer, %error, "TLS handshake failed"),
+            Err(_elapsed) => return tracing::debug!(%peer, "TLS handshake timed out"),
+        },
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, error = error.as_ref() as &dyn std::error::Error, "connection ended early");
+    }
+}
+
+impl Shared {
+    async fn answer(&self, mut request: Request<Incoming>, secure: bool) -> Response<ResponseBody> {
+        let authority = match headers::authority(&request) {
+            Ok(authority) => authority,
+            Err(BadRequest(reason)) => {
+                let mut response = responses::text(StatusCode::BAD_REQUEST, reason);
+                // What follows on this connection may be the second half of what was misunderstood.
+                response
+                    .headers_mut()
+                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
+                return response;
+            }
+        };
+        let routes = self.routes.load();
+        let found = {
+            let host = if self.settings.host_header == header::HOST {
+                authority.as_ref().map(http::uri::Authority::host)
+            } else {
+                let named = request.headers().get(&self.settings.host_header);
+                named.and_then(|value| value.to_str().ok())
+            };
+            routes.find(host, request.uri().path())
+        };
+        let route = match found {
+            Ok(route) => Arc::clone(route),
+            Err(reason) => return no_route(reason),
+        };
+        drop(routes);
+        if let Err(error) = canonical(&mut request, authority, self.address) {
+            return responses::text(StatusCode::BAD_REQUEST, error);
+        }
+        headers::strip_nominated(request.headers_mut());
+        respond(&route, request, secure).await
+    }
+}
+
+fn no_route(reason: NoRoute) -> Response<ResponseBody> {
+    let text = match reason {
+        NoRoute::Host => "host not found",
+        NoRoute::Path => "path not found",
+    };
+    responses::text(StatusCode::NOT_FOUND, text)
+}
+
+/// Gives the request the one authority that was found for it, so that the guest sees what the route was chosen by.
+fn canonical(
+    request: &mut Request<Incoming>,
+    authority: Option<http::uri::Authority>,
+    listener: SocketAddr,
+) -> Result<(), String> {
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    // HTTP/1.0 without a Host header: the address that was connected to is the best name there is.
+    parts.authority = match authority {
+        Some(authority) => Some(authority),
+        None => listener.to_string().parse().ok(),
+    };
+    // A URI with an authority needs a scheme and a path; `*` (OPTIONS) stays as it came.
+    parts.scheme.get_or_insert(http::uri::Scheme::HTTP);
+    if parts.path_and_query.is_none() {
+        parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
+    }
+    *request.uri_mut() = Uri::from_parts(parts).map_err(|error| error.to_string())?;
+    Ok(())
+}
+
+async fn respond(route: &Route, request: Request<Incoming>, secure: bool) -> Response<ResponseBody> {
+    let settings = &*route.settings;
+    if settings.read_only && !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return responses::read_only();
+    }
+    let origin = match &settings.cors {
+        Some(cors) => {
+            if let Some(response) = cors.preflight(&request) {
+                return response;
+            }
+            request.headers().get(header::ORIGIN).cloned()
+        }
+        None => None,
+    };
+    let mut response = match call(route, request, secure).await {
+        Ok(response) => response,
+        Err(response) => return *response,
+    };
+    if let (Some(cors), Some(origin)) = (&settings.cors, origin) {
+        cors.decorate(&origin, response.headers_mut());
+    }
+    if let Some(value) = &settings.cache_control {
+        response
+            .headers_mut()
+            .entry(header::CACHE_CONTROL)
+            .or_insert_with(|| value.clone());
+    }
+    response
+}
+
+async fn call(
+    route: &Route,
+    request: Request<Incoming>,
+    secure: bool,
+) -> Result<Response<ResponseBody>, Box<Response<ResponseBody>>> {
+    let prepared = match route.target.get() {
+        Ok(prepared) => prepared,
+        Err(refused) => return Err(Box::new(responses::busy(&refused.to_string()))),
+    };
+    let caller = Caller::Provider(route.owner.source.clone());
+    let (id, answer) = handler::handle(&prepared, caller, route.settings.timeout, secure, request).await;
+    answer.map_err(|unanswered| Box::new(failure(id, route, &unanswered)))
+}
+
+fn failure(id: InvocationId, route: &Route, unanswered: &Unanswered) -> Response<ResponseBody> {
+    match unanswered {
+        // The engine has logged these, with the same id.
+        Unanswered::Call(CallError::Refused(refused @ Refused::TooDeep { .. })) => {
+            tracing::warn!(invocation = %id, %refused, "request refused");
+            responses::failed(id)
+        }
+        Unanswered::Call(CallError::Refused(refused)) => responses::busy(&refused.to_string()),
+        Unanswered::Call(CallError::Deadline { .. }) => responses::too_late(id),
+        Unanswered::Call(_) => responses::failed(id),
+        other => {
+            let component = route.target.id();
+            let error = other as &dyn std::error::Error;
+            tracing::error!(target: "wasmcloud::component", %component, invocation = %id, error, "no response");
+            responses::failed(id)
+        }
+    }
+}

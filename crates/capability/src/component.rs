@@ -1,0 +1,56 @@
+//! What all instances of one component on this host share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use wasmcloud_core::ComponentId;
+
+use crate::links::LinkTable;
+
+/// Named config after its merge: what `wasi:config` shows.
+pub type ConfigMap = BTreeMap<String, String>;
+
+/// The side of a component that its links and config change while it runs. Readers never wait: each change
+/// replaces a snapshot.
+pub struct ComponentContext {
+    id: ComponentId,
+    links: ArcSwap<LinkTable>,
+    config: ArcSwap<ConfigMap>,
+}
+
+impl ComponentContext {
+    /// A component without links and config.
+    pub fn new(id: ComponentId) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            links: ArcSwap::default(),
+            config: ArcSwap::default(),
+        })
+    }
+
+    /// The component's id.
+    pub fn id(&self) -> &ComponentId {
+        &self.id
+    }
+
+    /// The links as they are now.
+    pub fn links(&self) -> arc_swap::Guard<Arc<LinkTable>> {
+        self.links.load()
+    }
+
+    /// The config as it is now.
+    pub fn config(&self) -> arc_swap::Guard<Arc<ConfigMap>> {
+        self.config.load()
+    }
+
+    /// Replaces the links. Calls under way keep the endpoint they found.
+    pub fn set_links(&self, links: LinkTable) {
+        self.links.store(Arc::new(links));
+    }
+
+    /// Replaces the config. The next `get` of any instance sees it.
+    pub fn set_config(&self, config: ConfigMap) {
+        self.config.store(Arc::new(config));
+    }
+}

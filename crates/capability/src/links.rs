@@ -1,0 +1,93 @@
+//! The links of one component as its calls see them: a small table that is replaced whole when a link changes, so
+//! that a call reads it without a lock.
+
+use std::sync::Arc;
+
+use wasmcloud_core::{ComponentId, Link, LinkName, Route};
+
+use crate::component::ConfigMap;
+use crate::provider::Handle;
+
+/// A link with the named configs of the provider's side merged.
+#[derive(Clone, Debug)]
+pub struct BoundLink {
+    /// The link.
+    pub link: Link,
+    /// The merged source config.
+    pub source_config: ConfigMap,
+    /// The merged target config.
+    pub target_config: ConfigMap,
+}
+
+/// What stands behind a link.
+#[derive(Clone)]
+pub enum Endpoint {
+    /// A built-in provider's answer for this link; the capability's adapter knows the type.
+    Builtin(Handle),
+    /// A component that runs, or will run, on this host.
+    Component(Handle),
+    /// Nothing here: the target does not run on this host, and why that matters to a caller.
+    Absent(Arc<str>),
+}
+
+/// One row of a component's link table.
+#[derive(Clone)]
+pub struct LinkEntry {
+    /// `namespace:package/interface`, without version.
+    pub interfaces: Box<[Box<str>]>,
+    /// The name by which the component selects the link.
+    pub name: LinkName,
+    /// Who answers.
+    pub target: ComponentId,
+    /// How calls travel.
+    pub route: Route,
+    /// What answers on this host.
+    pub endpoint: Endpoint,
+}
+
+/// No link answers a call. The text names what is missing and what would allow it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "component `{component}` has no link named `{link}` for `{interface}`; \
+     hint: add a trait `type: link` with `name: {link}` and this interface to the component in its manifest"
+)]
+pub struct NoLink {
+    /// Who called.
+    pub component: ComponentId,
+    /// The link name it selected.
+    pub link: String,
+    /// The interface, without version.
+    pub interface: String,
+}
+
+/// The links of one component.
+#[derive(Clone, Default)]
+pub struct LinkTable {
+    entries: Vec<LinkEntry>,
+}
+
+impl LinkTable {
+    /// A table of the given rows.
+    pub fn new(entries: Vec<LinkEntry>) -> Self {
+        Self { entries }
+    }
+
+    /// The link that answers `interface` (without version) under `name`. Tables are short, so this walks them.
+    pub fn find(&self, interface: &str, name: &str) -> Option<&LinkEntry> {
+        self.entries
+            .iter()
+            .find(|entry| entry.name.as_str() == name && entry.interfaces.iter().any(|i| &**i == interface))
+    }
+
+    /// Whether any link, whatever its name, answers `interface` (without version).
+    pub fn has_interface(&self, interface: &str) -> bool {
+        self.entries
+            .iter()
+            .any(|entry| entry.interfaces.iter().any(|i| &**i == interface))
+    }
+
+    /// All rows.
+    pub fn entries(&self) -> &[LinkEntry] {
+        &self.entries
+    }
+}

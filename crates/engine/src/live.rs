@@ -1,0 +1,116 @@
+//! An instance during one call.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::error::Elapsed;
+use wasmcloud_capability::InstanceState;
+use wasmtime::Store;
+use wasmtime::component::Instance;
+
+use crate::error::{CallError, DeadlineExceeded};
+use crate::prepared::{Idle, Prepared};
+
+/// A live instance for one call. Whoever holds it holds a slot of the component; dropping it gives the slot back.
+///
+/// After the call, [`Live::settle`] says how it went. An instance whose call did not end well, or whose caller went
+/// away, is never used again.
+pub struct Live {
+    // Taken out only when the instance is kept, on drop.
+    running: Option<(Store<InstanceState>, Instance)>,
+    prepared: Arc<Prepared>,
+    begun: Instant,
+    uses: u32,
+    outcome: Outcome,
+    _permit: OwnedSemaphorePermit,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Unsettled,
+    Unused,
+    Ended,
+    Failed,
+}
+
+impl Live {
+    pub(crate) fn new(
+        prepared: Arc<Prepared>,
+        store: Store<InstanceState>,
+        instance: Instance,
+        permit: OwnedSemaphorePermit,
+        begun: Instant,
+        uses: u32,
+    ) -> Self {
+        let running = Some((store, instance));
+        Self {
+            running,
+            prepared,
+            begun,
+            uses,
+            outcome: Outcome::Unsettled,
+            _permit: permit,
+        }
+    }
+
+    /// The store and the instance in it.
+    pub fn parts(&mut self) -> (&mut Store<InstanceState>, Instance) {
+        let (store, instance) = self.running.as_mut().expect("taken only on drop");
+        (store, *instance)
+    }
+
+    /// The component.
+    pub fn prepared(&self) -> &Arc<Prepared> {
+        &self.prepared
+    }
+
+    /// When the call must have ended.
+    pub fn deadline(&self) -> tokio::time::Instant {
+        let (store, _) = self.running.as_ref().expect("taken only on drop");
+        store.data().invocation().deadline.into()
+    }
+
+    /// Says how the call, wrapped in `timeout_at(live.deadline(), …)`, went. A failure is logged here, once, with the
+    /// wasm backtrace.
+    pub fn settle<T>(&mut self, outcome: Result<wasmtime::Result<T>, Elapsed>) -> Result<T, CallError> {
+        let error = match outcome {
+            Ok(Ok(value)) => {
+                self.outcome = Outcome::Ended;
+                return Ok(value);
+            }
+            Ok(Err(error)) => error,
+            Err(_elapsed) => DeadlineExceeded.into(),
+        };
+        self.outcome = Outcome::Failed;
+        let (store, _) = self.running.as_ref().expect("taken only on drop");
+        Err(self.prepared.failed(&error, store))
+    }
+
+    /// Gives back an instance that was made to see whether it can be.
+    pub(crate) fn release_unused(mut self) {
+        self.outcome = Outcome::Unused;
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let Some((store, instance)) = self.running.take() else {
+            return;
+        };
+        if self.outcome != Outcome::Unused {
+            self.prepared
+                .stats
+                .finished(self.begun.elapsed(), self.outcome == Outcome::Failed);
+        }
+        if matches!(self.outcome, Outcome::Ended | Outcome::Unused) {
+            let uses = self.uses + u32::from(self.outcome == Outcome::Ended);
+            self.prepared.keep(Idle {
+                store,
+                instance,
+                uses,
+            });
+        }
+        // Otherwise the store goes here, before the permit: a free slot means a free instance.
+    }
+}

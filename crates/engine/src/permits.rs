@@ -1,0 +1,129 @@
+//! How many calls of one component run at once, and how many may wait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout_at;
+use wasmcloud_core::ComponentId;
+
+use crate::error::Refused;
+
+/// The slots of one component on one host.
+#[derive(Clone)]
+pub struct Permits(Arc<Slots>);
+
+struct Slots {
+    component: ComponentId,
+    slots: Arc<Semaphore>,
+    concurrency: u32,
+    queue: u32,
+    waiting: AtomicU32,
+}
+
+/// Leaves the queue however the wait ends: a caller that goes away is dropped in the middle of it.
+struct Waiting<'a>(&'a AtomicU32);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Permits {
+    /// `concurrency` calls at once and `queue` waiting.
+    pub fn new(component: ComponentId, concurrency: u32, queue: u32) -> Self {
+        let slots = Arc::new(Semaphore::new(concurrency as usize));
+        Self(Arc::new(Slots {
+            component,
+            slots,
+            concurrency,
+            queue,
+            waiting: AtomicU32::new(0),
+        }))
+    }
+
+    /// A slot, at once if one is free, else after waiting in line until `deadline`.
+    pub async fn acquire(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Refused> {
+        let this = &*self.0;
+        if let Ok(permit) = Arc::clone(&this.slots).try_acquire_owned() {
+            return Ok(permit);
+        }
+        if this.waiting.fetch_add(1, Ordering::Relaxed) >= this.queue {
+            drop(Waiting(&this.waiting));
+            return Err(Refused::Full {
+                component: this.component.clone(),
+                running: this.concurrency,
+                waiting: this.queue,
+            });
+        }
+        let _waiting = Waiting(&this.waiting);
+        let begun = Instant::now();
+        match timeout_at(deadline.into(), Arc::clone(&this.slots).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            // The semaphore is never closed; an elapsed wait is the only other way out.
+            Ok(Err(_)) | Err(_) => Err(Refused::QueueTimeout {
+                component: this.component.clone(),
+                waited: begun.elapsed(),
+            }),
+        }
+    }
+
+    /// Calls running and calls waiting, now.
+    pub fn in_use(&self) -> (u32, u32) {
+        let free = u32::try_from(self.0.slots.available_permits()).unwrap_or(u32::MAX);
+        (
+            self.0.concurrency.saturating_sub(free),
+            self.0.waiting.load(Ordering::Relaxed),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn in_a_minute() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
+    #[tokio::test]
+    async fn refuses_at_once_when_slots_and_queue_are_full() {
+        let permits = Permits::new("a".parse().unwrap(), 1, 1);
+        let running = permits.acquire(in_a_minute()).await.unwrap();
+        let queued = tokio::spawn({
+            let permits = permits.clone();
+            async move { permits.acquire(in_a_minute()).await }
+        });
+        while permits.in_use() != (1, 1) {
+            tokio::task::yield_now().await;
+        }
+        let refused = permits.acquire(in_a_minute()).await.unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "component `a` is busy: 1 calls run and 1 wait"
+        );
+        drop(running);
+        drop(queued.await.unwrap().unwrap());
+        assert_eq!(permits.in_use(), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_ends_at_the_deadline_and_leaks_nothing() {
+        let permits = Permits::new("a".parse().unwrap(), 1, 10);
+        let running = permits.acquire(in_a_minute()).await.unwrap();
+        for _ in 0..100 {
+            let deadline = Instant::now() + Duration::from_millis(1);
+            assert!(matches!(
+                permits.acquire(deadline).await,
+                Err(Refused::QueueTimeout { .. })
+            ));
+        }
+        assert_eq!(permits.in_use(), (1, 0));
+        drop(running);
+        assert!(permits.acquire(in_a_minute()).await.is_ok());
+    }
+}

@@ -1,0 +1,359 @@
+//! A component that can be called: linked, proven to start, with its limits.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::time::timeout_at;
+use wasmcloud_capability::{Caller, ComponentContext, InstanceState, Invocation};
+use wasmcloud_core::{InstanceMode, InterfaceName, Limits};
+use wasmtime::component::{ComponentExportIndex, Instance, InstancePre, Linker};
+use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
+
+use crate::compile::Compiled;
+use crate::error::{CallError, DeadlineExceeded, Refused, classify};
+use crate::imports::{Described, UnsatisfiedImport};
+use crate::live::Live;
+use crate::permits::Permits;
+use crate::stats::Stats;
+
+/// Longest time that the first instance may take to come into being.
+const START_LIMIT: Duration = Duration::from_secs(10);
+
+/// Exports that a capability has resolved once per component, so that a call does not look them up.
+pub type Exports = Box<dyn Any + Send + Sync>;
+
+/// A capability that calls components: it says which exports it will call.
+pub trait ResolveExports: Send + Sync {
+    /// The resolved exports, or `None` where the component does not have them.
+    fn resolve(&self, pre: &InstancePre<InstanceState>) -> Option<Exports>;
+}
+
+/// What a component is prepared from.
+pub struct PrepareOptions<'a> {
+    /// Its code.
+    pub compiled: Compiled,
+    /// Everything its imports need. From [`crate::Linkers`], with its own imports added.
+    pub linker: &'a Linker<InstanceState>,
+    /// What its instances share.
+    pub context: Arc<ComponentContext>,
+    /// What it may use.
+    pub limits: Limits,
+    /// Its counters.
+    pub stats: Arc<Stats>,
+    /// Who will call it.
+    pub resolvers: &'a [Arc<dyn ResolveExports>],
+}
+
+/// Why a component does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Imports that nobody answers.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Imports(Vec<UnsatisfiedImport>),
+    /// An import is offered, but not as the component wants it.
+    #[error("link the component's imports")]
+    Link(#[source] wasmtime::Error),
+    /// The first instance failed.
+    #[error("the first instance failed")]
+    Instantiate(#[source] CallError),
+    /// The memory the component starts with is above its limit.
+    #[error(
+        "the component needs {needs} bytes of memory to start, its limit is {limit}; hint: raise `memory` in the component's `runtime` trait"
+    )]
+    Memory {
+        /// Initial size of its memories in bytes.
+        needs: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+}
+
+/// A component that can be called.
+pub struct Prepared {
+    pub(crate) context: Arc<ComponentContext>,
+    pub(crate) limits: Limits,
+    pub(crate) stats: Arc<Stats>,
+    compiled: Compiled,
+    pre: InstancePre<InstanceState>,
+    permits: Permits,
+    exports: Vec<Exports>,
+    functions: HashMap<String, Vec<InterfaceFunctions>>,
+    idle: Mutex<Vec<Idle>>,
+    retired: AtomicBool,
+}
+
+struct InterfaceFunctions {
+    name: Option<InterfaceName>,
+    functions: HashMap<String, ComponentExportIndex>,
+}
+
+/// A kept instance between two calls.
+pub(crate) struct Idle {
+    pub(crate) store: Store<InstanceState>,
+    pub(crate) instance: Instance,
+    pub(crate) uses: u32,
+}
+
+impl Prepared {
+    /// Links the component and instantiates it once, so that one that cannot start is found out here and not by its
+    /// first caller.
+    pub async fn start(options: PrepareOptions<'_>) -> Result<Arc<Self>, StartError> {
+        let PrepareOptions {
+            compiled,
+            linker,
+            context,
+            limits,
+            stats,
+            resolvers,
+        } = options;
+        if let Some(resources) = compiled.component.resources_required() {
+            let needs = resources.max_initial_memory_size.unwrap_or(0);
+            if needs > limits.memory {
+                return Err(StartError::Memory {
+                    needs,
+                    limit: limits.memory,
+                });
+            }
+        }
+        let pre = linker
+            .instantiate_pre(&compiled.component)
+            .map_err(StartError::Link)?;
+        let prepared = Arc::new(Self {
+            permits: Permits::new(context.id().clone(), limits.concurrency, limits.queue),
+            exports: resolvers
+                .iter()
+                .filter_map(|resolver| resolver.resolve(&pre))
+                .collect(),
+            functions: functions(&compiled),
+            idle: Mutex::default(),
+            retired: AtomicBool::new(false),
+            compiled,
+            context,
+            limits,
+            stats,
+            pre,
+        });
+        let first = Invocation::new(Caller::Host, START_LIMIT);
+        let live = prepared.begin(first).await.map_err(StartError::Instantiate)?;
+        live.release_unused();
+        Ok(prepared)
+    }
+
+    /// A live instance for one call, within the component's limits.
+    pub async fn begin(self: &Arc<Self>, invocation: Invocation) -> Result<Live, CallError> {
+        match self.try_begin(invocation).await {
+            Ok(live) => Ok(live),
+            Err(error) => {
+                if matches!(error, CallError::Refused(_)) {
+                    self.stats.refused();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn try_begin(self: &Arc<Self>, invocation: Invocation) -> Result<Live, CallError> {
+        if invocation.depth > Invocation::MAX_DEPTH {
+            let component = self.context.id().clone();
+            return Err(Refused::TooDeep {
+                component,
+                depth: invocation.depth,
+            }
+            .into());
+        }
+        let permit = self.permits.acquire(invocation.deadline).await?;
+        let begun = Instant::now();
+        let kept = match self.limits.instance {
+            InstanceMode::Reuse => self.idle.lock().pop(),
+            InstanceMode::Fresh => None,
+        };
+        let (store, instance, uses) = match kept {
+            Some(Idle {
+                mut store,
+                instance,
+                uses,
+            }) => {
+                store.data_mut().set_invocation(invocation);
+                store.set_epoch_deadline(1);
+                (store, instance, uses)
+            }
+            None => {
+                let (store, instance) = self.instantiate(invocation).await?;
+                (store, instance, 0)
+            }
+        };
+        Ok(Live::new(Arc::clone(self), store, instance, permit, begun, uses))
+    }
+
+    async fn instantiate(
+        &self,
+        invocation: Invocation,
+    ) -> Result<(Store<InstanceState>, Instance), CallError> {
+        let deadline = invocation.deadline;
+        let state = InstanceState::new(Arc::clone(&self.context), invocation, self.limits.memory);
+        let mut store = Store::new(self.pre.engine(), state);
+        store.limiter(|state| &mut state.limiter);
+        store.set_epoch_deadline(1);
+        // One epoch passed: give others their turn, or end the guest if its time is over.
+        store.epoch_deadline_callback(|store| {
+            if Instant::now() >= store.data().invocation().deadline {
+                return Err(DeadlineExceeded.into());
+            }
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+        });
+        self.stats.instantiated();
+        match timeout_at(deadline.into(), self.pre.instantiate_async(&mut store)).await {
+            Ok(Ok(instance)) => Ok((store, instance)),
+            Ok(Err(error)) if error.is::<PoolConcurrencyLimitError>() => Err(Refused::PoolFull {
+                component: self.context.id().clone(),
+            }
+            .into()),
+            Ok(Err(error)) => Err(self.failed(&error, &store)),
+            Err(_elapsed) => Err(self.failed(&DeadlineExceeded.into(), &store)),
+        }
+    }
+
+    pub(crate) fn failed(&self, error: &wasmtime::Error, store: &Store<InstanceState>) -> CallError {
+        let state = store.data();
+        let error = classify(
+            self.context.id(),
+            error,
+            self.limits.deadline,
+            state.limiter.exceeded(),
+        );
+        report(&error, state);
+        error
+    }
+
+    /// The exports that a capability resolved, if the component has them.
+    pub fn exports<T: 'static>(&self) -> Option<&T> {
+        self.exports
+            .iter()
+            .find_map(|exports| exports.downcast_ref::<T>())
+    }
+
+    /// The function of an exported interface that answers an import of `interface`, by the rules of
+    /// [`InterfaceName::satisfies`]. The empty interface means functions at the root.
+    pub(crate) fn function(&self, interface: &ImportName, function: &str) -> Option<ComponentExportIndex> {
+        self.functions
+            .get(&*interface.unversioned)?
+            .iter()
+            .find(|exported| match (&exported.name, &interface.name) {
+                (Some(have), Some(want)) => have.satisfies(want),
+                (None, None) => true,
+                _ => false,
+            })?
+            .functions
+            .get(function)
+            .copied()
+    }
+
+    /// What the component imports and exports.
+    pub fn described(&self) -> &Described {
+        self.compiled.described()
+    }
+
+    /// The compiled component.
+    pub fn compiled(&self) -> &Compiled {
+        &self.compiled
+    }
+
+    /// What the component may use.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What its instances share.
+    pub fn context(&self) -> &Arc<ComponentContext> {
+        &self.context
+    }
+
+    /// Its counters.
+    pub fn stats(&self) -> &Arc<Stats> {
+        &self.stats
+    }
+
+    /// Calls running and calls waiting, now.
+    pub fn in_use(&self) -> (u32, u32) {
+        self.permits.in_use()
+    }
+
+    /// Keeps no instance any more: the component was replaced or stopped. Calls that found it go on.
+    pub fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+        self.idle.lock().clear();
+    }
+
+    /// Takes an instance back after a call that ended well.
+    pub(crate) fn keep(&self, idle: Idle) {
+        if self.limits.instance == InstanceMode::Reuse && idle.uses < self.limits.max_reuse {
+            let mut kept = self.idle.lock();
+            // Under the lock, so that `retire` either sees this instance or is seen here.
+            if !self.retired.load(Ordering::Acquire) {
+                kept.push(idle);
+            }
+        }
+    }
+}
+
+/// The import side of a dynamic call, parsed once when the component is linked.
+#[derive(Debug)]
+pub(crate) struct ImportName {
+    pub(crate) name: Option<InterfaceName>,
+    pub(crate) unversioned: Box<str>,
+}
+
+impl ImportName {
+    pub(crate) fn new(raw: &str) -> Self {
+        let name: Option<InterfaceName> = raw.parse().ok();
+        let unversioned = name
+            .as_ref()
+            .map_or_else(String::new, InterfaceName::unversioned)
+            .into();
+        Self { name, unversioned }
+    }
+}
+
+fn functions(compiled: &Compiled) -> HashMap<String, Vec<InterfaceFunctions>> {
+    let component = &compiled.component;
+    let mut all: HashMap<String, Vec<InterfaceFunctions>> = HashMap::new();
+    for item in &compiled.described().exports {
+        let Some(name) = item.interface() else { continue };
+        let Some(instance) = component.get_export_index(None, &item.name) else {
+            continue;
+        };
+        let functions = item
+            .functions
+            .iter()
+            .filter_map(|function| {
+                Some((
+                    function.clone(),
+                    component.get_export_index(Some(&instance), function)?,
+                ))
+            })
+            .collect();
+        all.entry(name.unversioned())
+            .or_default()
+            .push(InterfaceFunctions {
+                name: Some(name),
+                functions,
+            });
+    }
+    all
+}
+
+/// The log line of a failed call. Written here and nowhere else, so that each failure has one.
+fn report(error: &CallError, state: &InstanceState) {
+    let component = state.component_id();
+    let invocation = state.invocation().id;
+    match error {
+        CallError::Trap { trap, .. } | CallError::Limit { trap, .. } => tracing::error!(
+            target: "wasmcloud::component", %component, %invocation, backtrace = %trap.backtrace, "{error}"
+        ),
+        _ => tracing::error!(target: "wasmcloud::component", %component, %invocation, "{error}"),
+    }
+}

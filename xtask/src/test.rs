@@ -1,0 +1,168 @@
+//! `cargo xtask test`: everything CI runs, in the order in which mistakes are cheapest to find.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, anyhow};
+use clap::ValueEnum;
+
+use crate::{guests, shell, tidy};
+
+/// Tools that are built from source when they are missing. The versions are those the configuration files
+/// of this repository are written for.
+const NEXTEST: Tool = Tool {
+    subcommand: "nextest",
+    package: "cargo-nextest",
+    version: "0.9.143",
+};
+const DENY: Tool = Tool {
+    subcommand: "deny",
+    package: "cargo-deny",
+    version: "0.20.2",
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Run only this step; may be given several times
+    #[arg(long, value_enum, value_name = "STEP")]
+    only: Vec<Step>,
+    /// Leave out this step; may be given several times
+    #[arg(long, value_enum, value_name = "STEP")]
+    skip: Vec<Step>,
+}
+
+/// The steps in their order. The tests come last, so that their summary is what one sees at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Step {
+    /// The code is formatted
+    Fmt,
+    /// The rules of this repository hold
+    Tidy,
+    /// The components for examples and tests are built
+    Guests,
+    /// Clippy has nothing to say
+    Clippy,
+    /// The documentation builds without warnings
+    Doc,
+    /// Dependencies follow deny.toml
+    Deny,
+    /// The examples in the documentation work
+    Doctest,
+    /// The tests pass
+    Nextest,
+}
+
+/// A Cargo subcommand that is a package of its own.
+struct Tool {
+    subcommand: &'static str,
+    package: &'static str,
+    version: &'static str,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let steps = chosen(args);
+    let start = Instant::now();
+    for step in &steps {
+        let name = name(*step);
+        eprintln!("== {name}");
+        let start = Instant::now();
+        perform(*step).with_context(|| {
+            format!("step {name} failed, repeat it with `cargo xtask test --only {name}`")
+        })?;
+        eprintln!("== {name}: ok, {:.1} s", start.elapsed().as_secs_f64());
+    }
+    eprintln!(
+        "== all {} steps are ok, {:.1} s",
+        steps.len(),
+        start.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+fn chosen(args: &Args) -> Vec<Step> {
+    let wanted = |step: &Step| args.only.is_empty() || args.only.contains(step);
+    Step::value_variants()
+        .iter()
+        .copied()
+        .filter(|step| wanted(step) && !args.skip.contains(step))
+        .collect()
+}
+
+fn name(step: Step) -> String {
+    step.to_possible_value()
+        .map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+fn perform(step: Step) -> Result<()> {
+    match step {
+        Step::Fmt => cargo(&["fmt", "--all", "--check"]),
+        Step::Tidy => tidy::run(),
+        Step::Guests => guests::run(&guests::Args::default()),
+        Step::Clippy => cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+        Step::Doc => {
+            let mut doc = shell::cargo()?;
+            doc.args(["doc", "--workspace", "--no-deps", "--locked"])
+                .env("RUSTDOCFLAGS", "-D warnings");
+            shell::run(&mut doc)
+        }
+        Step::Deny => {
+            DENY.install()?;
+            cargo(&["deny", "--locked", "check", "bans", "licenses", "sources"])
+        }
+        Step::Doctest => cargo(&["test", "--workspace", "--doc", "--locked"]),
+        Step::Nextest => {
+            NEXTEST.install()?;
+            cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci"])
+        }
+    }
+}
+
+fn cargo(args: &[&str]) -> Result<()> {
+    shell::run(shell::cargo()?.args(args))
+}
+
+impl Tool {
+    fn install(&self) -> Result<()> {
+        if shell::output(shell::cargo()?.args([self.subcommand, "--version"])).is_ok() {
+            return Ok(());
+        }
+        eprintln!(
+            "installing {} {}, which takes some minutes once",
+            self.package, self.version
+        );
+        let mut install: Command = shell::cargo()?;
+        install.args(["install", "--locked", self.package, "--version", self.version]);
+        shell::run(&mut install).map_err(|error| anyhow!("{error:#}; install {} by hand", self.package))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(only: &[Step], skip: &[Step], expected: &[Step]) {
+        assert_eq!(
+            chosen(&Args {
+                only: only.to_vec(),
+                skip: skip.to_vec()
+            }),
+            expected
+        );
+    }
+
+    #[test]
+    fn steps_keep_their_order_whatever_the_order_of_the_flags() {
+        check(&[Step::Clippy, Step::Fmt], &[], &[Step::Fmt, Step::Clippy]);
+        check(&[Step::Clippy, Step::Fmt], &[Step::Fmt], &[Step::Clippy]);
+        check(&[], Step::value_variants(), &[]);
+        check(&[], &[], Step::value_variants());
+    }
+}
