@@ -206,7 +206,7 @@ impl Sink {
     /// Whether it is still worth the time to look for what was meant: with this many problems, nobody reads on, and
     /// comparing every name with every other takes long.
     pub(crate) fn wants_hints(&self) -> bool {
-        self.list.len() < 2 * MAX_DIAGNOSTICS
+        self.list.len() < MAX_DIAGNOSTICS
     }
 
     /// What was said about one place is said once: an alias brings the same text to several places of the tree.

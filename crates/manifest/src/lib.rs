@@ -19,7 +19,7 @@
 //! |---|---|---|
 //! | text | [`MAX_BYTES`], 1 MiB | it travels in one NATS message |
 //! | nesting of lists and maps | [`MAX_DEPTH`], 64 | the tree is walked recursively |
-//! | values in the tree, those that aliases repeat counted each time | [`MAX_NODES`], 100,000 | alias bombs |
+//! | values in the tree, those that aliases repeat counted each time | [`MAX_NODES`], 250,000 | alias bombs |
 //! | text in the tree, that which aliases repeat counted each time | 4 MiB | alias bombs |
 //! | problems told | [`MAX_DIAGNOSTICS`], 100 | nobody reads more; the rest is counted |
 //! | documents | one | a manifest is one application |

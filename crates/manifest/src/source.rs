@@ -72,9 +72,23 @@ impl Source {
         &self.text
     }
 
+    /// A line by its number, from 1. YAML ends lines at `\n`, `\r\n` and a lone `\r`.
+    fn line(&self, number: usize) -> Option<&str> {
+        let mut rest = &*self.text;
+        for _ in 1..number.max(1) {
+            let (_, after) = rest.split_at(rest.find(['\n', '\r'])?);
+            rest = after
+                .strip_prefix("\r\n")
+                .or_else(|| after.strip_prefix(['\n', '\r']))
+                .unwrap_or_default();
+        }
+        let end = rest.find(['\n', '\r']).unwrap_or(rest.len());
+        rest.get(..end).filter(|_| number > 0)
+    }
+
     /// The line at `at`, cut to a readable width, and the place in it, counted from 0.
     pub(crate) fn excerpt(&self, at: Position) -> Option<Excerpt> {
-        let line = self.text.split('\n').nth(at.line.checked_sub(1)?)?;
+        let line = self.line(at.line)?;
         let column = at.column.saturating_sub(1);
         // A control character (a tab, a carriage return) would move the caret away from what it points at.
         let shown = |c: char| if c.is_control() { ' ' } else { c };
@@ -125,6 +139,8 @@ mod tests {
         assert_eq!(excerpt("\ta: b\r\n", 1, 2, 0), expect(" a: b", " ^"));
         assert_eq!(excerpt("a: b", 1, 4, 99), expect("a: b", "   ^"));
         assert_eq!(excerpt("a: b\n", 2, 1, 1), expect("", "^"));
+        assert_eq!(excerpt("a\rb\r\nc\n\rd", 5, 1, 1), expect("d", "^"));
+        assert_eq!(excerpt("a\rb\r\nc\n\rd", 2, 1, 1), expect("b", "^"));
         assert_eq!(excerpt("a: b", 7, 1, 1), None);
         assert_eq!(excerpt("a: b", 0, 0, 1), None);
     }

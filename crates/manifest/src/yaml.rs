@@ -17,7 +17,7 @@ pub const MAX_BYTES: usize = 1 << 20;
 /// Deepest accepted nesting of lists and maps. A complete manifest has about a dozen levels.
 pub const MAX_DEPTH: usize = 64;
 /// Most values in one manifest, those that aliases repeat counted each time.
-pub const MAX_NODES: usize = 100_000;
+pub const MAX_NODES: usize = 250_000;
 /// Most bytes of scalars in one manifest, those that aliases repeat counted each time.
 const MAX_SCALAR_BYTES: usize = 4 * MAX_BYTES;
 
@@ -115,6 +115,10 @@ impl<'a> Reader<'a> {
             column: mark.col() + 1,
             width: 1,
         };
+        // The parser looks ahead and meets its own, higher limit first.
+        if *error.kind() == ErrorKind::RecursionLimitExceeded {
+            return self.too_deep(at);
+        }
         let hint = match error.kind() {
             ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation => {
                 Some("indent with spaces")
@@ -126,6 +130,14 @@ impl<'a> Reader<'a> {
         };
         let message = format!("this is not well-formed YAML: {}", error.info());
         self.sink.error(at, message).hint_maybe(hint.map(str::to_owned));
+        Stop
+    }
+
+    fn too_deep(&mut self, at: Position) -> Stop {
+        self.sink.error(
+            at,
+            format!("lists and maps are nested deeper than {MAX_DEPTH} levels"),
+        );
         Stop
     }
 
@@ -149,11 +161,7 @@ impl<'a> Reader<'a> {
     fn node(&mut self, (event, span): (Event<'a>, Span), depth: usize) -> Result<Node, Stop> {
         let at = place(&span);
         if depth > MAX_DEPTH {
-            self.sink.error(
-                at,
-                format!("lists and maps are nested deeper than {MAX_DEPTH} levels"),
-            );
-            return Err(Stop);
+            return Err(self.too_deep(at));
         }
         let before = Weight {
             nodes: self.nodes,
@@ -280,11 +288,7 @@ impl<'a> Reader<'a> {
                 self.count(weight, at)?;
                 // An alias of a deep value in a deep place: the depth is that of the tree which is walked later.
                 if depth + height(&node) > MAX_DEPTH {
-                    self.sink.error(
-                        at,
-                        format!("lists and maps are nested deeper than {MAX_DEPTH} levels"),
-                    );
-                    return Err(Stop);
+                    return Err(self.too_deep(at));
                 }
                 Ok(node)
             }

@@ -6,7 +6,9 @@ mod common;
 
 use common::manifests;
 use proptest::prelude::*;
-use wasmcloud_manifest::{Diagnostics, Level, MAX_BYTES, MAX_DIAGNOSTICS, Manifest, ResolveOptions};
+use wasmcloud_manifest::{
+    Diagnostics, Level, MAX_BYTES, MAX_DIAGNOSTICS, MAX_NODES, Manifest, ResolveOptions,
+};
 
 fn refused(text: &str) -> Diagnostics {
     Manifest::parse("limits.yaml", text).err().unwrap()
@@ -33,15 +35,26 @@ fn repeated_text_is_limited() {
 
 #[test]
 fn values_are_limited() {
-    let text = format!("[{}]", "a,".repeat(110_000));
-    assert!(first(&text).starts_with("the manifest has more than 100000 values"));
+    let text = format!("[{}]", "a,".repeat(MAX_NODES));
+    assert!(first(&text).starts_with("the manifest has more than 250000 values"));
 }
 
 #[test]
 fn nested_anchors_are_limited() {
     let open: String = (0..60).map(|level| format!("&a{level} [")).collect();
-    let text = format!("{open}{}{}", "x, ".repeat(4_000), "]".repeat(60));
-    assert_eq!(first(&text), "anchors name more than 100000 values");
+    let text = format!("{open}{}{}", "x, ".repeat(5_000), "]".repeat(60));
+    assert_eq!(first(&text), "anchors name more than 250000 values");
+}
+
+#[test]
+fn nesting_is_limited_however_it_is_written() {
+    for open in ["[", "{a: ", "- ", "? "] {
+        let message = first(&open.repeat(MAX_BYTES / open.len()));
+        assert_eq!(
+            message, "lists and maps are nested deeper than 64 levels",
+            "{open}"
+        );
+    }
 }
 
 #[test]
@@ -76,7 +89,7 @@ fn reads(text: &str) {
         }
         Err(problems) => {
             assert!(problems.errors().count() > 0, "refused without a reason");
-            let lines = text.split('\n').count();
+            let lines = text.split(['\n', '\r']).count();
             for problem in &problems {
                 assert!(problem.at.line >= 1 && problem.at.column >= 1, "{problem:?}");
                 assert!(problem.at.line <= lines.max(1) + 1, "{problem:?}");
@@ -107,7 +120,7 @@ proptest! {
 
     #[test]
     fn any_yaml_like_text_is_read_or_refused(
-        text in "([a-c]:|- |&a|\\*a|[\\[\\]{},]|\"|'|\n|  |\t|<<: |!!str |---\n|\\||>|#|\\?|%|null|5|\u{feff}|\r\n|\u{85}){0,60}"
+        text in "([a-c]:|- |&a|\\*a|[\\[\\]{},]|\"|'|\n|\r|  |\t|<<: |!!str |---\n|\\||>|#|\\?|%|null|5|\u{feff}|\r\n|\u{85}){0,60}"
     ) {
         reads(&text);
     }
