@@ -51,5 +51,5 @@ pub use diagnostic::{Diagnostic, Diagnostics, Level, MAX_DIAGNOSTICS, Related};
 pub use manifest::Manifest;
 pub use resolve::ResolveOptions;
 pub use schema::json_schema;
-pub use source::{Position, Spanned};
+pub use source::Position;
 pub use yaml::{MAX_BYTES, MAX_DEPTH, MAX_NODES};

@@ -15,7 +15,8 @@ use crate::source::Spanned;
 pub struct ResolveOptions {
     /// The directory that relative `file://` images are relative to: that of the manifest.
     pub base_dir: PathBuf,
-    /// Whether images of well-known providers are answered by built-in ones. `wasmcloud+builtin://NAME` is, always.
+    /// Whether images of well-known providers are answered by those built-in ones that are known.
+    /// `wasmcloud+builtin://NAME` is, always.
     pub builtin_providers: bool,
     /// The names of the built-in providers there are.
     pub known_builtins: Vec<String>,
@@ -162,7 +163,11 @@ fn provider_image(
         }
         return (image.value.clone(), None);
     }
-    match builtin_for(&image.value).filter(|_| options.builtin_providers) {
+    let there_is = |name: &&str| options.known_builtins.iter().any(|known| known == name);
+    match builtin_for(&image.value)
+        .filter(there_is)
+        .filter(|_| options.builtin_providers)
+    {
         Some(name) => (ImageRef::Builtin(name.to_owned()), Some(image.value.clone())),
         None => (image.value.clone().relative_to(&options.base_dir), None),
     }

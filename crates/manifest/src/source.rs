@@ -29,11 +29,11 @@ impl fmt::Display for Position {
 
 /// A value together with the place where it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spanned<T> {
+pub(crate) struct Spanned<T> {
     /// What was written.
-    pub value: T,
+    pub(crate) value: T,
     /// Where it was written.
-    pub at: Position,
+    pub(crate) at: Position,
 }
 
 impl<T> Spanned<T> {
@@ -44,7 +44,7 @@ impl<T> Spanned<T> {
 
 impl<T: AsRef<str>> Spanned<T> {
     /// The value as text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         self.value.as_ref()
     }
 }
