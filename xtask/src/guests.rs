@@ -57,6 +57,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// The root folders of all guest projects.
+pub(crate) fn roots() -> Result<Vec<PathBuf>> {
+    Ok(discover(&repo::root()?)?
+        .into_iter()
+        .map(|project| project.root)
+        .collect())
+}
+
 fn discover(root: &Path) -> Result<Vec<Project>> {
     let mut roots = repo::folders(&root.join("examples"))?;
     roots.push(root.join("tests/guests"));

@@ -61,12 +61,18 @@ export!(Misbehave);
 
 /// The value of one key in a query.
 fn value<'a>(query: &'a str, key: &str) -> Option<&'a str> {
-    query.split('&').filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == key).map(|(_, value)| value)
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(name, _)| *name == key)
+        .map(|(_, value)| value)
 }
 
 /// A number in a query; without one, or with something else, the given number.
 fn number(query: &str, key: &str, otherwise: u64) -> u64 {
-    value(query, key).and_then(|value| value.parse().ok()).unwrap_or(otherwise)
+    value(query, key)
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(otherwise)
 }
 
 fn spin() {
@@ -122,9 +128,15 @@ fn trailers(out: ResponseOutparam) {
 fn info(request: &IncomingRequest) -> String {
     let mut lines = vec![
         format!("method: {}", method(&request.method())),
-        format!("path: {}", request.path_with_query().unwrap_or_else(|| "none".to_owned())),
+        format!(
+            "path: {}",
+            request.path_with_query().unwrap_or_else(|| "none".to_owned())
+        ),
         format!("scheme: {}", scheme(request.scheme().as_ref())),
-        format!("authority: {}", request.authority().unwrap_or_else(|| "none".to_owned())),
+        format!(
+            "authority: {}",
+            request.authority().unwrap_or_else(|| "none".to_owned())
+        ),
     ];
     let mut headers: Vec<String> = request
         .headers()
