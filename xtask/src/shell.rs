@@ -119,3 +119,36 @@ pub(crate) fn describe(command: &Command) -> String {
     words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
     words.join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn a_command_that_hangs_is_killed() {
+        let start = Instant::now();
+        let (status, _) = run_within(Duration::from_millis(100), &mut sh("exec sleep 60")).unwrap();
+        assert!(status.is_none());
+        assert!(start.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_failure_says_what_the_command_said() {
+        let (status, said) = run_within(Duration::from_secs(30), &mut sh("echo no >&2; exit 3")).unwrap();
+        assert_eq!(
+            (status.and_then(|status| status.code()), said.as_str()),
+            (Some(3), "no\n")
+        );
+        let error = output(&mut sh("echo no >&2; exit 3")).unwrap_err().to_string();
+        assert!(
+            error.starts_with("`sh -c echo no >&2; exit 3` failed with exit status: 3"),
+            "{error}"
+        );
+    }
+}

@@ -6,6 +6,7 @@ mod headers;
 mod reply;
 
 use std::hint::black_box;
+use std::io::Write as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use exports::wasi::http::incoming_handler::Guest;
@@ -188,6 +189,8 @@ fn sleep(out: ResponseOutparam, query: &str) {
 fn stdout(out: ResponseOutparam) {
     println!("a line on stdout");
     eprintln!("a line on stderr");
+    // A host that cuts output into lines has to decide about this one.
     print!("a line on stdout without an end");
+    let _ = std::io::stdout().flush();
     Reply::text(200, "written\n").send(out);
 }
