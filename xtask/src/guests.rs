@@ -57,6 +57,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// The root folders of all guest projects.
+pub(crate) fn roots() -> Result<Vec<PathBuf>> {
+    Ok(discover(&repo::root()?)?
+        .into_iter()
+        .map(|project| project.root)
+        .collect())
+}
+
 fn discover(root: &Path) -> Result<Vec<Project>> {
     let mut roots = repo::folders(&root.join("examples"))?;
     roots.push(root.join("tests/guests"));
@@ -109,7 +117,20 @@ fn build(toolchain: &Toolchain, project: &Project) -> Result<()> {
         let state = install(&built.join(&file), &project.root.join("build").join(&file))?;
         eprintln!("guest {component}: {state}");
     }
+    let manifest = project.root.join("wadm.yaml");
+    if let Ok(text) = fs::read_to_string(&manifest)
+        && let Some(image) = images(&text).find(|image| !project.root.join(image).is_file())
+    {
+        bail!("{} names {image}, which nothing builds", manifest.display());
+    }
     Ok(())
+}
+
+/// The files that a manifest names as images. Text is enough here; `wash` reads manifests properly.
+fn images(manifest: &str) -> impl Iterator<Item = &str> {
+    manifest
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("image: file://./"))
 }
 
 /// The names of the packages that become components, from the answer of `cargo metadata`.
@@ -169,6 +190,12 @@ mod tests {
             { "name": "shared", "targets": [{ "name": "shared", "crate_types": ["lib"] }] },
         ]});
         assert_eq!(components(&metadata), ["api", "web-shop"]);
+    }
+
+    #[test]
+    fn images_that_are_files_are_found_in_a_manifest() {
+        let manifest = "properties:\n  image: file://./build/a.wasm\n  image: ghcr.io/x/y:1\n";
+        assert_eq!(images(manifest).collect::<Vec<_>>(), ["build/a.wasm"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::Read as _;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -110,9 +111,44 @@ pub(crate) fn exists(program: &str) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The command as a person would type it, without its environment.
+/// The command as a person would type it, without its environment and without where the program lies.
 pub(crate) fn describe(command: &Command) -> String {
-    let mut words = vec![command.get_program().to_string_lossy().into_owned()];
+    let program = Path::new(command.get_program());
+    let program = program.file_name().unwrap_or(program.as_os_str());
+    let mut words = vec![program.to_string_lossy().into_owned()];
     words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
     words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn a_command_that_hangs_is_killed() {
+        let start = Instant::now();
+        let (status, _) = run_within(Duration::from_millis(100), &mut sh("exec sleep 60")).unwrap();
+        assert!(status.is_none());
+        assert!(start.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_failure_says_what_the_command_said() {
+        let (status, said) = run_within(Duration::from_secs(30), &mut sh("echo no >&2; exit 3")).unwrap();
+        assert_eq!(
+            (status.and_then(|status| status.code()), said.as_str()),
+            (Some(3), "no\n")
+        );
+        let error = output(&mut sh("echo no >&2; exit 3")).unwrap_err().to_string();
+        assert!(
+            error.starts_with("`sh -c echo no >&2; exit 3` failed with exit status: 3"),
+            "{error}"
+        );
+    }
 }

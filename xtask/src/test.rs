@@ -95,7 +95,7 @@ fn name(step: Step) -> String {
 
 fn perform(step: Step) -> Result<()> {
     match step {
-        Step::Fmt => cargo(&["fmt", "--all", "--check"]),
+        Step::Fmt => fmt(),
         Step::Tidy => tidy::run(),
         Step::Guests => guests::run(&guests::Args::default()),
         Step::Clippy => cargo(&[
@@ -123,6 +123,19 @@ fn perform(step: Step) -> Result<()> {
             cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci"])
         }
     }
+}
+
+/// The guests are workspaces of their own, so they are asked one by one.
+fn fmt() -> Result<()> {
+    cargo(&["fmt", "--all", "--check"])?;
+    for root in guests::roots()? {
+        shell::run(
+            shell::cargo()?
+                .args(["fmt", "--all", "--check"])
+                .current_dir(root),
+        )?;
+    }
+    Ok(())
 }
 
 fn cargo(args: &[&str]) -> Result<()> {

@@ -282,6 +282,11 @@ impl Prepared {
         self.permits.in_use()
     }
 
+    /// Waits until no call runs or waits, at most `limit`. Says whether that came about.
+    pub async fn drained(&self, limit: Duration) -> bool {
+        self.permits.drained(limit).await
+    }
+
     /// Keeps no instance any more: the component was replaced or stopped. Calls that found it go on.
     pub fn retire(&self) {
         self.retired.store(true, Ordering::Release);

@@ -14,7 +14,10 @@ impl Guest for Hello {
         // All headers in one call. The length is known, so the body need not be sent in chunks.
         let headers = Fields::from_list(&[
             ("content-type".to_owned(), b"text/plain".to_vec()),
-            ("content-length".to_owned(), GREETING.len().to_string().into_bytes()),
+            (
+                "content-length".to_owned(),
+                GREETING.len().to_string().into_bytes(),
+            ),
         ])
         .expect("both header names and values are well formed");
 

@@ -24,7 +24,9 @@ impl<'a> Counter<'a> {
 
     /// Forgets the count; the next one is 1.
     pub fn reset(&self) -> Result<(), String> {
-        self.bucket.delete(self.name).map_err(|error| explain("reset", self.name, error))
+        self.bucket
+            .delete(self.name)
+            .map_err(|error| explain("reset", self.name, error))
     }
 }
 
@@ -32,7 +34,9 @@ impl<'a> Counter<'a> {
 pub fn prefix() -> Result<String, String> {
     match config::get("prefix") {
         Ok(prefix) => Ok(prefix.unwrap_or_else(|| "Counter".to_owned())),
-        Err(config::Error::Upstream(why) | config::Error::Io(why)) => Err(format!("read the configuration: {why}")),
+        Err(config::Error::Upstream(why) | config::Error::Io(why)) => {
+            Err(format!("read the configuration: {why}"))
+        }
     }
 }
 

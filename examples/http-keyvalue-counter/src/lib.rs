@@ -48,7 +48,10 @@ fn answer(method: &Method, path: &str) -> (u16, String) {
 fn action<'a>(method: &Method, path: &'a str) -> Result<Action<'a>, (u16, &'static str)> {
     let path = path.split_once('?').map_or(path, |(path, _query)| path);
     let mut segments = path.trim_start_matches('/').split('/');
-    let name = segments.next().filter(|name| !name.is_empty()).unwrap_or("default");
+    let name = segments
+        .next()
+        .filter(|name| !name.is_empty())
+        .unwrap_or("default");
     match (method, segments.next(), segments.next()) {
         (Method::Get, None, _) => Ok(Action::Count(name)),
         (Method::Delete, None, _) | (Method::Post, Some("reset"), None) => Ok(Action::Reset(name)),
@@ -77,14 +80,20 @@ fn respond(out: ResponseOutparam, status: u16, text: &str) {
     ])
     .expect("both header names and values are well formed");
     let response = OutgoingResponse::new(headers);
-    response.set_status_code(status).expect("all statuses used here exist");
+    response
+        .set_status_code(status)
+        .expect("all statuses used here exist");
     let body = response.body().expect("the body is taken for the first time");
     ResponseOutparam::set(out, Ok(response));
 
     // If the client has gone there is nobody left to tell.
     let Ok(stream) = body.write() else { return };
     // One write takes at most 4096 bytes.
-    if text.as_bytes().chunks(4096).all(|chunk| stream.blocking_write_and_flush(chunk).is_ok()) {
+    if text
+        .as_bytes()
+        .chunks(4096)
+        .all(|chunk| stream.blocking_write_and_flush(chunk).is_ok())
+    {
         drop(stream);
         let _ = OutgoingBody::finish(body, None);
     }

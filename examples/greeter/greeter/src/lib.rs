@@ -15,7 +15,10 @@ impl Guest for Greeter {
         if people.is_empty() {
             return Err(GreetError::Nobody);
         }
-        let greetings = people.iter().zip(0..).map(|(person, place)| greeting(person, place));
+        let greetings = people
+            .iter()
+            .zip(0..)
+            .map(|(person, place)| greeting(person, place));
         greetings.collect()
     }
 }

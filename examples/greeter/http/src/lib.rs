@@ -49,14 +49,20 @@ fn respond(out: ResponseOutparam, status: u16, text: &str) {
     ])
     .expect("both header names and values are well formed");
     let response = OutgoingResponse::new(headers);
-    response.set_status_code(status).expect("all statuses used here exist");
+    response
+        .set_status_code(status)
+        .expect("all statuses used here exist");
     let body = response.body().expect("the body is taken for the first time");
     ResponseOutparam::set(out, Ok(response));
 
     // If the client has gone there is nobody left to tell.
     let Ok(stream) = body.write() else { return };
     // One write takes at most 4096 bytes.
-    if text.as_bytes().chunks(4096).all(|chunk| stream.blocking_write_and_flush(chunk).is_ok()) {
+    if text
+        .as_bytes()
+        .chunks(4096)
+        .all(|chunk| stream.blocking_write_and_flush(chunk).is_ok())
+    {
         drop(stream);
         let _ = OutgoingBody::finish(body, None);
     }

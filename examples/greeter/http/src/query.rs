@@ -9,13 +9,22 @@ pub fn people(query: &str) -> Result<Vec<Person>, String> {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         let value = decode(value).ok_or_else(|| format!("cannot read the value of {key}"))?;
         if key == "name" {
-            people.push(Person { name: value, manner: Manner::Plain });
+            people.push(Person {
+                name: value,
+                manner: Manner::Plain,
+            });
             continue;
         }
-        let person = people.last_mut().ok_or_else(|| format!("{key} has to follow a name"))?;
+        let person = people
+            .last_mut()
+            .ok_or_else(|| format!("{key} has to follow a name"))?;
         person.manner = match key {
             "title" => Manner::Formal(value),
-            "marks" => Manner::Excited(value.parse().map_err(|_| format!("{value} is not a number up to 255"))?),
+            "marks" => Manner::Excited(
+                value
+                    .parse()
+                    .map_err(|_| format!("{value} is not a number up to 255"))?,
+            ),
             _ => return Err(format!("{key} is not one of name, title, marks")),
         };
     }
@@ -37,5 +46,7 @@ fn decode(text: &str) -> Option<String> {
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
 }

@@ -10,7 +10,10 @@ struct Api;
 impl Guest for Api {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         let path = request.path_with_query().unwrap_or_default();
-        respond(out, &format!("{{\"component\":\"api\",\"path\":{}}}\n", json_string(&path)));
+        respond(
+            out,
+            &format!("{{\"component\":\"api\",\"path\":{}}}\n", json_string(&path)),
+        );
     }
 }
 
@@ -44,7 +47,11 @@ fn respond(out: ResponseOutparam, json: &str) {
     // If the client has gone there is nobody left to tell.
     let Ok(stream) = body.write() else { return };
     // One write takes at most 4096 bytes.
-    if json.as_bytes().chunks(4096).all(|chunk| stream.blocking_write_and_flush(chunk).is_ok()) {
+    if json
+        .as_bytes()
+        .chunks(4096)
+        .all(|chunk| stream.blocking_write_and_flush(chunk).is_ok())
+    {
         drop(stream);
         let _ = OutgoingBody::finish(body, None);
     }

@@ -23,7 +23,10 @@ impl Guest for Web {
         // If the client has gone there is nobody left to tell.
         let Ok(stream) = body.write() else { return };
         // One write takes at most 4096 bytes.
-        if PAGE.chunks(4096).all(|chunk| stream.blocking_write_and_flush(chunk).is_ok()) {
+        if PAGE
+            .chunks(4096)
+            .all(|chunk| stream.blocking_write_and_flush(chunk).is_ok())
+        {
             drop(stream);
             let _ = OutgoingBody::finish(body, None);
         }

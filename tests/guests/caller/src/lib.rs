@@ -23,7 +23,9 @@ impl Guest for Caller {
 
     fn run_echo_bytes(n: u32, size: u32) -> u64 {
         let bytes: Vec<u8> = (0..size).map(|place| place as u8).collect();
-        time_per_call(n, || assert_eq!(math::echo_bytes(&bytes), bytes, "the bytes that come back"))
+        time_per_call(n, || {
+            assert_eq!(math::echo_bytes(&bytes), bytes, "the bytes that come back")
+        })
     }
 
     fn run_fail() {

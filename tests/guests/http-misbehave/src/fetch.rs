@@ -4,7 +4,9 @@ use crate::echo::each_piece;
 use crate::reply::Reply;
 use crate::value;
 use crate::wasi::http::outgoing_handler;
-use crate::wasi::http::types::{ErrorCode, Fields, IncomingResponse, OutgoingRequest, ResponseOutparam, Scheme};
+use crate::wasi::http::types::{
+    ErrorCode, Fields, IncomingResponse, OutgoingRequest, ResponseOutparam, Scheme,
+};
 
 /// Asks for `url` and answers with the status and body that came back, or 502 and the reason.
 pub fn fetch(out: ResponseOutparam, query: &str) {
@@ -39,7 +41,10 @@ fn request(url: &str) -> Option<OutgoingRequest> {
 fn ask(request: OutgoingRequest) -> Result<IncomingResponse, ErrorCode> {
     let future = outgoing_handler::handle(request, None)?;
     future.subscribe().block();
-    future.get().expect("it is ready").expect("it is taken for the first time")
+    future
+        .get()
+        .expect("it is ready")
+        .expect("it is taken for the first time")
 }
 
 fn pass_on(out: ResponseOutparam, response: &IncomingResponse) {

@@ -6,6 +6,7 @@ mod headers;
 mod reply;
 
 use std::hint::black_box;
+use std::io::Write as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use exports::wasi::http::incoming_handler::Guest;
@@ -61,12 +62,18 @@ export!(Misbehave);
 
 /// The value of one key in a query.
 fn value<'a>(query: &'a str, key: &str) -> Option<&'a str> {
-    query.split('&').filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == key).map(|(_, value)| value)
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(name, _)| *name == key)
+        .map(|(_, value)| value)
 }
 
 /// A number in a query; without one, or with something else, the given number.
 fn number(query: &str, key: &str, otherwise: u64) -> u64 {
-    value(query, key).and_then(|value| value.parse().ok()).unwrap_or(otherwise)
+    value(query, key)
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(otherwise)
 }
 
 fn spin() {
@@ -122,9 +129,15 @@ fn trailers(out: ResponseOutparam) {
 fn info(request: &IncomingRequest) -> String {
     let mut lines = vec![
         format!("method: {}", method(&request.method())),
-        format!("path: {}", request.path_with_query().unwrap_or_else(|| "none".to_owned())),
+        format!(
+            "path: {}",
+            request.path_with_query().unwrap_or_else(|| "none".to_owned())
+        ),
         format!("scheme: {}", scheme(request.scheme().as_ref())),
-        format!("authority: {}", request.authority().unwrap_or_else(|| "none".to_owned())),
+        format!(
+            "authority: {}",
+            request.authority().unwrap_or_else(|| "none".to_owned())
+        ),
     ];
     let mut headers: Vec<String> = request
         .headers()
@@ -176,6 +189,8 @@ fn sleep(out: ResponseOutparam, query: &str) {
 fn stdout(out: ResponseOutparam) {
     println!("a line on stdout");
     eprintln!("a line on stderr");
+    // A host that cuts output into lines has to decide about this one.
     print!("a line on stdout without an end");
+    let _ = std::io::stdout().flush();
     Reply::text(200, "written\n").send(out);
 }

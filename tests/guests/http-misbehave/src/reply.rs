@@ -19,7 +19,11 @@ pub struct Sending {
 
 impl Reply {
     pub fn head(status: u16) -> Self {
-        Self { status, headers: Vec::new(), text: String::new() }
+        Self {
+            status,
+            headers: Vec::new(),
+            text: String::new(),
+        }
     }
 
     pub fn text(status: u16, text: &str) -> Self {
@@ -63,13 +67,17 @@ impl Sending {
     /// Writes all of it and waits until the host took it; false when nobody listens any more.
     pub fn write(&self, bytes: &[u8]) -> bool {
         // One blocking write takes at most 4096 bytes.
-        bytes.chunks(4096).all(|chunk| self.stream.blocking_write_and_flush(chunk).is_ok())
+        bytes
+            .chunks(4096)
+            .all(|chunk| self.stream.blocking_write_and_flush(chunk).is_ok())
     }
 
     /// Ends the body, with trailers if there are any.
     pub fn finish(self, trailers: &[(&str, &str)]) {
-        let trailers: Vec<(String, Vec<u8>)> =
-            trailers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
+        let trailers: Vec<(String, Vec<u8>)> = trailers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
+            .collect();
         let trailers =
             (!trailers.is_empty()).then(|| Fields::from_list(&trailers).expect("well formed trailers"));
         self.finish_with(trailers);

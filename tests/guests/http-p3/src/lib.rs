@@ -16,7 +16,10 @@ impl wasip3::exports::http::handler::Guest for Component {
             "/" => Ok(text(200, "Hello from WASI 0.3!\n")),
             "/echo" => Ok(echo(request)),
             "/sleep" => {
-                let time = query.strip_prefix("ms=").and_then(|time| time.parse::<u64>().ok()).unwrap_or(0);
+                let time = query
+                    .strip_prefix("ms=")
+                    .and_then(|time| time.parse::<u64>().ok())
+                    .unwrap_or(0);
                 monotonic_clock::wait_for(time.saturating_mul(1_000_000)).await;
                 Ok(text(200, &format!("slept {time} ms\n")))
             }
@@ -35,7 +38,9 @@ fn text(status: u16, text: &str) -> Response {
     let (end, trailers) = wit_future::new(|| Ok(None));
     drop(end);
     let (response, _sent) = Response::new(headers, Some(contents), trailers);
-    response.set_status_code(status).expect("all statuses used here exist");
+    response
+        .set_status_code(status)
+        .expect("all statuses used here exist");
 
     let bytes = text.as_bytes().to_vec();
     wasip3::wit_bindgen::spawn_local(async move {
@@ -49,7 +54,9 @@ fn text(status: u16, text: &str) -> Response {
 fn echo(request: Request) -> Response {
     let headers = Fields::new();
     if let Some(kind) = request.get_headers().get("content-type").first() {
-        headers.append("content-type", kind).expect("it was fine in the request");
+        headers
+            .append("content-type", kind)
+            .expect("it was fine in the request");
     }
     let (handled, result) = wit_future::new(|| Ok(()));
     drop(handled);

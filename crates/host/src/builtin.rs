@@ -1,0 +1,41 @@
+//! The providers that are part of the host, by name.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use wasmcloud_cap_http::{HttpClientProvider, HttpServerProvider, Ingress};
+use wasmcloud_cap_keyvalue::{Backend, KeyValueProvider};
+use wasmcloud_capability::{ConfigMap, Provider, ProviderError};
+use wasmcloud_core::ComponentId;
+
+/// The names under which they are started: `wasmcloud+builtin://NAME`.
+pub const BUILTIN_PROVIDERS: &[&str] = &["http-server", "http-client", "keyvalue-memory", "keyvalue-redb"];
+
+/// What built-in providers share.
+pub(crate) struct Shared<'a> {
+    pub(crate) ingress: &'a Arc<Ingress>,
+    pub(crate) data_dir: &'a Path,
+}
+
+/// Starts a built-in provider; `None` if there is none with this name.
+pub(crate) async fn start(
+    name: &str,
+    id: &ComponentId,
+    config: &ConfigMap,
+    shared: &Shared<'_>,
+) -> Option<Result<Arc<dyn Provider>, ProviderError>> {
+    let started: Result<Arc<dyn Provider>, ProviderError> = match name {
+        "http-server" => HttpServerProvider::start(id.clone(), Arc::clone(shared.ingress), config)
+            .await
+            .map(|provider| provider as _),
+        "http-client" => HttpClientProvider::start(id.clone(), config).map(|provider| provider as _),
+        "keyvalue-memory" => KeyValueProvider::start(Backend::Memory, id, config, shared.data_dir)
+            .await
+            .map(|provider| provider as _),
+        "keyvalue-redb" => KeyValueProvider::start(Backend::Redb, id, config, shared.data_dir)
+            .await
+            .map(|provider| provider as _),
+        _ => return None,
+    };
+    Some(started)
+}

@@ -1,0 +1,79 @@
+//! Components: what is asked for, what runs, and how one becomes the other without holding anything up.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use wasmcloud_capability::ComponentContext;
+use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Limits};
+use wasmcloud_engine::{Prepared, Stats, Target};
+
+/// A component as it should run on this host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComponentSpec {
+    /// Its id.
+    pub id: ComponentId,
+    /// Where its code comes from.
+    pub image: ImageRef,
+    /// What it may use.
+    pub limits: Limits,
+    /// Its named configs, later ones override earlier ones.
+    pub config: Vec<ConfigName>,
+    /// Who manages it and why; opaque to the host.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// A place for one component on this host. It outlives what runs in it: callers that were linked to a component that
+/// is stopped learn that it is, and reach it again once it is started.
+pub(crate) struct Component {
+    pub(crate) target: Arc<Target>,
+    pub(crate) context: Arc<ComponentContext>,
+    pub(crate) stats: Arc<Stats>,
+    /// Held by whoever starts, updates or stops this component, compile included. Other components are not
+    /// concerned.
+    pub(crate) running: Mutex<Option<Running>>,
+    /// A copy of `running` for those who only look.
+    pub(crate) spec: parking_lot::Mutex<Option<ComponentSpec>>,
+}
+
+pub(crate) struct Running {
+    pub(crate) spec: ComponentSpec,
+    pub(crate) digest: String,
+    pub(crate) prepared: Arc<Prepared>,
+}
+
+impl Component {
+    pub(crate) fn new(id: ComponentId) -> Arc<Self> {
+        Arc::new(Self {
+            target: Target::new(id.clone(), "it was not started"),
+            context: ComponentContext::new(id),
+            stats: Arc::default(),
+            running: Mutex::new(None),
+            spec: parking_lot::Mutex::new(None),
+        })
+    }
+
+    /// Puts what was prepared in place of what ran. Calls under way end where they began.
+    pub(crate) fn replace(&self, running: &mut Option<Running>, new: Running) {
+        *self.spec.lock() = Some(new.spec.clone());
+        if let Some(old) = self.target.set(Arc::clone(&new.prepared)) {
+            old.retire();
+        }
+        *running = Some(new);
+    }
+
+    /// Takes the component out and waits until its calls have ended, at most `drain`.
+    pub(crate) async fn stop(&self, drain: Duration, reason: &str) -> Option<Running> {
+        let mut running = self.running.lock().await;
+        *self.spec.lock() = None;
+        let stopped = running.take()?;
+        self.target.clear(reason);
+        stopped.prepared.retire();
+        if !stopped.prepared.drained(drain).await {
+            let (open, _) = stopped.prepared.in_use();
+            tracing::warn!(component = %stopped.spec.id, open, "calls still run after the time to drain");
+        }
+        Some(stopped)
+    }
+}

@@ -1,0 +1,134 @@
+//! Why the host did not do what it was asked to: one variant for each thing that can be asked.
+
+use wasmcloud_artifacts::FetchError;
+use wasmcloud_capability::ProviderError;
+use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link, LinkKey};
+use wasmcloud_engine::{CompileError, EngineError, StartError};
+
+/// A failed request to the host.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The wasm engine cannot be made.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The image of a component cannot be had.
+    #[error("start component `{component}`")]
+    Fetch {
+        /// The component.
+        component: ComponentId,
+        /// Why not.
+        #[source]
+        source: FetchError,
+    },
+    /// The image is not a component that runs here.
+    #[error("start component `{component}`")]
+    Compile {
+        /// The component.
+        component: ComponentId,
+        /// Why not.
+        #[source]
+        source: CompileError,
+    },
+    /// The component does not start.
+    #[error("start component `{component}`")]
+    Start {
+        /// The component.
+        component: ComponentId,
+        /// Why not.
+        #[source]
+        source: StartError,
+    },
+    /// The linker could not be set up.
+    #[error("link the imports of component `{component}`")]
+    Linker {
+        /// The component.
+        component: ComponentId,
+        /// Why not.
+        #[source]
+        source: wasmtime::Error,
+    },
+    /// The id belongs to something of the other kind.
+    #[error("`{id}` is a {is} on this host, not a {wanted}")]
+    Kind {
+        /// The id.
+        id: ComponentId,
+        /// `component` or `provider`.
+        is: &'static str,
+        /// The other of the two.
+        wanted: &'static str,
+    },
+    /// No component with this id runs here.
+    #[error("component `{0}` does not run on this host")]
+    NoComponent(ComponentId),
+    /// No provider with this id runs here.
+    #[error("provider `{0}` does not run on this host")]
+    NoProvider(ComponentId),
+    /// A provider with this id runs here already.
+    #[error("a provider with the id `{0}` runs on this host already")]
+    ProviderExists(ComponentId),
+    /// The image is not a provider that this host has.
+    #[error(
+        "`{image}` is not a provider that this host has; built in are {}",
+        crate::builtin::BUILTIN_PROVIDERS.join(", ")
+    )]
+    UnknownProvider {
+        /// The image.
+        image: ImageRef,
+    },
+    /// The provider refused its config or could not start.
+    #[error("start provider `{provider}`")]
+    Provider {
+        /// The provider.
+        provider: ComponentId,
+        /// Why not.
+        #[source]
+        source: ProviderError,
+    },
+    /// The provider refused a link.
+    #[error("link {link}")]
+    Link {
+        /// The link.
+        link: LinkKey,
+        /// Why not.
+        #[source]
+        source: ProviderError,
+    },
+    /// Another link with the same key and interface goes elsewhere. The text is that of v1 (wire reference §3.1).
+    #[error(
+        "link {link}: link already exists with different target, consider deleting the existing link or using a \
+         different link name (it goes to `{}`)", existing.target
+    )]
+    LinkConflict {
+        /// The new link.
+        link: LinkKey,
+        /// The existing one.
+        existing: Box<Link>,
+    },
+    /// A named config that does not exist.
+    #[error("config `{config}` does not exist, and {user} uses it; hint: put it first, or give it `properties` in the manifest")]
+    NoConfig {
+        /// The config.
+        config: ConfigName,
+        /// Who uses it, in words.
+        user: String,
+    },
+    /// A config in use cannot go.
+    #[error("config `{config}` is in use by {user}")]
+    ConfigInUse {
+        /// The config.
+        config: ConfigName,
+        /// Who uses it, in words.
+        user: String,
+    },
+    /// The host has as many of these as it may have.
+    #[error("this host has {limit} {what}, more are not allowed")]
+    Full {
+        /// What there is too much of.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// The host is stopping.
+    #[error("this host is stopping")]
+    Stopping,
+}

@@ -1,0 +1,515 @@
+//! The host itself: one owner for the tables of components, providers, links and configs.
+//!
+//! Two kinds of locks, with a rule each. `tables` is held for a decision and never across an `.await`. `wiring` is
+//! held while links and providers change, which is quick (open a port or a file), so that they change one after
+//! another; no compile and no pull ever happens under it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use wasmcloud_cap_config::{Bus, Config, Logging};
+use wasmcloud_cap_http::{Http, HttpResolver, Ingress, IngressOptions};
+use wasmcloud_cap_keyvalue::KeyValue;
+use wasmcloud_capability::{BoundLink, Capability, ConfigMap, Endpoint};
+use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link, LinkKey};
+use wasmcloud_engine::{
+    CallRoute, CompileSource, Compiled, Engine, EngineConfig, Linkers, PrepareOptions, ResolveExports, StartError,
+    Target, link_dynamic_import,
+};
+
+use crate::builtin::{self, Shared};
+use crate::components::{Component, ComponentSpec, Running};
+use crate::configs::Configs;
+use crate::error::HostError;
+use crate::inventory::{ComponentInfo, Inventory, ProviderInfo};
+use crate::links::{LinkId, Links, Stored};
+use crate::providers::{ProviderSpec, RunningProvider};
+use crate::router::Router;
+
+/// Components a host keeps a place for, running or only named by a link.
+const MAX_COMPONENTS: usize = 10_000;
+
+/// Settings of a [`Host`].
+#[derive(Clone, Debug)]
+pub struct HostOptions {
+    /// Where providers keep their files.
+    pub data_dir: PathBuf,
+    /// Settings of the engine.
+    pub engine: EngineConfig,
+    /// How long calls under way may take when something is stopped.
+    pub drain: Duration,
+    /// Settings of HTTP listeners.
+    pub ingress: IngressOptions,
+}
+
+/// A host. Cheap to clone; all clones are the same host.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+struct Inner {
+    options: HostOptions,
+    engine: Engine,
+    linkers: Linkers,
+    resolvers: Vec<Arc<dyn ResolveExports>>,
+    router: Arc<dyn CallRoute>,
+    ingress: Arc<Ingress>,
+    tables: Mutex<Tables>,
+    wiring: tokio::sync::Mutex<()>,
+    stopping: AtomicBool,
+}
+
+#[derive(Default)]
+struct Tables {
+    components: BTreeMap<ComponentId, Arc<Component>>,
+    providers: BTreeMap<ComponentId, RunningProvider>,
+    links: Links,
+    configs: Configs,
+}
+
+impl Host {
+    /// A host with nothing on it.
+    pub fn new(options: HostOptions) -> Result<Self, HostError> {
+        let engine = Engine::new(options.engine.clone())?;
+        let capabilities: Vec<Arc<dyn Capability>> =
+            vec![Arc::new(Http), Arc::new(KeyValue), Arc::new(Config), Arc::new(Logging), Arc::new(Bus)];
+        Ok(Self(Arc::new(Inner {
+            linkers: Linkers::new(engine.clone(), capabilities),
+            resolvers: vec![Arc::new(HttpResolver)],
+            router: Arc::new(Router),
+            ingress: Ingress::new(options.ingress.clone()),
+            tables: Mutex::default(),
+            wiring: tokio::sync::Mutex::default(),
+            stopping: AtomicBool::new(false),
+            engine,
+            options,
+        })))
+    }
+
+    /// Reads and compiles an image without running it.
+    pub async fn compile(&self, id: &ComponentId, image: &ImageRef) -> Result<Compiled, HostError> {
+        let limit = self.0.options.engine.max_component_size;
+        let artifact = wasmcloud_artifacts::fetch(image, limit)
+            .await
+            .map_err(|source| HostError::Fetch { component: id.clone(), source })?;
+        let source = CompileSource { name: artifact.name, bytes: artifact.bytes };
+        let compiled = self.0.engine.compile(source).await;
+        compiled.map_err(|source| HostError::Compile { component: id.clone(), source })
+    }
+
+    /// Starts a component, or changes the running one into what is asked for: another image, other limits, other
+    /// configs. Calls under way end in the instance they began in; none is dropped. Returns whether anything changed.
+    pub async fn scale_component(&self, spec: ComponentSpec) -> Result<bool, HostError> {
+        let component = self.component(&spec.id)?;
+        let mut running = component.running.lock().await;
+        let compiled = self.compile(&spec.id, &spec.image).await?;
+        self.refuse_if_stopping()?;
+        if let Some(now) = &*running
+            && now.spec == spec
+            && now.digest == compiled.digest()
+        {
+            return Ok(false);
+        }
+        let digest = compiled.digest().to_owned();
+        component.context.set_config(self.merged(&spec)?);
+        let prepared = self.prepare(&component, compiled, &spec).await?;
+        component.replace(&mut running, Running { spec, digest, prepared });
+        // Whoever stops the host stops what runs; a component that was on its way must not slip through.
+        if self.refuse_if_stopping().is_err() {
+            drop(running);
+            component.stop(Duration::ZERO, "this host is stopping").await;
+            return Err(HostError::Stopping);
+        }
+        Ok(true)
+    }
+
+    async fn prepare(
+        &self,
+        component: &Component,
+        compiled: Compiled,
+        spec: &ComponentSpec,
+    ) -> Result<Arc<wasmcloud_engine::Prepared>, HostError> {
+        let id = || spec.id.clone();
+        let linked = |interface: &str| component.context.links().has_interface(interface);
+        let (custom, problems) = self.0.linkers.check(&compiled, linked);
+        if !problems.is_empty() {
+            return Err(HostError::Start { component: id(), source: StartError::Imports(problems) });
+        }
+        let linker_error = |source| HostError::Linker { component: id(), source };
+        let mut linker = self.0.linkers.for_component(&compiled).map_err(linker_error)?;
+        for import in &custom {
+            link_dynamic_import(&mut linker, &compiled, import, &self.0.router).map_err(linker_error)?;
+        }
+        let options = PrepareOptions {
+            compiled,
+            linker: &linker,
+            context: Arc::clone(&component.context),
+            limits: spec.limits.clone(),
+            stats: Arc::clone(&component.stats),
+            resolvers: &self.0.resolvers,
+        };
+        let started = wasmcloud_engine::Prepared::start(options).await;
+        started.map_err(|source| HostError::Start { component: id(), source })
+    }
+
+    /// Stops a component and waits for its calls to end, no longer than the host's drain time.
+    pub async fn stop_component(&self, id: &ComponentId) -> Result<(), HostError> {
+        let component = self.0.tables.lock().components.get(id).cloned();
+        let component = component.ok_or_else(|| HostError::NoComponent(id.clone()))?;
+        match component.stop(self.0.options.drain, "it was stopped").await {
+            Some(_) => {
+                self.forget_if_unused(id);
+                Ok(())
+            }
+            None => Err(HostError::NoComponent(id.clone())),
+        }
+    }
+
+    /// Starts a built-in provider and gives it the links that name it.
+    pub async fn start_provider(&self, spec: ProviderSpec) -> Result<(), HostError> {
+        let _wiring = self.0.wiring.lock().await;
+        self.refuse_if_stopping()?;
+        let config = {
+            let tables = self.0.tables.lock();
+            if tables.providers.contains_key(&spec.id) {
+                return Err(HostError::ProviderExists(spec.id));
+            }
+            let component = tables.components.get(&spec.id);
+            if component.is_some_and(|component| component.spec.lock().is_some()) {
+                return Err(HostError::Kind { id: spec.id, is: "component", wanted: "provider" });
+            }
+            tables.configs.merge(&spec.config, || format!("provider `{}`", spec.id))?
+        };
+        let unknown = || HostError::UnknownProvider { image: spec.image.clone() };
+        let ImageRef::Builtin(name) = &spec.image else { return Err(unknown()) };
+        let shared = Shared { ingress: &self.0.ingress, data_dir: &self.0.options.data_dir };
+        let started = builtin::start(name, &spec.id, &config, &shared).await.ok_or_else(unknown)?;
+        let provider =
+            started.map_err(|source| HostError::Provider { provider: spec.id.clone(), source })?;
+        let links: Vec<Link> = {
+            let mut tables = self.0.tables.lock();
+            let id = spec.id.clone();
+            tables.providers.insert(id.clone(), RunningProvider { spec: spec.clone(), provider });
+            tables.links.all().filter(|link| link.source == id || link.target == id).cloned().collect()
+        };
+        for link in &links {
+            self.wire(link).await?;
+        }
+        Ok(())
+    }
+
+    /// Stops a provider: it takes no new work, finishes what is under way and lets go of ports and files.
+    pub async fn stop_provider(&self, id: &ComponentId) -> Result<(), HostError> {
+        let _wiring = self.0.wiring.lock().await;
+        let running = self.0.tables.lock().providers.remove(id);
+        let running = running.ok_or_else(|| HostError::NoProvider(id.clone()))?;
+        let sources: Vec<ComponentId> = {
+            let mut tables = self.0.tables.lock();
+            let ids: Vec<LinkId> =
+                tables.links.all().filter(|l| l.target == *id).map(|l| (l.key(), l.target.clone())).collect();
+            ids.iter().for_each(|link| tables.links.set_endpoint(link, None));
+            ids.into_iter().map(|(key, _)| key.source).collect()
+        };
+        for source in sources {
+            self.refresh_table(&source);
+        }
+        running.provider.stop().await;
+        Ok(())
+    }
+
+    /// Adds a link or replaces the one with the same key and target, and tells both ends. A link whose provider
+    /// refuses it is not kept.
+    pub async fn put_link(&self, link: Link) -> Result<(), HostError> {
+        let _wiring = self.0.wiring.lock().await;
+        self.refuse_if_stopping()?;
+        let before = {
+            let mut tables = self.0.tables.lock();
+            // A missing config is found before anything changes.
+            tables.bind(&link)?;
+            let id = (link.key(), link.target.clone());
+            let before = tables.links.get(&id).map(|stored| stored.link.clone());
+            tables.links.put(link.clone())?;
+            before
+        };
+        if let Err(error) = self.wire(&link).await {
+            {
+                let mut tables = self.0.tables.lock();
+                tables.links.remove(&link.key());
+                if let Some(before) = before.clone() {
+                    tables.links.put(before)?;
+                }
+            }
+            if let Some(before) = before {
+                // It was accepted once; that it is not now is worth a line, the caller gets the reason that counts.
+                if let Err(error) = self.wire(&before).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the former link could not be restored");
+                }
+            }
+            self.refresh_table(&link.source);
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Removes the links with this key and tells both ends. Removing one that is not there is no error.
+    pub async fn delete_link(&self, key: &LinkKey) -> Result<(), HostError> {
+        let _wiring = self.0.wiring.lock().await;
+        let (removed, providers) = {
+            let mut tables = self.0.tables.lock();
+            let removed = tables.links.remove(key);
+            let ends = removed.iter().flat_map(|link| [&link.source, &link.target]);
+            let providers: Vec<_> =
+                ends.filter_map(|end| tables.providers.get(end)).map(|p| Arc::clone(&p.provider)).collect();
+            (removed, providers)
+        };
+        self.refresh_table(&key.source);
+        for provider in providers {
+            provider.unlink(key).await;
+        }
+        removed.iter().for_each(|link| self.forget_if_unused(&link.target));
+        self.forget_if_unused(&key.source);
+        Ok(())
+    }
+
+    /// Adds or replaces a named config; whoever uses it sees the new values at once.
+    pub async fn put_config(&self, name: ConfigName, config: ConfigMap) -> Result<(), HostError> {
+        let _wiring = self.0.wiring.lock().await;
+        let (components, providers, links) = {
+            let mut tables = self.0.tables.lock();
+            if !tables.configs.put(name.clone(), config)? {
+                return Ok(());
+            }
+            let uses = |names: &[ConfigName]| names.contains(&name);
+            let components: Vec<_> = tables
+                .components
+                .values()
+                .filter(|component| component.spec.lock().as_ref().is_some_and(|spec| uses(&spec.config)))
+                .cloned()
+                .collect();
+            let providers: Vec<_> =
+                tables.providers.values().filter(|provider| uses(&provider.spec.config)).cloned().collect();
+            let links: Vec<_> = tables
+                .links
+                .all()
+                .filter(|link| uses(&link.source_config) || uses(&link.target_config))
+                .cloned()
+                .collect();
+            (components, providers, links)
+        };
+        for component in components {
+            let spec = component.spec.lock().clone();
+            if let Some(spec) = spec {
+                component.context.set_config(self.merged(&spec)?);
+            }
+        }
+        for RunningProvider { spec, provider } in providers {
+            let user = || format!("provider `{}`", spec.id);
+            let config = self.0.tables.lock().configs.merge(&spec.config, user)?;
+            let updated = provider.update_config(&config).await;
+            updated.map_err(|source| HostError::Provider { provider: spec.id.clone(), source })?;
+        }
+        for link in links {
+            self.wire(&link).await?;
+        }
+        Ok(())
+    }
+
+    /// The named config, if there is one.
+    pub fn config(&self, name: &ConfigName) -> Option<ConfigMap> {
+        self.0.tables.lock().configs.get(name).cloned()
+    }
+
+    /// Removes a named config that nobody uses. Says whether it was there.
+    pub fn delete_config(&self, name: &ConfigName) -> Result<bool, HostError> {
+        let mut tables = self.0.tables.lock();
+        if let Some(user) = tables.user_of(name) {
+            return Err(HostError::ConfigInUse { config: name.clone(), user });
+        }
+        Ok(tables.configs.remove(name))
+    }
+
+    /// What runs here.
+    pub fn inventory(&self) -> Inventory {
+        let tables = self.0.tables.lock();
+        let components = tables.components.values().filter_map(|component| {
+            let spec = component.spec.lock().clone()?;
+            let prepared = component.target.get().ok()?;
+            let ((running, waiting), stats) = (prepared.in_use(), component.stats.snapshot());
+            Some(ComponentInfo {
+                id: spec.id,
+                image_ref: spec.image.to_string(),
+                digest: prepared.compiled().digest().to_owned(),
+                max_instances: spec.limits.concurrency,
+                running,
+                waiting,
+                invocations: stats.invocations,
+                errors: stats.errors,
+                annotations: spec.annotations,
+            })
+        });
+        let providers = tables.providers.values().map(|RunningProvider { spec, provider }| ProviderInfo {
+            id: spec.id.clone(),
+            image_ref: spec.image.to_string(),
+            urls: provider.urls(),
+            annotations: spec.annotations.clone(),
+        });
+        Inventory {
+            components: components.collect(),
+            providers: providers.collect(),
+            links: tables.links.all().count(),
+        }
+    }
+
+    /// All links.
+    pub fn links(&self) -> Vec<Link> {
+        self.0.tables.lock().links.all().cloned().collect()
+    }
+
+    /// The place of a component, for calls from outside, for example by tests and tools.
+    pub fn target(&self, id: &ComponentId) -> Option<Arc<Target>> {
+        self.0.tables.lock().components.get(id).map(|component| Arc::clone(&component.target))
+    }
+
+    /// Stops everything: first the providers, so that nothing new comes in while what is under way ends, then the
+    /// components. Bounded by the drain time for each of the two.
+    pub async fn stop(&self) {
+        self.0.stopping.store(true, Ordering::Release);
+        let (providers, components) = {
+            let tables = self.0.tables.lock();
+            let providers: Vec<ComponentId> = tables.providers.keys().cloned().collect();
+            let components: Vec<Arc<Component>> = tables.components.values().cloned().collect();
+            (providers, components)
+        };
+        for id in providers {
+            // One that was stopped by someone else meanwhile is stopped all the same.
+            let _ = self.stop_provider(&id).await;
+        }
+        let drain = self.0.options.drain;
+        futures::future::join_all(components.iter().map(|component| component.stop(drain, "this host is stopping")))
+            .await;
+    }
+
+    fn refuse_if_stopping(&self) -> Result<(), HostError> {
+        if self.0.stopping.load(Ordering::Acquire) { Err(HostError::Stopping) } else { Ok(()) }
+    }
+
+    fn merged(&self, spec: &ComponentSpec) -> Result<ConfigMap, HostError> {
+        self.0.tables.lock().configs.merge(&spec.config, || format!("component `{}`", spec.id))
+    }
+
+    fn component(&self, id: &ComponentId) -> Result<Arc<Component>, HostError> {
+        self.refuse_if_stopping()?;
+        let mut tables = self.0.tables.lock();
+        if tables.providers.contains_key(id) {
+            return Err(HostError::Kind { id: id.clone(), is: "provider", wanted: "component" });
+        }
+        tables.component(id)
+    }
+
+    /// Tells both ends of a link that it is there. Under `wiring`.
+    async fn wire(&self, link: &Link) -> Result<(), HostError> {
+        let (bound, source, target) = {
+            let mut tables = self.0.tables.lock();
+            let provider = |id: &ComponentId| tables.providers.get(id).map(|p| Arc::clone(&p.provider));
+            let (source, target) = (provider(&link.source), provider(&link.target));
+            let bound = tables.bind(link)?;
+            if source.is_none() {
+                tables.component(&link.source)?;
+            }
+            if target.is_none() {
+                tables.component(&link.target)?;
+            }
+            (bound, source, target)
+        };
+        let refused = |source| HostError::Link { link: link.key(), source };
+        if let Some(provider) = target {
+            let endpoint = provider.link_as_target(&bound).await.map_err(refused)?;
+            let id = (link.key(), link.target.clone());
+            self.0.tables.lock().links.set_endpoint(&id, Some(endpoint));
+        }
+        match source {
+            Some(provider) => {
+                if let Some(target) = self.target(&link.target) {
+                    provider.link_as_source(&bound, target).await.map_err(refused)?;
+                }
+            }
+            None => self.refresh_table(&link.source),
+        }
+        Ok(())
+    }
+
+    /// Gives a component its link table anew.
+    fn refresh_table(&self, source: &ComponentId) {
+        let tables = self.0.tables.lock();
+        if let Some(component) = tables.components.get(source) {
+            component.context.set_links(tables.links.table(source, |stored| tables.endpoint(stored)));
+        }
+    }
+
+    /// A place that holds nothing and that no link names is not kept.
+    fn forget_if_unused(&self, id: &ComponentId) {
+        let mut tables = self.0.tables.lock();
+        let named = tables.links.all().any(|link| link.source == *id || link.target == *id);
+        let runs = |component: &Arc<Component>| {
+            // Somebody who starts it holds the lock.
+            component.running.try_lock().map_or(true, |running| running.is_some())
+        };
+        if !named && tables.components.get(id).is_some_and(|component| !runs(component)) {
+            tables.components.remove(id);
+        }
+    }
+}
+
+impl Tables {
+    fn component(&mut self, id: &ComponentId) -> Result<Arc<Component>, HostError> {
+        if let Some(known) = self.components.get(id) {
+            return Ok(Arc::clone(known));
+        }
+        if self.components.len() >= MAX_COMPONENTS {
+            return Err(HostError::Full { what: "components", limit: MAX_COMPONENTS });
+        }
+        let new = Component::new(id.clone());
+        new.context.set_links(self.links.table(id, |stored| self.endpoint(stored)));
+        self.components.insert(id.clone(), Arc::clone(&new));
+        Ok(new)
+    }
+
+    fn endpoint(&self, stored: &Stored) -> Endpoint {
+        if let Some(handle) = &stored.endpoint {
+            return Endpoint::Builtin(Arc::clone(handle));
+        }
+        match self.components.get(&stored.link.target) {
+            Some(component) => Endpoint::Component(Arc::clone(&component.target) as _),
+            None => Endpoint::Absent(format!("`{}` does not run on this host", stored.link.target).into()),
+        }
+    }
+
+    fn bind(&self, link: &Link) -> Result<BoundLink, HostError> {
+        let user = || format!("the link {}", link.key());
+        Ok(BoundLink {
+            link: link.clone(),
+            source_config: self.configs.merge(&link.source_config, user)?,
+            target_config: self.configs.merge(&link.target_config, user)?,
+        })
+    }
+
+    fn user_of(&self, name: &ConfigName) -> Option<String> {
+        let component = self.components.values().find_map(|component| {
+            let spec = component.spec.lock();
+            let spec = spec.as_ref().filter(|spec| spec.config.contains(name))?;
+            Some(format!("component `{}`", spec.id))
+        });
+        let provider = || {
+            let provider = self.providers.values().find(|provider| provider.spec.config.contains(name))?;
+            Some(format!("provider `{}`", provider.spec.id))
+        };
+        let link = || {
+            let uses = |link: &&Link| link.source_config.contains(name) || link.target_config.contains(name);
+            Some(format!("the link {}", self.links.all().find(uses)?.key()))
+        };
+        component.or_else(provider).or_else(link)
+    }
+}

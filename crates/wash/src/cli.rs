@@ -1,0 +1,128 @@
+//! The command line: what can be written, with its help. Nothing here does anything.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Run WebAssembly applications, from one process on a laptop to a lattice of hosts.
+#[derive(Debug, Parser)]
+#[command(name = "wash", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// What is printed on stdout: text for people, or JSON for scripts.
+    #[arg(long, short, global = true, value_enum, default_value_t, env = "WASH_OUTPUT")]
+    pub(crate) output: OutputFormat,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 it worked, 1 it failed, 2 the command line is wrong, 3 a manifest or file \
+                          is wrong, 4 the application could not be started, 130 a second signal cut it short.";
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run an application here, in the foreground, until Ctrl-C.
+    Up(UpArgs),
+    /// Work with application manifests.
+    #[command(subcommand)]
+    App(AppCommand),
+    /// Show what a component imports and exports.
+    Inspect(InspectArgs),
+    /// Print shell completions.
+    Completions(CompletionsArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppCommand {
+    /// Check a manifest and report everything that is wrong with it.
+    Validate(ValidateArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// The application's manifest. Without one the host starts empty.
+    pub(crate) manifest: Option<PathBuf>,
+    /// Apply changes of the manifest and of component files while running.
+    #[arg(long, requires = "manifest")]
+    pub(crate) watch: bool,
+    /// Where providers keep their data [default: $XDG_DATA_HOME/wasmcloud].
+    #[arg(long, env = "WASMCLOUD_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Where compiled code is kept [default: $XDG_CACHE_HOME/wasmcloud].
+    #[arg(long, env = "WASMCLOUD_CACHE_DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// Keep no compiled code: compile at each start.
+    #[arg(long, conflicts_with = "cache_dir")]
+    pub(crate) no_cache: bool,
+    /// What is logged, for example `info` or `info,wasmcloud_host=debug`.
+    #[arg(long, env = "WASMCLOUD_LOG_LEVEL", default_value = "info")]
+    pub(crate) log_level: String,
+    /// Log as JSON, one object per line.
+    #[arg(long, env = "WASMCLOUD_STRUCTURED_LOGGING_ENABLED")]
+    pub(crate) enable_structured_logging: bool,
+    /// Whether images of well-known providers are answered by the built-in ones.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) builtin_providers: Switch,
+    /// A label of this host, KEY=VALUE; can be repeated.
+    #[arg(long, short, value_parser = label)]
+    pub(crate) label: Vec<(String, String)>,
+    /// Component instances at once on this host.
+    #[arg(long, env = "WASMCLOUD_MAX_INSTANCES", default_value_t = 1000)]
+    pub(crate) max_instances: u32,
+    /// Upper bound of any component's memory, for example `4GiB`.
+    #[arg(long, env = "WASMCLOUD_MAX_LINEAR_MEMORY", value_parser = bytes, default_value = "4GiB")]
+    pub(crate) max_linear_memory_bytes: u64,
+    /// Largest component file, for example `50MiB`.
+    #[arg(long, env = "WASMCLOUD_MAX_COMPONENT_SIZE", value_parser = bytes, default_value = "50MiB")]
+    pub(crate) max_component_size_bytes: u64,
+    /// How long requests under way may take when something stops, for example `10s`.
+    #[arg(long, value_parser = duration, default_value = "10s")]
+    pub(crate) drain: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    #[default]
+    On,
+    Off,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArgs {
+    /// The manifest.
+    pub(crate) manifest: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The component file.
+    pub(crate) component: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
+}
+
+fn bytes(raw: &str) -> Result<u64, String> {
+    wasmcloud_core::parse_bytes(raw).map_err(|error| error.to_string())
+}
+
+fn duration(raw: &str) -> Result<Duration, String> {
+    wasmcloud_core::parse_duration(raw).map_err(|error| error.to_string())
+}
+
+fn label(raw: &str) -> Result<(String, String), String> {
+    match raw.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write KEY=VALUE".to_owned()),
+    }
+}

@@ -1,0 +1,273 @@
+//! From what a manifest says to what runs: the steps, in an order in which each finds what it needs, and the same
+//! steps again for what a change of the manifest leaves different.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use serde_json::json;
+use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link};
+use wasmcloud_host::{ComponentSpec, Host, HostError, ProviderSpec};
+use wasmcloud_manifest::{Desired, Scaler};
+
+use crate::app::Loaded;
+use crate::exit::{Failure, NOT_STARTED};
+use crate::output::Output;
+
+/// What runs because of the manifest.
+#[derive(Default)]
+pub(crate) struct Applied {
+    configs: BTreeMap<ConfigName, BTreeMap<String, String>>,
+    components: BTreeMap<ComponentId, ComponentSpec>,
+    providers: BTreeMap<ComponentId, ProviderSpec>,
+    links: Vec<Link>,
+}
+
+impl Applied {
+    /// The component files in use.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &std::path::Path> {
+        self.components.values().filter_map(|spec| match &spec.image {
+            ImageRef::File(path) => Some(path.as_path()),
+            _ => None,
+        })
+    }
+}
+
+/// The labels of this host: those that every host has (v1 wire reference §1), then the user's.
+pub(crate) fn labels(given: &[(String, String)]) -> BTreeMap<String, String> {
+    let own = [
+        ("hostcore.arch", std::env::consts::ARCH),
+        ("hostcore.os", std::env::consts::OS),
+        ("hostcore.osfamily", std::env::consts::FAMILY),
+    ];
+    let own = own.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    own.into_iter().chain(given.iter().cloned()).collect()
+}
+
+/// The first line: what is being started.
+pub(crate) fn title(desired: &Desired, output: &Output) -> String {
+    let version = desired.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+    format!("{}{version}", output.paint("1", desired.app.as_str()))
+}
+
+/// Makes the host run what the manifest says. What is the same as before is left alone. On failure `applied` says
+/// what runs then.
+pub(crate) async fn apply(
+    host: &Host,
+    applied: &mut Applied,
+    loaded: Loaded,
+    labels: &BTreeMap<String, String>,
+    output: &Output,
+) -> Result<(), Failure> {
+    let Loaded { desired, file, .. } = loaded;
+    let steps = Steps { host, output, file: &file };
+    steps.refuse_what_is_missing(&desired)?;
+    let (components, providers) = (components(&desired, labels, &steps)?, providers(&desired, labels, &steps)?);
+    let links: Vec<Link> = desired.links.iter().map(|link| link.link.clone()).collect();
+
+    for (name, config) in &desired.configs {
+        if applied.configs.get(name) != Some(config) {
+            steps.try_host(host.put_config(name.clone(), config.clone()).await, None)?;
+            applied.configs.insert(name.clone(), config.clone());
+        }
+    }
+    // What goes, goes before what comes: a new owner may want the same port. Whoever stays is not touched.
+    for link in applied.links.clone() {
+        let stays = links.iter().any(|new| new.key() == link.key() && new.target == link.target);
+        if !stays {
+            steps.try_host(host.delete_link(&link.key()).await, None)?;
+            applied.links.retain(|known| *known != link);
+            steps.done("link", &link.to_string(), "removed", None);
+        }
+    }
+    let gone: Vec<ComponentId> = applied
+        .providers
+        .iter()
+        .filter(|(id, spec)| providers.get(*id).is_none_or(|(new, _)| new.image != spec.image))
+        .map(|(id, _)| id.clone())
+        .collect();
+    for id in gone {
+        steps.try_host(host.stop_provider(&id).await, None)?;
+        applied.providers.remove(&id);
+        steps.done("provider", id.as_str(), "stopped", None);
+    }
+    for (id, (spec, at)) in &providers {
+        match applied.providers.get(id) {
+            Some(now) if now == spec => continue,
+            // Its image is the same, so its list of configs differs: it starts anew, which drains it first.
+            Some(_) => steps.try_host(host.stop_provider(id).await, None)?,
+            None => {}
+        }
+        let begun = Instant::now();
+        steps.try_host(host.start_provider(spec.clone()).await, Some(at))?;
+        applied.providers.insert(id.clone(), spec.clone());
+        steps.done("provider", id.as_str(), &spec.image.to_string(), Some(begun));
+    }
+    for desired_link in &desired.links {
+        let link = &desired_link.link;
+        if applied.links.contains(link) {
+            continue;
+        }
+        steps.try_host(host.put_link(link.clone()).await, Some(&desired_link.at.to_string()))?;
+        applied.links.retain(|known| known.key() != link.key() || known.target != link.target);
+        applied.links.push(link.clone());
+        steps.done("link", &link.to_string(), &link.interfaces.join(", "), None);
+    }
+    for (id, (spec, at)) in &components {
+        let begun = Instant::now();
+        if steps.try_host(host.scale_component(spec.clone()).await, Some(at))? {
+            steps.done("component", id.as_str(), &spec.image.to_string(), Some(begun));
+        }
+        applied.components.insert(id.clone(), spec.clone());
+    }
+    let gone: Vec<ComponentId> =
+        applied.components.keys().filter(|id| !components.contains_key(*id)).cloned().collect();
+    for id in gone {
+        steps.try_host(host.stop_component(&id).await, None)?;
+        applied.components.remove(&id);
+        steps.done("component", id.as_str(), "stopped", None);
+    }
+    let unused: BTreeSet<ConfigName> =
+        applied.configs.keys().filter(|name| !desired.configs.contains_key(*name)).cloned().collect();
+    for name in unused {
+        steps.try_host(host.delete_config(&name), None)?;
+        applied.configs.remove(&name);
+    }
+    Ok(())
+}
+
+struct Steps<'a> {
+    host: &'a Host,
+    output: &'a Output,
+    file: &'a str,
+}
+
+impl Steps<'_> {
+    fn failure(&self, error: impl Into<anyhow::Error>, at: Option<&str>) -> Failure {
+        let failure = Failure::new(NOT_STARTED, "not-started", error);
+        match at {
+            Some(at) => failure.at(format!("{}:{at}", self.file)),
+            None => failure,
+        }
+    }
+
+    fn try_host<T>(&self, outcome: Result<T, HostError>, at: Option<&str>) -> Result<T, Failure> {
+        outcome.map_err(|error| self.failure(error, at))
+    }
+
+    fn done(&self, kind: &str, name: &str, what: &str, begun: Option<Instant>) {
+        let ms = begun.map(|begun| begun.elapsed().as_millis() as u64);
+        let took = ms.map(|ms| format!("  {ms} ms")).unwrap_or_default();
+        let mark = self.output.paint("32", "✓");
+        let text = format!("  {mark} {kind:<9} {name}  {}{took}", self.output.paint("2", what));
+        let value = json!({ "event": "step", "kind": kind, "name": name, "detail": what, "ms": ms });
+        self.output.event(&text, &value);
+    }
+
+    /// What a manifest may say and one process cannot do.
+    fn refuse_what_is_missing(&self, desired: &Desired) -> Result<(), Failure> {
+        if let Some((_, secret)) = desired.secrets.iter().next() {
+            let error = anyhow::anyhow!(
+                "secret `{}` comes from the backend `{}`, and `wash up` has no secrets backend yet",
+                secret.name,
+                secret.backend
+            );
+            return Err(self.failure(error, None));
+        }
+        if let Some(reference) = desired.references.first() {
+            let error = anyhow::anyhow!(
+                "`{}` is part of application `{}`, and `wash up` runs one application",
+                reference.name,
+                reference.application
+            );
+            return Err(self.failure(error, Some(&reference.at.to_string())));
+        }
+        for (name, at) in &desired.external_configs {
+            if self.host.config(name).is_none() {
+                let error = anyhow::anyhow!(
+                    "config `{name}` has no `properties` here and does not exist on this host; \
+                     hint: add `properties` to it"
+                );
+                return Err(self.failure(error, Some(&at.to_string())));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn runs_here(
+    scaler: Option<&Scaler>,
+    labels: &BTreeMap<String, String>,
+    name: &str,
+    at: &str,
+    steps: &Steps<'_>,
+) -> Result<bool, Failure> {
+    let Some(scaler) = scaler.filter(|scaler| scaler.instances > 0) else { return Ok(false) };
+    let fits = |requirements: &BTreeMap<String, String>| {
+        requirements.iter().all(|(key, value)| labels.get(key) == Some(value))
+    };
+    if scaler.spread.iter().any(|spread| spread.weight > 0 && fits(&spread.requirements)) {
+        return Ok(true);
+    }
+    let wanted: Vec<String> = scaler
+        .spread
+        .iter()
+        .flat_map(|spread| &spread.requirements)
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    let error = anyhow::anyhow!(
+        "`{name}` runs on hosts labelled {}, and this one is not; hint: wash up --label {}",
+        wanted.join(", "),
+        wanted.join(" --label ")
+    );
+    Err(steps.failure(error, Some(at)))
+}
+
+type Placed<T> = BTreeMap<ComponentId, (T, String)>;
+
+fn components(
+    desired: &Desired,
+    labels: &BTreeMap<String, String>,
+    steps: &Steps<'_>,
+) -> Result<Placed<ComponentSpec>, Failure> {
+    let mut placed = BTreeMap::new();
+    for component in &desired.components {
+        let at = component.at.to_string();
+        if runs_here(component.scaler.as_ref(), labels, &component.name, &at, steps)? {
+            let spec = ComponentSpec {
+                id: component.id.clone(),
+                image: component.image.clone(),
+                limits: component.limits.clone(),
+                config: component.config.clone(),
+                annotations: annotations(desired),
+            };
+            placed.insert(component.id.clone(), (spec, at));
+        }
+    }
+    Ok(placed)
+}
+
+fn providers(
+    desired: &Desired,
+    labels: &BTreeMap<String, String>,
+    steps: &Steps<'_>,
+) -> Result<Placed<ProviderSpec>, Failure> {
+    let mut placed = BTreeMap::new();
+    for provider in &desired.providers {
+        let at = provider.at.to_string();
+        if runs_here(Some(&provider.scaler), labels, &provider.name, &at, steps)? {
+            let spec = ProviderSpec {
+                id: provider.id.clone(),
+                image: provider.image.clone(),
+                config: provider.config.clone(),
+                annotations: annotations(desired),
+            };
+            placed.insert(provider.id.clone(), (spec, at));
+        }
+    }
+    Ok(placed)
+}
+
+/// As wadm annotates what it manages (v1 wire reference §1).
+fn annotations(desired: &Desired) -> BTreeMap<String, String> {
+    BTreeMap::from([("wasmcloud.dev/appspec".to_owned(), desired.app.to_string())])
+}
