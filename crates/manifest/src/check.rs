@@ -187,30 +187,33 @@ fn table(node: &Node, known: &Table, what: &str, sink: &mut Sink) {
             check(&entry.value, &field.shape, &format!("`{}`", entry.key), sink);
         }
     }
-    let entry_of = |field: &Field| {
-        written
-            .iter()
-            .find(|(other, _)| std::ptr::eq(*other, field))
-            .map(|(_, entry)| *entry)
-    };
     // A map without entries has no better place than its own.
-    let at = entries.first().map_or(
-        Position {
-            width: node.at.width.max(1),
-            ..node.at
-        },
-        |first| first.key_at,
-    );
+    let own = Position {
+        width: node.at.width.max(1),
+        ..node.at
+    };
+    let at = entries.first().map_or(own, |first| first.key_at);
+    required_fields(at, known, &written, &misspelt, sink);
+    if let Some(one_of) = &known.one_of {
+        exactly_one(at, one_of, node, &misspelt, sink);
+    }
+}
+
+/// A misspelt field is not missing as well.
+fn required_fields(
+    at: Position,
+    known: &Table,
+    written: &[(&Field, &Entry)],
+    misspelt: &[&str],
+    sink: &mut Sink,
+) {
     for field in known.fields.iter().filter(|field| field.required) {
-        match entry_of(field) {
-            Some(entry) if matches!(entry.value.value, Value::Null) => {
-                sink.error(
-                    entry.key_at,
-                    format!("field `{}` of {} has no value", field.name, known.noun),
-                );
+        match written.iter().find(|(other, _)| std::ptr::eq(*other, field)) {
+            Some((_, entry)) if matches!(entry.value.value, Value::Null) => {
+                let message = format!("field `{}` of {} has no value", field.name, known.noun);
+                sink.error(entry.key_at, message);
             }
             Some(_) => {}
-            // A misspelt field is not missing as well.
             None if misspelt.contains(&field.name) => {}
             None => {
                 sink.error(at, format!("missing field `{}` in {}", field.name, known.noun))
@@ -218,31 +221,25 @@ fn table(node: &Node, known: &Table, what: &str, sink: &mut Sink) {
             }
         }
     }
-    if let Some(OneOf {
+}
+
+fn exactly_one(at: Position, one_of: &OneOf, node: &Node, misspelt: &[&str], sink: &mut Sink) {
+    let OneOf {
         fields,
         both,
         neither,
-    }) = &known.one_of
-    {
-        let has_value = |name: &&&str| {
-            node.get(name)
-                .is_some_and(|value| !matches!(value.value, Value::Null))
-        };
-        let present: Vec<_> = fields
-            .iter()
-            .filter(has_value)
-            .filter_map(|name| node.get(name))
-            .collect();
-        match present.as_slice() {
-            [] if fields.iter().any(|name| misspelt.contains(name)) => {}
-            [] => {
-                sink.error(at, *neither);
-            }
-            [first, second, ..] => {
-                sink.error(first.at, *both).related(second.at, "the other");
-            }
-            [_] => {}
+    } = one_of;
+    let values = fields.iter().filter_map(|name| node.get(name));
+    let present: Vec<&Node> = values.filter(|node| !matches!(node.value, Value::Null)).collect();
+    match present.as_slice() {
+        [] if fields.iter().any(|name| misspelt.contains(name)) => {}
+        [] => {
+            sink.error(at, *neither);
         }
+        [first, second, ..] => {
+            sink.error(first.at, *both).related(second.at, "the other");
+        }
+        [_] => {}
     }
 }
 
