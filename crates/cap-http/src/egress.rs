@@ -22,6 +22,16 @@ pub(crate) struct Outgoing {
 /// HTTP client.
 pub struct HttpClientProvider;
 
+impl HttpClientProvider {
+    pub fn start(_id: wasmcloud_core::ComponentId, _c: &wasmcloud_capability::ConfigMap) -> Result<Arc<Self>, wasmcloud_capability::ProviderError> { Ok(Arc::new(Self)) }
+}
+#[async_trait::async_trait]
+impl wasmcloud_capability::Provider for HttpClientProvider {
+    async fn unlink(&self, _key: &wasmcloud_core::LinkKey) {}
+    async fn update_config(&self, _c: &wasmcloud_capability::ConfigMap) -> Result<(), wasmcloud_capability::ProviderError> { Ok(()) }
+    async fn stop(&self) {}
+}
+
 pub(crate) async fn send(
     outgoing: Outgoing,
     _request: Request<WasiBody>,

@@ -55,6 +55,11 @@ impl Ingress {
         })
     }
 
+    /// The addresses that are open.
+    pub async fn addresses(&self) -> Vec<SocketAddr> {
+        self.addresses.lock().await.keys().copied().collect()
+    }
+
     /// Opens an address for a provider, or shares it with providers that listen there in the same way. Returns the
     /// address with its port, which differs where port 0 was asked for.
     pub(crate) async fn hold(

@@ -5,15 +5,14 @@
 //! another; no compile and no pull ever happens under it.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use wasmcloud_cap_config::{Bus, Config, Logging};
 use wasmcloud_cap_http::{Http, HttpResolver, Ingress, IngressOptions};
-use wasmcloud_cap_keyvalue::KeyValue;
 use wasmcloud_capability::{BoundLink, Capability, ConfigMap, Endpoint};
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link, LinkKey};
 use wasmcloud_engine::{
@@ -75,7 +74,7 @@ impl Host {
     pub fn new(options: HostOptions) -> Result<Self, HostError> {
         let engine = Engine::new(options.engine.clone())?;
         let capabilities: Vec<Arc<dyn Capability>> =
-            vec![Arc::new(Http), Arc::new(KeyValue), Arc::new(Config), Arc::new(Logging), Arc::new(Bus)];
+            vec![Arc::new(Http)];
         Ok(Self(Arc::new(Inner {
             linkers: Linkers::new(engine.clone(), capabilities),
             resolvers: vec![Arc::new(HttpResolver)],
@@ -366,6 +365,11 @@ impl Host {
     /// All links.
     pub fn links(&self) -> Vec<Link> {
         self.0.tables.lock().links.all().cloned().collect()
+    }
+
+    /// The addresses on which this host answers HTTP.
+    pub async fn listening(&self) -> Vec<SocketAddr> {
+        self.0.ingress.addresses().await
     }
 
     /// The place of a component, for calls from outside, for example by tests and tools.

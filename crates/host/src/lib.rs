@@ -20,3 +20,4 @@ pub use error::HostError;
 pub use host::{Host, HostOptions};
 pub use inventory::{ComponentInfo, Inventory, ProviderInfo};
 pub use providers::ProviderSpec;
+pub use wasmcloud_cap_http::IngressOptions;

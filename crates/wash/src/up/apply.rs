@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::json;
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link};
 use wasmcloud_host::{ComponentSpec, Host, HostError, ProviderSpec};
-use wasmcloud_manifest::{Desired, Scaler};
+use wasmcloud_manifest::{Desired, DesiredLink, Scaler};
 
 use crate::app::Loaded;
 use crate::exit::{Failure, NOT_STARTED};
@@ -102,15 +102,12 @@ pub(crate) async fn apply(
         applied.providers.insert(id.clone(), spec.clone());
         steps.done("provider", id.as_str(), &spec.image.to_string(), Some(begun));
     }
-    for desired_link in &desired.links {
-        let link = &desired_link.link;
-        if applied.links.contains(link) {
-            continue;
-        }
-        steps.try_host(host.put_link(link.clone()).await, Some(&desired_link.at.to_string()))?;
-        applied.links.retain(|known| known.key() != link.key() || known.target != link.target);
-        applied.links.push(link.clone());
-        steps.done("link", &link.to_string(), &link.interfaces.join(", "), None);
+    // Links of components before the components, whose start asks for them. Links of providers after: an address
+    // opens when there is somebody to answer on it.
+    let (of_providers, of_components): (Vec<_>, Vec<_>) =
+        desired.links.iter().partition(|link| providers.contains_key(&link.link.source));
+    for link in of_components {
+        steps.link(applied, link).await?;
     }
     for (id, (spec, at)) in &components {
         let begun = Instant::now();
@@ -118,6 +115,9 @@ pub(crate) async fn apply(
             steps.done("component", id.as_str(), &spec.image.to_string(), Some(begun));
         }
         applied.components.insert(id.clone(), spec.clone());
+    }
+    for link in of_providers {
+        steps.link(applied, link).await?;
     }
     let gone: Vec<ComponentId> =
         applied.components.keys().filter(|id| !components.contains_key(*id)).cloned().collect();
@@ -161,6 +161,18 @@ impl Steps<'_> {
         let text = format!("  {mark} {kind:<9} {name}  {}{took}", self.output.paint("2", what));
         let value = json!({ "event": "step", "kind": kind, "name": name, "detail": what, "ms": ms });
         self.output.event(&text, &value);
+    }
+
+    async fn link(&self, applied: &mut Applied, desired: &DesiredLink) -> Result<(), Failure> {
+        let link = &desired.link;
+        if applied.links.contains(link) {
+            return Ok(());
+        }
+        self.try_host(self.host.put_link(link.clone()).await, Some(&desired.at.to_string()))?;
+        applied.links.retain(|known| known.key() != link.key() || known.target != link.target);
+        applied.links.push(link.clone());
+        self.done("link", &link.to_string(), &link.interfaces.join(", "), None);
+        Ok(())
     }
 
     /// What a manifest may say and one process cannot do.
