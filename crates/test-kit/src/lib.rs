@@ -1,1 +1,3 @@
 //! What tests share: guests compiled from this repository, a real `wash` process, compliance suites.
+
+pub mod keyvalue;
