@@ -20,7 +20,7 @@ mod generated {
     });
 }
 
-use generated::wasi::keyvalue::{atomics, batch, store};
+pub(crate) use generated::wasi::keyvalue::{atomics, batch, store};
 
 pub(crate) fn link(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
     store::add_to_linker::<_, HasSelf<InstanceState>>(linker, |state| state)?;

@@ -49,7 +49,8 @@ impl KeyValueEndpoint {
 }
 
 /// A guest's handle to a bucket. It keeps the store that the link led to when it was opened.
-pub(crate) struct Bucket {
+#[expect(unreachable_pub, reason = "the bindings re-export it")]
+pub struct Bucket {
     store: Arc<dyn Store>,
     name: BucketName,
     /// Where the latest page of `list-keys` ended, by the number that stands for it. A cursor of the first draft is
@@ -82,7 +83,8 @@ impl Bucket {
 }
 
 /// A guest's handle to a compare-and-swap. It does not keep the value: a guest may hold many handles.
-pub(crate) struct Cas {
+#[expect(unreachable_pub, reason = "the bindings re-export it")]
+pub struct Cas {
     calls: Calls,
     key: Key,
     version: Version,

@@ -16,6 +16,9 @@ mod store;
 use wasmcloud_capability::{Capability, InstanceState};
 use wasmtime::component::Linker;
 
+#[cfg(test)]
+mod tests;
+
 pub use calls::KeyValueEndpoint;
 pub use provider::{Backend, KeyValueProvider};
 pub use store::{
