@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use wasmcloud_cap_http::{HttpClientProvider, HttpServerProvider, Ingress};
+use wasmcloud_cap_keyvalue::{Backend, KeyValueProvider};
 use wasmcloud_capability::{ConfigMap, Provider, ProviderError};
 use wasmcloud_core::ComponentId;
 
@@ -28,6 +29,12 @@ pub(crate) async fn start(
             .await
             .map(|provider| provider as _),
         "http-client" => HttpClientProvider::start(id.clone(), config).map(|provider| provider as _),
+        "keyvalue-memory" => KeyValueProvider::start(Backend::Memory, id, config, shared.data_dir)
+            .await
+            .map(|provider| provider as _),
+        "keyvalue-redb" => KeyValueProvider::start(Backend::Redb, id, config, shared.data_dir)
+            .await
+            .map(|provider| provider as _),
         _ => return None,
     };
     Some(started)

@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use wasmcloud_cap_config::{Bus, Config, Logging};
 use wasmcloud_cap_http::{Http, HttpResolver, Ingress, IngressOptions};
+use wasmcloud_cap_keyvalue::KeyValue;
 use wasmcloud_capability::{BoundLink, Capability, ConfigMap, Endpoint};
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link, LinkKey};
 use wasmcloud_engine::{
@@ -74,7 +76,8 @@ impl Host {
     pub fn new(options: HostOptions) -> Result<Self, HostError> {
         let engine = Engine::new(options.engine.clone())?;
         let capabilities: Vec<Arc<dyn Capability>> =
-            vec![Arc::new(Http)];
+            
+            vec![Arc::new(Http), Arc::new(KeyValue), Arc::new(Config), Arc::new(Logging), Arc::new(Bus)];
         Ok(Self(Arc::new(Inner {
             linkers: Linkers::new(engine.clone(), capabilities),
             resolvers: vec![Arc::new(HttpResolver)],
