@@ -38,6 +38,7 @@ impl HttpSlot {
                 component,
                 deadline: None,
                 link: None,
+                alive: Arc::new(()),
             },
         }
     }
@@ -47,6 +48,8 @@ pub(crate) struct Hooks {
     component: Arc<ComponentContext>,
     deadline: Option<Instant>,
     link: Option<String>,
+    /// Goes with the store, so that a request body which ends because of that can be told from one that is complete.
+    alive: Arc<()>,
 }
 
 impl Hooks {
@@ -62,10 +65,12 @@ impl Hooks {
 /// The state's invocation as the hooks want it, without borrowing the state twice.
 pub(crate) fn outgoing_context(state: &InstanceState) -> (Instant, String) {
     let invocation = state.invocation();
-    (
-        invocation.deadline,
-        invocation.link_name(egress::INTERFACE).to_owned(),
-    )
+    // A guest chooses by the name of the interface that it imports, and imports one of the two.
+    let link = match invocation.link_name(egress::INTERFACE) {
+        "default" => invocation.link_name(egress::INTERFACE_P3),
+        chosen => chosen,
+    };
+    (invocation.deadline, link.to_owned())
 }
 
 type Sent = Result<
@@ -108,6 +113,7 @@ impl WasiHttpHooks for Hooks {
             link: self.link.clone().unwrap_or_else(|| "default".to_owned()),
             deadline: self.deadline,
             options: options.unwrap_or_default(),
+            guest: Arc::downgrade(&self.alive),
         };
         Box::new(async move {
             let response = egress::send(outgoing, request).await?;
