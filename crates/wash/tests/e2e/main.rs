@@ -6,4 +6,7 @@
 mod examples;
 mod guests;
 mod lifecycle;
+mod load;
+mod refused;
 mod support;
+mod watch;
