@@ -75,8 +75,9 @@ fn silence_ends_at_the_deadline() -> Result<()> {
 fn the_server_may_set_a_shorter_deadline() -> Result<()> {
     let (wash, address) = run_misbehave(&[("deadline", "20s")], &[("timeout_ms", "300")])?;
     let (response, took) = timed(|| get(address, "/never"))?;
-    response.expect(504)?;
+    let id = response.expect(504)?.error_id()?;
     assert!(took < Duration::from_secs(5), "{took:?}");
+    wash.wait_log(&[&id, "did not finish in 300ms"], SOON)?;
     get(address, "/sleep?ms=10")?.expect(200)?;
     wash.stop()?;
     Ok(())

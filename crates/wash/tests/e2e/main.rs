@@ -10,3 +10,4 @@ mod load;
 mod refused;
 mod support;
 mod watch;
+mod wire;
