@@ -1,16 +1,25 @@
 //! The body of a response while the guest may still be writing it.
 //!
-//! The guest runs in the task of its connection: whoever polls the body drives the guest. So a response needs no task
-//! of its own, a slow client slows its guest down, and a client that goes away takes its guest with it.
+//! The guest runs in the task of its connection: whoever polls the body drives the guest. So a short response needs no
+//! task of its own, a slow client slows its guest down, and a client that goes away takes its guest with it.
 
+use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 use wasmcloud_engine::CallError;
 use wasmtime_wasi_http::Error as WasiError;
+
+/// How long after the deadline a guest is looked at that nobody drives. One that is driven has ended by then.
+const GRACE: Duration = Duration::from_millis(50);
 
 /// A guest that is handling a request; ends when the guest's `handle` has returned and its result was settled.
 pub(crate) type Guest = Pin<Box<dyn Future<Output = Result<(), CallError>> + Send>>;
@@ -37,8 +46,79 @@ enum State {
     Streaming {
         next: Option<Frame<Bytes>>,
         body: GuestBody,
-        guest: Option<Guest>,
+        guest: Option<Running>,
     },
+}
+
+/// A guest that still writes, driven by whoever reads the body. A client that stops reading stops driving it too, and
+/// no deadline would ever be noticed: so a task of its own looks once, when the deadline has passed.
+struct Running {
+    shared: Arc<Mutex<Driven>>,
+    /// Ends the task when it is dropped.
+    _watched: oneshot::Sender<()>,
+}
+
+struct Driven {
+    guest: Option<Guest>,
+    /// How it ended, if the task found that out.
+    ended: Option<Result<(), CallError>>,
+    /// Who drives it.
+    reader: Option<Waker>,
+}
+
+impl Running {
+    fn new(guest: Guest, deadline: Instant) -> Self {
+        let driven = Driven { guest: Some(guest), ended: None, reader: None };
+        let shared = Arc::new(Mutex::new(driven));
+        let (watched, gone) = oneshot::channel::<()>();
+        let late = Arc::clone(&shared);
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = gone => return,
+                () = tokio::time::sleep_until(deadline + GRACE) => {}
+            }
+            // Its own timer has fired, so this ends it.
+            poll_fn(|cx| late.lock().poll_guest(cx)).await;
+        });
+        Self { shared, _watched: watched }
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), CallError>> {
+        let mut driven = self.shared.lock();
+        if driven.reader.as_ref().is_none_or(|known| !known.will_wake(cx.waker())) {
+            driven.reader = Some(cx.waker().clone());
+        }
+        match driven.poll_guest(cx) {
+            Poll::Ready(()) => Poll::Ready(driven.ended.take().unwrap_or(Ok(()))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// The guest alone, which nobody has to read any more.
+    fn detach(self) -> Option<Guest> {
+        self.shared.lock().guest.take()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The task may hold the other end for a moment longer; the guest goes with its reader.
+        let guest = self.shared.lock().guest.take();
+        drop(guest);
+    }
+}
+
+impl Driven {
+    fn poll_guest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(guest) = &mut self.guest else { return Poll::Ready(()) };
+        let Poll::Ready(ended) = guest.as_mut().poll(cx) else { return Poll::Pending };
+        self.guest = None;
+        self.ended = Some(ended);
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+        Poll::Ready(())
+    }
 }
 
 impl ResponseBody {
@@ -73,12 +153,12 @@ impl ResponseBody {
         }
     }
 
-    /// A body whose guest still runs.
-    pub(crate) fn driven(body: GuestBody, guest: Guest) -> Self {
-        Self::streaming(None, body, Some(guest))
+    /// A body whose guest still runs, until its deadline.
+    pub(crate) fn driven(body: GuestBody, guest: Guest, deadline: Instant) -> Self {
+        Self::streaming(None, body, Some(Running::new(guest, deadline)))
     }
 
-    fn streaming(next: Option<Frame<Bytes>>, body: GuestBody, guest: Option<Guest>) -> Self {
+    fn streaming(next: Option<Frame<Bytes>>, body: GuestBody, guest: Option<Running>) -> Self {
         Self(State::Streaming { next, body, guest })
     }
 }
@@ -118,7 +198,7 @@ impl Body for ResponseBody {
             return Poll::Ready(Some(Ok(frame)));
         }
         if let Some(running) = guest {
-            match running.as_mut().poll(cx) {
+            match running.poll(cx) {
                 Poll::Ready(Ok(())) => *guest = None,
                 // What the guest wrote before it failed is not worth sending: the client must see a broken response
                 // either way.
@@ -133,13 +213,13 @@ impl Body for ResponseBody {
             Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(BrokenBody::Guest(error)))),
             Poll::Ready(None) => {
-                if let Some(mut running) = guest.take() {
+                if let Some(running) = guest.take() {
                     // The response is complete and the guest goes on, within its deadline and its slot. It may also
                     // have failed just now, after its last write: look once before letting it go.
-                    match running.as_mut().poll(cx) {
+                    match running.poll(cx) {
                         Poll::Ready(Ok(())) => {}
                         Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(BrokenBody::Call(error)))),
-                        Poll::Pending => drop(tokio::spawn(running)),
+                        Poll::Pending => drop(running.detach().map(tokio::spawn)),
                     }
                 }
                 Poll::Ready(None)

@@ -61,6 +61,7 @@ async fn call(
     let Some(exports) = prepared.exports::<HttpExports>() else {
         return Err(Unanswered::NoHandler(prepared.context().id().to_string()));
     };
+    let deadline = invocation.deadline.into();
     let live = prepared.begin(invocation).await?;
     let answer = Answer::default();
     let mut guest = match exports {
@@ -87,7 +88,8 @@ async fn call(
             ResponseBody::finished(body, cx)?
         } else {
             // The guest was only polled to this point: `guest` is replaced by nothing that anyone polls again.
-            ResponseBody::driven(body, std::mem::replace(&mut guest, Box::pin(async { Ok(()) })))
+            let guest = std::mem::replace(&mut guest, Box::pin(async { Ok(()) }));
+            ResponseBody::driven(body, guest, deadline)
         };
         Poll::Ready(Ok(Response::from_parts(head, body)))
     })
