@@ -3,11 +3,14 @@
 //!
 //! One binary for all of it, because linking is what costs.
 
+mod cli;
+mod disk;
 mod examples;
 mod guests;
 mod lifecycle;
 mod load;
 mod refused;
+mod server;
 mod support;
 mod watch;
 mod wire;

@@ -1,0 +1,135 @@
+//! Files that are locked, torn, altered or cannot be written: data stops the start with a clear reason, the cache of
+//! compiled code never does.
+
+use std::fs;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use wasmcloud_test_kit::guests::example_manifest;
+use wasmcloud_test_kit::http::get;
+use wasmcloud_test_kit::ports::free_address;
+use wasmcloud_test_kit::process::{Launch, SOON};
+
+use crate::support::{WASH, hello, up};
+
+fn counter() -> Result<Launch> {
+    up(&example_manifest("http-keyvalue-counter", free_address()?)?)
+}
+
+/// The file of the store below a data directory.
+fn store(data: &Path) -> Result<PathBuf> {
+    let files = fs::read_dir(data.join("keyvalue")).context("list the key-value files")?;
+    let mut paths = files.filter_map(|file| file.ok().map(|file| file.path()));
+    paths.find(|path| path.extension().is_some_and(|end| end == "redb")).context("no redb file")
+}
+
+#[test]
+fn a_store_that_another_process_has_open() -> Result<()> {
+    let first = counter()?;
+    let running = first.ready()?;
+    let other = counter()?;
+    std::os::unix::fs::symlink(first.file("data"), other.file("data"))?;
+    let ended = other.run()?;
+    ensure!(ended.code == 4, "exit code {}\n{}", ended.code, ended.text());
+    for word in [".redb", "in use"] {
+        ensure!(ended.text().contains(word), "nothing about {word:?}\n{}", ended.text());
+    }
+    running.stop()?;
+    Ok(())
+}
+
+#[test]
+fn a_store_that_is_corrupt() -> Result<()> {
+    let launch = counter()?;
+    launch.ready()?.stop()?;
+    let path = store(&launch.file("data"))?;
+    for content in [b"not a database at all".as_slice(), &[0; 4096], &[0xff; 100_000]] {
+        fs::write(&path, content)?;
+        let ended = launch.run()?;
+        ensure!(ended.code == 4, "exit code {}\n{}", ended.code, ended.text());
+        ensure!(ended.text().contains(&path.display().to_string()), "{}", ended.text());
+        ensure!(!ended.text().contains("panicked"), "{}", ended.text());
+        // What a person may still want to look at is not thrown away.
+        ensure!(fs::read(&path)? == content, "the file was changed");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_made() -> Result<()> {
+    let launch = counter()?;
+    fs::write(launch.file("data"), b"a file")?;
+    let ended = launch.run()?;
+    ensure!(ended.code == 4, "exit code {}\n{}", ended.code, ended.text());
+    ensure!(ended.text().contains("data"), "{}", ended.text());
+    Ok(())
+}
+
+/// Lines of the log about compiled code.
+fn about_the_cache(log: &[String]) -> usize {
+    log.iter().filter(|line| line.contains(" WARN ") && line.contains("compil")).count()
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_costs_only_time() -> Result<()> {
+    let address = free_address()?;
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("cache");
+    fs::write(&file, b"a file where a directory should be")?;
+    let wash = Launch::up(WASH, &file, &hello(address)?.text())?.ready()?;
+    get(address, "/")?.expect(200)?;
+    assert_eq!(about_the_cache(&wash.stop()?.stderr), 1);
+    Ok(())
+}
+
+#[test]
+fn altered_compiled_code_is_never_run() -> Result<()> {
+    let address = free_address()?;
+    let dir = tempfile::tempdir()?;
+    let launch = Launch::up(WASH, dir.path(), &hello(address)?.text())?;
+    launch.ready()?.stop()?;
+    let path = compiled(dir.path())?;
+    let whole = fs::read(&path)?;
+    for place in [0, whole.len() / 2, whole.len() - 1] {
+        flip(&path, place)?;
+        let wash = launch.ready()?;
+        get(address, "/")?.expect(200)?;
+        let line = wash.wait_log(&["ignored a file in the cache", "MAC"], SOON)?;
+        ensure!(line.contains("cwasm"), "{line}");
+        assert_eq!(about_the_cache(&wash.stop()?.stderr), 1);
+        // Compiled anew, and trusted from then on.
+        ensure!(compiled(dir.path())? == path);
+        let wash = launch.ready()?;
+        assert_eq!(about_the_cache(&wash.stop()?.stderr), 0);
+    }
+    // Torn and empty files, too.
+    for content in [whole.get(..whole.len() / 2).unwrap_or_default(), &[]] {
+        fs::write(&path, content)?;
+        let wash = launch.ready()?;
+        get(address, "/")?.expect(200)?;
+        assert_eq!(about_the_cache(&wash.stop()?.stderr), 1);
+    }
+    // Code of somebody who has another key.
+    fs::remove_file(dir.path().join("compiled/key"))?;
+    let wash = launch.ready()?;
+    get(address, "/")?.expect(200)?;
+    assert_eq!(about_the_cache(&wash.stop()?.stderr), 1);
+    Ok(())
+}
+
+fn compiled(cache: &Path) -> Result<PathBuf> {
+    let files = fs::read_dir(cache.join("compiled")).context("list the cache")?;
+    let mut paths = files.filter_map(|file| file.ok().map(|file| file.path()));
+    paths.find(|path| path.extension().is_some_and(|end| end == "cwasm")).context("nothing was kept")
+}
+
+fn flip(path: &Path, place: usize) -> Result<()> {
+    let mut file = fs::OpenOptions::new().read(true).write(true).open(path)?;
+    let mut byte = [0];
+    file.seek(SeekFrom::Start(place as u64))?;
+    file.read_exact(&mut byte)?;
+    file.seek(SeekFrom::Start(place as u64))?;
+    file.write_all(&byte.map(|byte| byte ^ 1))?;
+    Ok(())
+}
