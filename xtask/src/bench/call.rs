@@ -44,11 +44,10 @@ type Batches = BTreeMap<String, Vec<f64>>;
 
 pub(super) fn run(args: &Args) -> Result<()> {
     build::prepare(args.common.no_build, "guests")?;
+    let machine = about_the_machine();
     println!(
-        "bench call: {} batches of {} calls, {}",
-        args.rounds,
-        args.calls,
-        about_the_machine()
+        "bench call: {} batches of {} calls, {machine}",
+        args.rounds, args.calls
     );
     let batches = measure(args)?;
     println!();
@@ -56,7 +55,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let samples = json!({
         "rounds": args.rounds,
         "calls": args.calls,
-        "machine": about_the_machine(),
+        "machine": machine,
         "nanoseconds": batches,
     });
     args.common.conclude("call", &goals(&batches), samples)

@@ -71,11 +71,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let wasmtime = find_wasmtime();
     let mut contenders = start_all(&scratch, wasmtime.as_ref())?;
 
+    let machine = about_the_machine();
     println!(
-        "bench http: {} rounds of {} s, wrk with 1 thread and 64 connections, {}",
-        args.rounds,
-        args.seconds,
-        about_the_machine()
+        "bench http: {} rounds of {} s, wrk with 1 thread and 64 connections, {machine}",
+        args.rounds, args.seconds
     );
     match &wasmtime {
         Some(wasmtime) => println!("{}", wasmtime.version),
@@ -100,7 +99,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let samples = json!({
         "rounds": args.rounds,
         "seconds": args.seconds,
-        "machine": about_the_machine(),
+        "machine": machine,
         "wasmtime": wasmtime.map(|wasmtime| wasmtime.version),
         "servers": contenders.iter().map(Contender::to_json).collect::<Map<String, Value>>(),
     });

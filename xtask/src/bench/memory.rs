@@ -41,7 +41,7 @@ pub(super) fn measure(most: u32, wash: &Wash, scratch: &Scratch, component: &[u8
     }
     // All at once, so that the hosts that are measured compile nothing.
     eprintln!("bench: compiling {most} distinct components");
-    start(most, wash, scratch).context("fill the cache")?;
+    start(most, wash, scratch, true).context("fill the cache")?;
 
     let mut counts = vec![1, most / 10, most];
     counts.retain(|&count| count > 0);
@@ -50,12 +50,12 @@ pub(super) fn measure(most: u32, wash: &Wash, scratch: &Scratch, component: &[u8
         .into_iter()
         .map(|count| {
             eprintln!("bench: an idle host, distinct components: {count}");
-            start(count, wash, scratch).with_context(|| format!("measure {count} components"))
+            start(count, wash, scratch, false).with_context(|| format!("measure {count} components"))
         })
         .collect()
 }
 
-fn start(count: u32, wash: &Wash, scratch: &Scratch) -> Result<Idle> {
+fn start(count: u32, wash: &Wash, scratch: &Scratch, progress: bool) -> Result<Idle> {
     let dir = scratch.folder("idle")?;
     let cache = scratch.folder("idle-cache")?;
     let address = free_address()?;
@@ -73,7 +73,7 @@ fn start(count: u32, wash: &Wash, scratch: &Scratch) -> Result<Idle> {
     let ready = events.until_ready(&server, LIMIT + LIMIT_FOR_EACH * count, |event| {
         if event.is_component() {
             started += 1;
-            if started % 100 == 0 {
+            if progress && started % 100 == 0 {
                 let seconds = server.begun().elapsed().as_secs_f64();
                 eprintln!("bench: {started} of {count} components after {seconds:.0} s");
             }

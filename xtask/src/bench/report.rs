@@ -123,12 +123,14 @@ pub(super) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     quantile(values, 0.5)
 }
 
-/// The value that this share of the values is not above.
+/// The value that this share of the values is below; between two values where it falls between them.
 pub(super) fn quantile(values: impl IntoIterator<Item = f64>, share: f64) -> Option<f64> {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
-    let last = values.len().checked_sub(1)?;
-    values.get((last as f64 * share).round() as usize).copied()
+    let place = values.len().checked_sub(1)? as f64 * share;
+    let at = |place: f64| values.get(place as usize).copied();
+    let (below, above) = (at(place.floor())?, at(place.ceil())?);
+    Some(below + (above - below) * place.fract())
 }
 
 /// The median of the ratios of what belongs together.
@@ -190,6 +192,7 @@ bare hyper       9  12.5
     #[test]
     fn the_median_is_the_middle() {
         assert_eq!(median([3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median([4.0, 1.0]), Some(2.5));
         assert_eq!(median([]), None);
         assert_eq!(quantile([1.0, 2.0, 3.0], 1.0), Some(3.0));
         assert_eq!(median_ratio(&[2.0, 9.0, 4.0], &[1.0, 1.0, 1.0]), Some(4.0));

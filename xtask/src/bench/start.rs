@@ -47,11 +47,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let component = fs::read(&component).with_context(|| format!("read {}", component.display()))?;
     let wash = Wash::find()?;
     let scratch = Scratch::new()?;
-    println!(
-        "bench start: {} starts of each kind, {}",
-        args.rounds,
-        about_the_machine()
-    );
+    let machine = about_the_machine();
+    println!("bench start: {} starts of each kind, {machine}", args.rounds);
 
     let times = measure_starts(args.rounds, &wash, &scratch, &component)?;
     println!();
@@ -76,7 +73,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     goals.extend(memory::goals(&idle));
     let samples = json!({
         "rounds": args.rounds,
-        "machine": about_the_machine(),
+        "machine": machine,
         "cold_ms": times.cold,
         "cached_ms": times.cached,
         "further_step_ms": times.further_step,

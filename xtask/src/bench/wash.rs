@@ -82,6 +82,7 @@ spec:
             text,
             "        - type: link
           properties:
+            name: {name}
             target:
               name: {name}
             namespace: wasi
