@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{self, File};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::build::{self, Scratch};
@@ -70,14 +69,7 @@ fn measure(args: &Args) -> Result<Batches> {
         args.calls.to_string().into(),
     ];
     let scratch = Scratch::new()?;
-    let output = scratch.path().join("batches.json");
-    let file = File::create(&output).with_context(|| format!("create {}", output.display()))?;
-    let mut program = Server::start("bench-call", &words, scratch.path(), Some(file.into()))?;
-    let status = program.wait(LIMIT)?;
-    if !status.success() {
-        bail!("bench-call ended with {status}{}", program.said());
-    }
-    let text = fs::read_to_string(&output).with_context(|| format!("read {}", output.display()))?;
+    let text = Server::output("bench-call", &words, scratch.path(), LIMIT)?;
     serde_json::from_str(&text).context("understand what bench-call printed")
 }
 

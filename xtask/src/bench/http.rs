@@ -81,7 +81,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
         None => println!("wasmtime is not on the PATH, and the variable WASMTIME does not name it"),
     }
     for contender in &contenders {
-        Load::warm_up(contender.address).with_context(|| format!("warm up {}", contender.name))?;
+        load::run(contender.address, 1, scratch.path())
+            .with_context(|| format!("warm up {}", contender.name))?;
     }
     for round in 0..args.rounds {
         eprintln!("bench: round {} of {}", round + 1, args.rounds);
@@ -89,7 +90,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         let count = contenders.len();
         for place in 0..count {
             if let Some(contender) = contenders.get_mut((place + round as usize) % count) {
-                contender.take_turn(args.seconds)?;
+                contender.take_turn(args.seconds, scratch.path())?;
             }
         }
     }
@@ -224,8 +225,9 @@ impl Contender {
         })
     }
 
-    fn take_turn(&mut self, seconds: u32) -> Result<()> {
-        let load = load::run(self.address, seconds).with_context(|| format!("measure {}", self.name))?;
+    fn take_turn(&mut self, seconds: u32, logs: &Path) -> Result<()> {
+        let load =
+            load::run(self.address, seconds, logs).with_context(|| format!("measure {}", self.name))?;
         self.server.refuse_if_ended()?;
         let memory_mb = self.server.memory()?.all / 1e6;
         self.turns.push(Turn { load, memory_mb });

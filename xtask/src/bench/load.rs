@@ -1,15 +1,21 @@
 //! Load from `wrk`, and what it says about the answers.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use crate::{apt, shell};
+use super::server::Server;
+use crate::apt;
 
 const CONNECTIONS: u32 = 64;
+
+/// How much longer than it was told wrk may take: it waits for answers that are late.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// What one turn showed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,12 +45,12 @@ pub(super) fn prepare() -> Result<()> {
 }
 
 /// Asks for `/` over and over on all connections.
-pub(super) fn run(address: SocketAddr, seconds: u32) -> Result<Load> {
-    let mut wrk = Command::new("timeout");
-    wrk.args(["--signal=KILL", &(seconds + 30).to_string(), "wrk", "-t1"]);
-    wrk.arg(format!("-c{CONNECTIONS}")).arg(format!("-d{seconds}s"));
-    wrk.args(["--latency", &format!("http://{address}/")]);
-    let text = shell::output(&mut wrk)?;
+pub(super) fn run(address: SocketAddr, seconds: u32, logs: &Path) -> Result<Load> {
+    let (connections, duration) = (format!("-c{CONNECTIONS}"), format!("-d{seconds}s"));
+    let url = format!("http://{address}/");
+    let words = ["wrk", "-t1", &connections, &duration, "--latency", &url].map(OsString::from);
+    let limit = Duration::from_secs(u64::from(seconds)) + GRACE;
+    let text = Server::output("wrk", &words, logs, limit)?;
     let load = parse(&text).with_context(|| format!("understand what wrk said:\n{text}"))?;
     if load.per_second <= 0.0 {
         bail!("nothing was answered:\n{text}");
@@ -91,13 +97,6 @@ impl Load {
         json!({
             "per_second": self.per_second, "p50_ms": self.p50_ms, "p99_ms": self.p99_ms, "failed": self.failed,
         })
-    }
-
-    /// A short run before the ones that count.
-    pub(super) fn warm_up(address: SocketAddr) -> Result<()> {
-        run(address, 1).map(drop)?;
-        shell::pause(Duration::from_millis(100));
-        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -108,10 +108,18 @@ impl Server {
         }
     }
 
-    /// Waits until it ends by itself.
-    pub(super) fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
-        shell::wait_within(limit, &mut self.child)?
-            .with_context(|| format!("{} did not end within {} s", self.name, limit.as_secs()))
+    /// Runs a program to its end and returns its output.
+    pub(super) fn output(name: &str, words: &[OsString], logs: &Path, limit: Duration) -> Result<String> {
+        let path = logs.join(format!("{}.out", name.replace(' ', "-")));
+        let file = File::create(&path).with_context(|| format!("create {}", path.display()))?;
+        let mut program = Self::start(name, words, logs, Some(file.into()))?;
+        match shell::wait_within(limit, &mut program.child)? {
+            Some(status) if status.success() => {
+                fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
+            }
+            Some(status) => bail!("{name} ended with {status}{}", program.said()),
+            None => bail!("{name} did not end within {} s", limit.as_secs()),
+        }
     }
 
     /// The end of what it said, to be put behind an error.
