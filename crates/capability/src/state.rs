@@ -25,14 +25,15 @@ const MAX_RANDOM: u64 = 1 << 20;
 /// Making one is on the path of every request, so it holds no more than what every instance needs; the WASI context
 /// and the state of each capability come into being when the guest first uses them.
 pub struct InstanceState {
-    /// The guest's handles.
-    pub table: ResourceTable,
     /// Counts the guest's memory.
     pub limiter: MemoryLimiter,
     invocation: Invocation,
     component: Arc<ComponentContext>,
     wasi: Option<Box<(WasiCtx, CurrentInvocation)>>,
     slots: Vec<Box<dyn Any + Send>>,
+    /// The guest's handles. Last, so that it is dropped last: a capability's slot that is dropped may first break off
+    /// what an unfinished body in here would otherwise end as if it were whole.
+    pub table: ResourceTable,
 }
 
 impl InstanceState {

@@ -120,6 +120,11 @@ impl Compiled {
         &self.digest
     }
 
+    /// The code itself.
+    pub fn component(&self) -> &Component {
+        &self.component
+    }
+
     /// What it imports and exports.
     pub fn described(&self) -> &Described {
         &self.described

@@ -16,7 +16,6 @@ use super::connections::InUse;
 use super::exchange::{by, strip_hop_by_hop};
 use super::failure;
 
-
 /// A request body as a guest writes it.
 ///
 /// wasmtime ends the body without an error when the store goes away, in the middle of an upload just as at its end.
@@ -36,7 +35,10 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(None) if self.guest.strong_count() == 0 => {
                 Poll::Ready(Some(Err(Error::ConnectionTerminated)))
@@ -107,7 +109,10 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let frame = match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Pending => {
                 return match self.poll_alarm(cx) {

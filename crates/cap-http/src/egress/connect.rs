@@ -70,7 +70,12 @@ struct Inner {
 }
 
 impl Connector {
-    pub(crate) fn new(policy: Policy, roots: Arc<Roots>, connections: Arc<Connections>, timeout: Duration) -> Self {
+    pub(crate) fn new(
+        policy: Policy,
+        roots: Arc<Roots>,
+        connections: Arc<Connections>,
+        timeout: Duration,
+    ) -> Self {
         Self(Arc::new(Inner {
             policy,
             roots,
@@ -161,7 +166,12 @@ impl Inner {
             // Given back when the resolver has answered, also if nobody waits any more.
             let _turn = turn;
             let addresses = (&*name, port).to_socket_addrs()?;
-            io::Result::Ok(addresses.map(|address| address.ip().to_canonical()).take(MAX_ADDRESSES).collect())
+            io::Result::Ok(
+                addresses
+                    .map(|address| address.ip().to_canonical())
+                    .take(MAX_ADDRESSES)
+                    .collect(),
+            )
         });
         found
             .await

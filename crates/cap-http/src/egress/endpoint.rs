@@ -15,14 +15,12 @@ use super::Outgoing;
 use super::bodies::RequestBody;
 use super::connect::{ConnectError, Connector};
 use super::connections::Connections;
-use super::exchange::{self, Outcome};
+use super::exchange::{self, MAX_HEAD, Outcome};
 use super::failure;
 use super::policy::Destination;
 use super::settings::ClientSettings;
 use super::trust::Roots;
 
-/// Largest head of a response in bytes. A guest's fields may take 128 KiB of memory, which is about this on the wire.
-const MAX_HEAD: usize = 64 << 10;
 /// What a server may send ahead of a guest that does not read: per request, and per HTTP/2 connection.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;

@@ -26,6 +26,9 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(600);
 /// The longest wait that a guest can ask for. Clocks overflow somewhere; nobody waits for a day.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
+/// Largest head of a response in bytes. A guest's fields may take 128 KiB of memory, which is about this on the wire.
+pub(crate) const MAX_HEAD: usize = 64 << 10;
+
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("wasmcloud/", env!("CARGO_PKG_VERSION")));
 
 /// The moment at which a wait ends that begins now.
@@ -41,10 +44,22 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
         headers.remove(header::CONTENT_LENGTH);
     }
     strip_nominated(headers);
-    let found: Vec<HeaderName> = headers.keys().filter(|name| is_forbidden(name)).cloned().collect();
+    let found: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_forbidden(name))
+        .cloned()
+        .collect();
     for name in found {
         headers.remove(name);
     }
+}
+
+/// The size of headers as HTTP/2 counts it (RFC 9113 §6.5.2), which comes close to what they take in memory.
+fn section_size(headers: &HeaderMap) -> usize {
+    headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 32)
+        .sum()
 }
 
 /// Checks the form of a request and finds out where it goes.
@@ -100,6 +115,12 @@ pub(crate) async fn exchange(
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Outcome::Failed(Error::HttpUpgradeFailed));
     }
+    let size = section_size(answer.headers());
+    if size > MAX_HEAD {
+        // hyper only bounds how much it buffers, which a head may exceed if it comes in one piece.
+        let size = u32::try_from(size).ok();
+        return Err(Outcome::Failed(Error::HttpResponseHeaderSectionSize(size)));
+    }
     let (mut head, body) = answer.into_parts();
     // The pool may have taken another connection after the first turned out to be closed.
     if let Some(used) = head.extensions.remove::<WireRef>()
@@ -136,6 +157,9 @@ async fn connected(captured: &mut CaptureConnection) {
 
 fn wire(captured: &CaptureConnection) -> Option<WireRef> {
     let mut extensions = http::Extensions::new();
-    captured.connection_metadata().as_ref()?.get_extras(&mut extensions);
+    captured
+        .connection_metadata()
+        .as_ref()?
+        .get_extras(&mut extensions);
     extensions.remove::<WireRef>()
 }

@@ -48,7 +48,10 @@ pub(crate) struct Outgoing {
 
 /// Sends a guest's request over its link and returns with the head of the answer. Dropping the future, or the body
 /// of the answer, ends the exchange.
-pub(crate) async fn send(outgoing: Outgoing, request: Request<WasiBody>) -> Result<Response<WasiBody>, Error> {
+pub(crate) async fn send(
+    outgoing: Outgoing,
+    request: Request<WasiBody>,
+) -> Result<Response<WasiBody>, Error> {
     let endpoint = endpoint(&outgoing)?;
     endpoint.send(outgoing, request).await
 }
@@ -74,8 +77,12 @@ fn endpoint(outgoing: &Outgoing) -> Result<Arc<ClientEndpoint>, Error> {
     };
     let unfit = |reason: String| Error::InternalError(Some(reason));
     match &entry.endpoint {
-        Endpoint::Builtin(handle) => Handle::downcast::<ClientEndpoint>(Arc::clone(handle))
-            .map_err(|_| unfit(format!("the target `{}` of the link is no HTTP client", entry.target))),
+        Endpoint::Builtin(handle) => Handle::downcast::<ClientEndpoint>(Arc::clone(handle)).map_err(|_| {
+            unfit(format!(
+                "the target `{}` of the link is no HTTP client",
+                entry.target
+            ))
+        }),
         Endpoint::Component(_) => Err(unfit(format!(
             "the target `{}` of the link is a component, which cannot take outgoing HTTP requests",
             entry.target

@@ -105,7 +105,9 @@ impl HostRule {
             )
         };
         if raw.contains('/') {
-            return Err(format!("`{raw}` has a `/` in it; write the host alone, like `example.com`"));
+            return Err(format!(
+                "`{raw}` has a `/` in it; write the host alone, like `example.com`"
+            ));
         }
         if let Ok(ip) = raw.parse::<Ipv6Addr>() {
             let pattern = Pattern::Host(Host::Ip(IpAddr::V6(ip).to_canonical()));
@@ -414,7 +416,13 @@ mod tests {
         check(&network, "http://a.test/", "64:ff9b::7f00:1", false);
 
         let hosts = policy(
-            Some(&["localhost:8080", "near.test", "169.254.169.254", "*.near.test:80", "*:81"]),
+            Some(&[
+                "localhost:8080",
+                "near.test",
+                "169.254.169.254",
+                "*.near.test:80",
+                "*:81",
+            ]),
             &[],
         );
         check(&hosts, "http://localhost:8080/", "127.0.0.1", true);
@@ -446,13 +454,25 @@ mod tests {
             let found = uri.parse::<Uri>().ok().and_then(|uri| Destination::of(&uri));
             assert_eq!(found, None, "{uri}");
         }
-        assert_eq!(to("http://[::ffff:127.0.0.1]:8080/").to_string(), "127.0.0.1:8080");
+        assert_eq!(
+            to("http://[::ffff:127.0.0.1]:8080/").to_string(),
+            "127.0.0.1:8080"
+        );
         assert_eq!(to("https://Example.com./").to_string(), "example.com:443");
     }
 
     #[test]
     fn mistakes_in_rules_are_named() {
-        for wrong in ["https://example.com", "a b", "*.*.com", "example.com:x", "example.com:0", "[::1", "*.1.2.3.4", ""] {
+        for wrong in [
+            "https://example.com",
+            "a b",
+            "*.*.com",
+            "example.com:x",
+            "example.com:0",
+            "[::1",
+            "*.1.2.3.4",
+            "",
+        ] {
             assert!(HostRule::parse(wrong).is_err(), "{wrong}");
         }
         for wrong in ["10.0.0.0/33", "ten", "::ffff:10.0.0.0/104"] {

@@ -80,7 +80,11 @@ fn roots_for(shared: &Arc<Roots>, settings: &ClientSettings) -> Result<Arc<Roots
 impl Provider for HttpClientProvider {
     async fn link_as_target(&self, link: &BoundLink) -> Result<Handle, ProviderError> {
         let wanted = &link.link;
-        if let Some(other) = wanted.interfaces.iter().find(|i| !INTERFACES.contains(&i.as_str())) {
+        if let Some(other) = wanted
+            .interfaces
+            .iter()
+            .find(|i| !INTERFACES.contains(&i.as_str()))
+        {
             return Err(ProviderError::Unsupported(format!(
                 "the HTTP client `{}` answers `wasi:http/outgoing-handler`, not `{}:{}/{other}`",
                 self.id, wanted.namespace, wanted.package

@@ -117,7 +117,10 @@ impl<'a> Keys<'a> {
 
     fn parse<T: FromStr>(&self, key: &str, what: &str) -> Result<Option<T>, ProviderError> {
         self.get(key)
-            .map(|raw| raw.parse().map_err(|_| invalid(key, format!("`{raw}` is not {what}"))))
+            .map(|raw| {
+                raw.parse()
+                    .map_err(|_| invalid(key, format!("`{raw}` is not {what}")))
+            })
             .transpose()
     }
 
@@ -133,7 +136,11 @@ impl<'a> Keys<'a> {
         }
     }
 
-    fn list<T>(&self, key: &str, entry: impl Fn(&str) -> Result<T, String>) -> Result<Option<Vec<T>>, ProviderError> {
+    fn list<T>(
+        &self,
+        key: &str,
+        entry: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<Vec<T>>, ProviderError> {
         self.get(key)
             .map(|raw| {
                 raw.split(',')
