@@ -10,6 +10,7 @@ use wasmcloud_capability::{BoundLink, ConfigMap, Handle, Provider, ProviderError
 use wasmcloud_core::{ComponentId, LinkKey};
 use wasmcloud_engine::Target;
 
+use crate::exports::HttpExports;
 use crate::ingress::Ingress;
 use crate::routes::{PathPattern, Route, RouteMatch};
 use crate::settings::{RoutingMode, ServerSettings};
@@ -69,6 +70,14 @@ impl HttpServerProvider {
             return Err(ProviderError::Unsupported(format!(
                 "an HTTP server calls `wasi:http/incoming-handler`, not `{}:{}/{other}`",
                 link.link.namespace, link.link.package
+            )));
+        }
+        // One that is not started yet is judged when it is called.
+        if target.get().is_ok_and(|component| component.exports::<HttpExports>().is_none()) {
+            return Err(ProviderError::Unsupported(format!(
+                "component `{}` answers no HTTP: it exports neither `wasi:http/incoming-handler` nor \
+                 `wasi:http/handler`",
+                link.link.target
             )));
         }
         let (listen, answer, matches) = settings.link(&link.source_config)?;

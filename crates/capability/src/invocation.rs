@@ -76,6 +76,8 @@ pub struct Invocation {
     pub caller: Caller,
     /// When it must have ended. A call made on behalf of another inherits the earlier of both deadlines.
     pub deadline: Instant,
+    /// The time it had from its beginning to the deadline, for messages.
+    pub limit: Duration,
     /// How many invocations stand above this one; bounds recursion through links.
     pub depth: u16,
     overrides: Vec<(Arc<str>, LinkName)>,
@@ -97,6 +99,7 @@ impl Invocation {
             id: InvocationId::next(),
             caller,
             deadline,
+            limit: time,
             depth: 0,
             overrides: Vec::new(),
         }
@@ -105,7 +108,10 @@ impl Invocation {
     /// A call that `caller` makes while it handles this one: it ends no later and is one level deeper.
     pub fn nested(&self, caller: ComponentId, time: Duration) -> Self {
         let mut nested = Self::new(Caller::Component(caller), time);
-        nested.deadline = nested.deadline.min(self.deadline);
+        if self.deadline < nested.deadline {
+            nested.deadline = self.deadline;
+            nested.limit = self.remaining();
+        }
         nested.depth = self.depth.saturating_add(1);
         nested
     }

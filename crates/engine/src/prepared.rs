@@ -15,13 +15,16 @@ use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 
 use crate::compile::Compiled;
 use crate::error::{CallError, DeadlineExceeded, Refused, classify};
-use crate::imports::{Described, UnsatisfiedImport};
+use crate::imports::{self, Described, UnsatisfiedImport};
 use crate::live::Live;
 use crate::permits::Permits;
 use crate::stats::Stats;
 
 /// Longest time that the first instance may take to come into being.
 const START_LIMIT: Duration = Duration::from_secs(10);
+
+/// A page of linear memory, the unit in which wasmtime counts them.
+const PAGE: u64 = 64 << 10;
 
 /// Exports that a capability has resolved once per component, so that a call does not look them up.
 pub type Exports = Box<dyn Any + Send + Sync>;
@@ -52,7 +55,7 @@ pub struct PrepareOptions<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Imports that nobody answers.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("{}", imports::explain(.0))]
     Imports(Vec<UnsatisfiedImport>),
     /// An import is offered, but not as the component wants it.
     #[error("link the component's imports")]
@@ -111,7 +114,7 @@ impl Prepared {
             resolvers,
         } = options;
         if let Some(resources) = compiled.component.resources_required() {
-            let needs = resources.max_initial_memory_size.unwrap_or(0);
+            let needs = resources.max_initial_memory_size.unwrap_or(0).saturating_mul(PAGE);
             if needs > limits.memory {
                 return Err(StartError::Memory {
                     needs,
@@ -222,7 +225,7 @@ impl Prepared {
         let error = classify(
             self.context.id(),
             error,
-            self.limits.deadline,
+            state.invocation().limit,
             state.limiter.exceeded(),
         );
         report(&error, state);

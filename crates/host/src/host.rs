@@ -225,21 +225,47 @@ impl Host {
     /// Adds a link or replaces the one with the same key and target, and tells both ends. A link whose provider
     /// refuses it is not kept.
     pub async fn put_link(&self, link: Link) -> Result<(), HostError> {
+        let same = (link.key(), link.target.clone());
+        self.swap_link(link, same).await
+    }
+
+    /// Puts a link in the place of one with the same key that goes elsewhere. Calls go to the one or the other target,
+    /// never to none. On failure the former stays.
+    pub async fn replace_link(&self, former: &Link, link: Link) -> Result<(), HostError> {
+        let gone = former.target.clone();
+        self.swap_link(link.clone(), (former.key(), gone.clone())).await?;
+        if gone == link.target {
+            return Ok(());
+        }
+        let provider = self.0.tables.lock().providers.get(&gone).map(|running| Arc::clone(&running.provider));
+        if let Some(provider) = provider {
+            provider.unlink(&former.key()).await;
+        }
+        self.forget_if_unused(&gone);
+        Ok(())
+    }
+
+    async fn swap_link(&self, link: Link, former: LinkId) -> Result<(), HostError> {
         let _wiring = self.0.wiring.lock().await;
         self.refuse_if_stopping()?;
+        let id = (link.key(), link.target.clone());
         let before = {
             let mut tables = self.0.tables.lock();
             // A missing config is found before anything changes.
             tables.bind(&link)?;
-            let id = (link.key(), link.target.clone());
-            let before = tables.links.get(&id).map(|stored| stored.link.clone());
-            tables.links.put(link.clone())?;
+            let before = tables.links.take(&former);
+            if let Err(error) = tables.links.put(link.clone()) {
+                if let Some(before) = before {
+                    tables.links.put(before)?;
+                }
+                return Err(error);
+            }
             before
         };
         if let Err(error) = self.wire(&link).await {
             {
                 let mut tables = self.0.tables.lock();
-                tables.links.remove(&link.key());
+                tables.links.take(&id);
                 if let Some(before) = before.clone() {
                     tables.links.put(before)?;
                 }

@@ -37,6 +37,11 @@ impl Links {
         Ok(())
     }
 
+    /// Removes one link.
+    pub(crate) fn take(&mut self, id: &LinkId) -> Option<Link> {
+        self.0.remove(id).map(|stored| stored.link)
+    }
+
     /// Removes all links with this key.
     pub(crate) fn remove(&mut self, key: &LinkKey) -> Vec<Link> {
         let ids: Vec<LinkId> = self.0.keys().filter(|(known, _)| known == key).cloned().collect();

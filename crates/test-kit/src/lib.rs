@@ -1,3 +1,8 @@
 //! What tests share: guests compiled from this repository, a real `wash` process, compliance suites.
 
+pub mod guests;
+pub mod http;
 pub mod keyvalue;
+pub mod manifest;
+pub mod ports;
+pub mod process;

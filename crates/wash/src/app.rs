@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use serde_json::json;
+use wasmcloud_core::ImageRef;
 use wasmcloud_host::BUILTIN_PROVIDERS;
 use wasmcloud_manifest::{Desired, Diagnostic, MAX_BYTES, Manifest, ResolveOptions};
 
@@ -18,6 +19,16 @@ pub(crate) struct Loaded {
     pub(crate) warnings: Vec<Diagnostic>,
     /// As the user wrote it, for messages.
     pub(crate) file: String,
+}
+
+impl Loaded {
+    /// The component files that it names.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.desired.components.iter().filter_map(|component| match &component.image {
+            ImageRef::File(path) => Some(path.as_path()),
+            _ => None,
+        })
+    }
 }
 
 /// Reads, checks and resolves a manifest.

@@ -30,6 +30,10 @@ impl Applied {
             _ => None,
         })
     }
+
+    fn has(&self, link: &Link) -> bool {
+        self.links.iter().any(|known| known.key() == link.key() && known.target == link.target)
+    }
 }
 
 /// The labels of this host: those that every host has (v1 wire reference §1), then the user's.
@@ -59,7 +63,7 @@ pub(crate) async fn apply(
     output: &Output,
 ) -> Result<(), Failure> {
     let Loaded { desired, file, .. } = loaded;
-    let steps = Steps { host, output, file: &file };
+    let steps = Steps { host, output, file: &file, links: &[] };
     steps.refuse_what_is_missing(&desired)?;
     let (components, providers) = (components(&desired, labels, &steps)?, providers(&desired, labels, &steps)?);
     let links: Vec<Link> = desired.links.iter().map(|link| link.link.clone()).collect();
@@ -70,15 +74,18 @@ pub(crate) async fn apply(
             applied.configs.insert(name.clone(), config.clone());
         }
     }
-    // What goes, goes before what comes: a new owner may want the same port. Whoever stays is not touched.
+    // What goes, goes before what comes: a new owner may want the same port. Whoever stays is not touched, and a link
+    // that turns to another target does so in one step, below.
     for link in applied.links.clone() {
-        let stays = links.iter().any(|new| new.key() == link.key() && new.target == link.target);
-        if !stays {
+        let follows = |new: &Link| new.key() == link.key() && (new.target == link.target || !applied.has(new));
+        if !links.iter().any(follows) {
             steps.try_host(host.delete_link(&link.key()).await, None)?;
-            applied.links.retain(|known| *known != link);
+            // The host removes by key. What shares it and stays is put again.
+            applied.links.retain(|known| known.key() != link.key());
             steps.done("link", &link.to_string(), "removed", None);
         }
     }
+    let steps = Steps { links: &links, ..steps };
     let gone: Vec<ComponentId> = applied
         .providers
         .iter()
@@ -139,6 +146,8 @@ struct Steps<'a> {
     host: &'a Host,
     output: &'a Output,
     file: &'a str,
+    /// All links that should be there in the end.
+    links: &'a [Link],
 }
 
 impl Steps<'_> {
@@ -168,8 +177,19 @@ impl Steps<'_> {
         if applied.links.contains(link) {
             return Ok(());
         }
-        self.try_host(self.host.put_link(link.clone()).await, Some(&desired.at.to_string()))?;
-        applied.links.retain(|known| known.key() != link.key() || known.target != link.target);
+        let leaves = |known: &Link| {
+            let stays = |new: &Link| new.key() == known.key() && new.target == known.target;
+            known.key() == link.key() && !self.links.iter().any(stays)
+        };
+        let former = applied.links.iter().find(|known| leaves(known)).cloned();
+        let put = match &former {
+            Some(former) => self.host.replace_link(former, link.clone()).await,
+            None => self.host.put_link(link.clone()).await,
+        };
+        self.try_host(put, Some(&desired.at.to_string()))?;
+        applied.links.retain(|known| {
+            Some(known) != former.as_ref() && (known.key() != link.key() || known.target != link.target)
+        });
         applied.links.push(link.clone());
         self.done("link", &link.to_string(), &link.interfaces.join(", "), None);
         Ok(())

@@ -1,13 +1,13 @@
 //! `wash up --watch`: apply what changes on disk, keep running what ran if it cannot be applied.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use serde_json::json;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 use wasmcloud_host::Host;
 
 use crate::app;
@@ -15,7 +15,7 @@ use crate::exit::{FAILURE, Failure};
 use crate::output::Output;
 use crate::up::apply::{self, Applied};
 
-/// A change is applied when nothing more has changed for this long: editors and compilers write in several steps.
+/// A change is applied when the files have stayed the same for this long: editors and compilers write in several steps.
 const QUIET: Duration = Duration::from_millis(100);
 
 /// Runs until it is dropped. Ends early only if the file system cannot be watched.
@@ -37,12 +37,35 @@ pub(crate) async fn run(
     })
     .map_err(failed)?;
     let mut watched = BTreeSet::new();
-    watch(&mut watcher, &mut watched, manifest, applied).map_err(failed)?;
+    let mut files: BTreeSet<PathBuf> = applied.files().map(Path::to_path_buf).collect();
+    files.insert(manifest.to_path_buf());
+    watch(&mut watcher, &mut watched, &files).map_err(failed)?;
+    let mut seen = states(&files);
     output.note(&format!("watching {} and its components", manifest.display()));
     while changes.recv().await.is_some() {
-        while let Ok(Some(())) = timeout(QUIET, changes.recv()).await {}
+        // Something in one of the directories changed, which may be a log that has nothing to do with us.
+        let mut now = states(&files);
+        loop {
+            tokio::time::sleep(QUIET).await;
+            let later = states(&files);
+            if later == now {
+                break;
+            }
+            now = later;
+        }
+        if now == seen {
+            continue;
+        }
+        seen = now;
         let outcome = match app::load(manifest, builtin_providers) {
             Ok(loaded) => {
+                // Also of components that do not start: it may be the file that is mended next.
+                files = loaded.files().chain(applied.files()).map(Path::to_path_buf).collect();
+                files.insert(manifest.to_path_buf());
+                watch(&mut watcher, &mut watched, &files).map_err(failed)?;
+                let manifest_read = seen.remove(manifest);
+                seen = states(&files);
+                seen.extend(manifest_read.map(|state| (manifest.to_path_buf(), state)));
                 loaded.warnings.iter().for_each(|warning| output.warning(warning));
                 apply::apply(host, applied, loaded, labels, output).await
             }
@@ -55,26 +78,36 @@ pub(crate) async fn run(
                 output.note("what ran before goes on; waiting for the next change");
             }
         }
-        watch(&mut watcher, &mut watched, manifest, applied).map_err(failed)?;
     }
     Ok(())
+}
+
+/// Tells whether a file changed: when, how long and which one it is; `None` if it is not there.
+type State = Option<(Option<SystemTime>, u64, u64)>;
+
+fn states(files: &BTreeSet<PathBuf>) -> BTreeMap<PathBuf, State> {
+    let state = |path: &PathBuf| {
+        let meta = std::fs::metadata(path).ok()?;
+        Some((meta.modified().ok(), meta.len(), meta.ino()))
+    };
+    files.iter().map(|path| (path.clone(), state(path))).collect()
 }
 
 /// Watches directories, not files: a file that is replaced by a rename is another file afterwards.
 fn watch(
     watcher: &mut RecommendedWatcher,
     watched: &mut BTreeSet<PathBuf>,
-    manifest: &Path,
-    applied: &Applied,
+    files: &BTreeSet<PathBuf>,
 ) -> notify::Result<()> {
-    let files = std::iter::once(manifest).chain(applied.files());
     for file in files {
         let dir = match file.parent() {
             Some(dir) if !dir.as_os_str().is_empty() => dir.to_path_buf(),
             _ => PathBuf::from("."),
         };
-        if watched.insert(dir.clone()) {
+        // A directory that does not exist yet is looked for again with the next change of the manifest.
+        if !watched.contains(&dir) && dir.is_dir() {
             watcher.watch(&dir, RecursiveMode::NonRecursive)?;
+            watched.insert(dir);
         }
     }
     Ok(())

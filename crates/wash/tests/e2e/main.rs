@@ -1,0 +1,13 @@
+//! End to end: the real `wash` binary, real components, real connections. Nothing here waits for a time; each test
+//! waits for what it wants to see, with a deadline.
+//!
+//! One binary for all of it, because linking is what costs.
+
+mod examples;
+mod guests;
+mod lifecycle;
+mod load;
+mod refused;
+mod support;
+mod watch;
+mod wire;
