@@ -8,6 +8,8 @@ use anyhow::{Context as _, Result};
 
 pub(crate) struct Response {
     pub(crate) status: u16,
+    /// Names in lower case, and values.
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
 }
 
@@ -17,11 +19,11 @@ pub(crate) fn get(address: SocketAddr, path: &str, limit: Duration) -> Result<Re
         TcpStream::connect_timeout(&address, limit).with_context(|| format!("connect to {address}"))?;
     stream.set_read_timeout(Some(limit))?;
     stream.set_write_timeout(Some(limit))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
-    )
-    .with_context(|| format!("ask {address} for {path}"))?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    // In one piece: the second of two small packets may wait until the first is acknowledged.
+    stream
+        .write_all(request.as_bytes())
+        .with_context(|| format!("ask {address} for {path}"))?;
     let mut bytes = Vec::new();
     stream
         .read_to_end(&mut bytes)
@@ -32,9 +34,20 @@ pub(crate) fn get(address: SocketAddr, path: &str, limit: Duration) -> Result<Re
 
 fn parse(text: &str) -> Option<Response> {
     let (head, body) = text.split_once("\r\n\r\n")?;
-    let status = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
+    let mut lines = head.lines();
+    let status = lines
+        .next()?
+        .strip_prefix("HTTP/1.")?
+        .split(' ')
+        .nth(1)?
+        .parse()
+        .ok()?;
+    let headers = lines.filter_map(|line| line.split_once(':'));
     Some(Response {
         status,
+        headers: headers
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect(),
         body: body.to_owned(),
     })
 }
@@ -44,10 +57,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_response_has_a_status_and_a_body() {
-        let response =
-            parse("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc").map(|it| (it.status, it.body));
-        assert_eq!(response, Some((200, "abc".to_owned())));
+    fn a_response_has_a_status_headers_and_a_body() {
+        let response = parse("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc")
+            .map(|it| (it.status, it.headers, it.body));
+        let length = ("content-length".to_owned(), "3".to_owned());
+        assert_eq!(response, Some((200, vec![length], "abc".to_owned())));
         assert!(parse("SSH-2.0\r\n\r\n").is_none());
         assert!(parse("HTTP/1.1 200 OK\r\n").is_none());
     }

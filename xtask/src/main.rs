@@ -1,5 +1,7 @@
 //! Automation of this repository, as a table of contents: each subcommand is a module of its own.
 
+mod apt;
+mod bench;
 mod demo;
 mod guests;
 mod http;
@@ -31,6 +33,8 @@ enum Command {
     Tidy,
     /// Start an example and show that it works
     Demo(demo::Args),
+    /// Measure, and hold the numbers against those to reach
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Tidy => tidy::run(),
         Command::Demo(args) => demo::run(&args),
+        Command::Bench(args) => bench::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -88,7 +88,7 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
 /// The folders of the crates of the main workspace.
 fn crates(root: &Path) -> Result<Vec<PathBuf>> {
     let mut crates = repo::folders(&root.join("crates"))?;
-    crates.push(root.join("xtask"));
+    crates.extend([root.join("xtask"), root.join("xtask/bench-kit")]);
     Ok(crates)
 }
 
