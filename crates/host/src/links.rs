@@ -48,10 +48,6 @@ impl Links {
         ids.iter().filter_map(|id| self.0.remove(id)).map(|stored| stored.link).collect()
     }
 
-    pub(crate) fn get(&self, id: &LinkId) -> Option<&Stored> {
-        self.0.get(id)
-    }
-
     pub(crate) fn set_endpoint(&mut self, id: &LinkId, endpoint: Option<Handle>) {
         if let Some(stored) = self.0.get_mut(id) {
             stored.endpoint = endpoint;
