@@ -68,7 +68,11 @@ struct Driven {
 
 impl Running {
     fn new(guest: Guest, deadline: Instant) -> Self {
-        let driven = Driven { guest: Some(guest), ended: None, reader: None };
+        let driven = Driven {
+            guest: Some(guest),
+            ended: None,
+            reader: None,
+        };
         let shared = Arc::new(Mutex::new(driven));
         let (watched, gone) = oneshot::channel::<()>();
         let late = Arc::clone(&shared);
@@ -80,12 +84,19 @@ impl Running {
             // Its own timer has fired, so this ends it.
             poll_fn(|cx| late.lock().poll_guest(cx)).await;
         });
-        Self { shared, _watched: watched }
+        Self {
+            shared,
+            _watched: watched,
+        }
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<(), CallError>> {
         let mut driven = self.shared.lock();
-        if driven.reader.as_ref().is_none_or(|known| !known.will_wake(cx.waker())) {
+        if driven
+            .reader
+            .as_ref()
+            .is_none_or(|known| !known.will_wake(cx.waker()))
+        {
             driven.reader = Some(cx.waker().clone());
         }
         match driven.poll_guest(cx) {
@@ -110,8 +121,12 @@ impl Drop for Running {
 
 impl Driven {
     fn poll_guest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(guest) = &mut self.guest else { return Poll::Ready(()) };
-        let Poll::Ready(ended) = guest.as_mut().poll(cx) else { return Poll::Pending };
+        let Some(guest) = &mut self.guest else {
+            return Poll::Ready(());
+        };
+        let Poll::Ready(ended) = guest.as_mut().poll(cx) else {
+            return Poll::Pending;
+        };
         self.guest = None;
         self.ended = Some(ended);
         if let Some(reader) = self.reader.take() {

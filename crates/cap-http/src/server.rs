@@ -73,7 +73,10 @@ impl HttpServerProvider {
             )));
         }
         // One that is not started yet is judged when it is called.
-        if target.get().is_ok_and(|component| component.exports::<HttpExports>().is_none()) {
+        if target
+            .get()
+            .is_ok_and(|component| component.exports::<HttpExports>().is_none())
+        {
             return Err(ProviderError::Unsupported(format!(
                 "component `{}` answers no HTTP: it exports neither `wasi:http/incoming-handler` nor \
                  `wasi:http/handler`",

@@ -53,17 +53,31 @@ impl fmt::Display for UnsatisfiedImport {
         }
         match &self.closest {
             Some(closest) => {
-                write!(f, "nobody offers `{}`; the closest that is offered is `{closest}`", self.import)
+                write!(
+                    f,
+                    "nobody offers `{}`; the closest that is offered is `{closest}`",
+                    self.import
+                )
             }
-            None => write!(f, "`{}` is not part of the host, and there is no link for it", self.import),
+            None => write!(
+                f,
+                "`{}` is not part of the host, and there is no link for it",
+                self.import
+            ),
         }
     }
 }
 
 /// All of them in a sentence, with the link that would help the first that a link can help.
 pub(crate) fn explain(imports: &[UnsatisfiedImport]) -> String {
-    let mut text = imports.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    let linkable = imports.iter().find(|import| import.needs_link || import.closest.is_none());
+    let mut text = imports
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ");
+    let linkable = imports
+        .iter()
+        .find(|import| import.needs_link || import.closest.is_none());
     if let Some((package, interface)) = linkable.and_then(|import| import.import.split_once('/'))
         && let Some((namespace, package)) = package.split_once(':')
     {

@@ -114,7 +114,10 @@ impl Prepared {
             resolvers,
         } = options;
         if let Some(resources) = compiled.component.resources_required() {
-            let needs = resources.max_initial_memory_size.unwrap_or(0).saturating_mul(PAGE);
+            let needs = resources
+                .max_initial_memory_size
+                .unwrap_or(0)
+                .saturating_mul(PAGE);
             if needs > limits.memory {
                 return Err(StartError::Memory {
                     needs,

@@ -25,7 +25,11 @@ pub fn example_manifest(example: &str, address: std::net::SocketAddr) -> Result<
     let folder = root().join("examples").join(example);
     let path = folder.join("wadm.yaml");
     let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-    ensure!(text.contains(EXAMPLE_ADDRESS), "{} does not listen on {EXAMPLE_ADDRESS}", path.display());
+    ensure!(
+        text.contains(EXAMPLE_ADDRESS),
+        "{} does not listen on {EXAMPLE_ADDRESS}",
+        path.display()
+    );
     for line in text.lines().filter_map(|line| line.split_once("file://./")) {
         built(folder.join(line.1.trim()))?;
     }
@@ -37,7 +41,11 @@ pub fn example_manifest(example: &str, address: std::net::SocketAddr) -> Result<
 const EXAMPLE_ADDRESS: &str = "127.0.0.1:8000";
 
 fn built(path: PathBuf) -> Result<PathBuf> {
-    ensure!(path.is_file(), "{} is not there: run `cargo xtask guests`", path.display());
+    ensure!(
+        path.is_file(),
+        "{} is not there: run `cargo xtask guests`",
+        path.display()
+    );
     absolute(&path)
 }
 

@@ -45,7 +45,10 @@ pub struct Response {
 impl Response {
     /// The first value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The body as text.
@@ -55,7 +58,12 @@ impl Response {
 
     /// Fails unless the status is this one and the body is complete.
     pub fn expect(self, status: u16) -> Result<Self> {
-        ensure!(self.status == status, "status {} instead of {status}: {}", self.status, self.text());
+        ensure!(
+            self.status == status,
+            "status {} instead of {status}: {}",
+            self.status,
+            self.text()
+        );
         ensure!(self.complete, "the body was cut after {:?}", self.text());
         Ok(self)
     }
@@ -63,7 +71,9 @@ impl Response {
     /// The error id in the text of a failure.
     pub fn error_id(&self) -> Result<String> {
         let text = self.text();
-        let (_, id) = text.split_once("error id ").with_context(|| format!("no error id in {text:?}"))?;
+        let (_, id) = text
+            .split_once("error id ")
+            .with_context(|| format!("no error id in {text:?}"))?;
         Ok(id.trim().to_owned())
     }
 }
@@ -83,7 +93,9 @@ pub fn request(
 ) -> Result<Response> {
     let mut connection = Connection::open(address)?;
     connection.request(method, path, headers, body)?;
-    connection.response(method).with_context(|| format!("{method} {path}"))
+    connection
+        .response(method)
+        .with_context(|| format!("{method} {path}"))
 }
 
 impl Connection {
@@ -94,19 +106,27 @@ impl Connection {
 
     /// Connects; everything must be over in `limit`.
     pub fn within(address: SocketAddr, limit: Duration) -> Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, limit).with_context(|| format!("connect to {address}"))?;
+        let stream =
+            TcpStream::connect_timeout(&address, limit).with_context(|| format!("connect to {address}"))?;
         Ok(Self::over(Box::new(stream), limit))
     }
 
     /// Uses a stream that is there already.
     pub fn over(stream: Box<dyn Stream>, limit: Duration) -> Self {
-        Self { stream, unread: Vec::new(), deadline: Instant::now() + limit }
+        Self {
+            stream,
+            unread: Vec::new(),
+            deadline: Instant::now() + limit,
+        }
     }
 
     /// Sends bytes as they are.
     pub fn send(&mut self, bytes: &[u8]) -> Result<()> {
         let left = self.left()?;
-        self.stream.socket().set_write_timeout(Some(left)).context("set a timeout")?;
+        self.stream
+            .socket()
+            .set_write_timeout(Some(left))
+            .context("set a timeout")?;
         self.stream.write_all(bytes).context("send")
     }
 
@@ -136,10 +156,18 @@ impl Connection {
     /// Reads a head.
     pub fn head(&mut self) -> Result<Response> {
         let line = self.line()?.context("the connection ended before a response")?;
-        let status = line.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)?.parse().ok());
+        let status = line
+            .strip_prefix("HTTP/1.")
+            .and_then(|rest| rest.get(2..5)?.parse().ok());
         let status = status.with_context(|| format!("{line:?} is not the first line of a response"))?;
-        let headers = self.fields()?.context("the connection ended in the head of a response")?;
-        Ok(Response { status, headers, ..Response::default() })
+        let headers = self
+            .fields()?
+            .context("the connection ended in the head of a response")?;
+        Ok(Response {
+            status,
+            headers,
+            ..Response::default()
+        })
     }
 
     /// Reads the body that belongs to a head.
@@ -162,7 +190,9 @@ impl Connection {
                 }
             }
         } else if let Some(length) = response.header("content-length") {
-            let length = length.parse().with_context(|| format!("content-length {length:?}"))?;
+            let length = length
+                .parse()
+                .with_context(|| format!("content-length {length:?}"))?;
             response.body = self.bytes(length)?;
             response.complete = response.body.len() == length;
         } else {
@@ -190,7 +220,10 @@ impl Connection {
 
     /// Says that nothing more will be sent.
     pub fn finish_sending(&mut self) -> Result<()> {
-        self.stream.socket().shutdown(std::net::Shutdown::Write).context("shut down")
+        self.stream
+            .socket()
+            .shutdown(std::net::Shutdown::Write)
+            .context("shut down")
     }
 
     fn chunk_size(&mut self) -> Result<Option<usize>> {
@@ -208,7 +241,9 @@ impl Connection {
             if line.is_empty() {
                 return Ok(Some(fields));
             }
-            let (name, value) = line.split_once(':').with_context(|| format!("{line:?} is not a header"))?;
+            let (name, value) = line
+                .split_once(':')
+                .with_context(|| format!("{line:?} is not a header"))?;
             fields.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
     }
@@ -228,7 +263,10 @@ impl Connection {
     /// Reads something more; false at the end of the connection, however it ended.
     fn more(&mut self) -> Result<bool> {
         let left = self.left()?;
-        self.stream.socket().set_read_timeout(Some(left)).context("set a timeout")?;
+        self.stream
+            .socket()
+            .set_read_timeout(Some(left))
+            .context("set a timeout")?;
         let mut block = [0; 16 << 10];
         loop {
             match self.stream.read(&mut block) {
@@ -239,7 +277,9 @@ impl Connection {
                 Err(error) => match error.kind() {
                     ErrorKind::Interrupted => {}
                     ErrorKind::WouldBlock | ErrorKind::TimedOut => bail!(self.late()),
-                    ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof => return Ok(false),
+                    ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof => {
+                        return Ok(false);
+                    }
                     _ => return Err(error).context("receive"),
                 },
             }
@@ -248,7 +288,11 @@ impl Connection {
 
     fn left(&self) -> Result<Duration> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(self.late()) } else { Ok(left) }
+        if left.is_zero() {
+            Err(self.late())
+        } else {
+            Ok(left)
+        }
     }
 
     fn late(&self) -> anyhow::Error {

@@ -34,7 +34,10 @@ struct Link {
 type Pairs = Vec<(String, String)>;
 
 fn pairs(given: &[(&str, &str)]) -> Pairs {
-    given.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    given
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 const HTTP: (&str, &str) = ("wasi", "http");
@@ -101,13 +104,17 @@ impl Manifest {
     pub fn http(self, component: &str, address: SocketAddr, settings: &[(&str, &str)]) -> Self {
         let mut config = pairs(settings);
         config.push(("address".to_owned(), address.to_string()));
-        self.provider(&format!("http-{component}"), "http-server").serves("default", component, config)
+        self.provider(&format!("http-{component}"), "http-server")
+            .serves("default", component, config)
     }
 
     /// Adds an HTTP server that tells its routes apart by path; [`Manifest::route`] adds those.
     #[must_use]
     pub fn path_server(self, name: &str, address: SocketAddr) -> Self {
-        let config = [("routing_mode", "path"), ("default_address", &address.to_string())];
+        let config = [
+            ("routing_mode", "path"),
+            ("default_address", &address.to_string()),
+        ];
         self.provider(name, "http-server").config(&config)
     }
 
@@ -166,13 +173,18 @@ impl Part {
             let _ = writeln!(out, "      traits:");
         }
         if self.kind == "component" {
-            let _ = writeln!(out, "        - type: spreadscaler\n          properties:\n            instances: 100");
+            let _ = writeln!(
+                out,
+                "        - type: spreadscaler\n          properties:\n            instances: 100"
+            );
         }
         if !self.runtime.is_empty() {
             let _ = writeln!(out, "        - type: runtime\n          properties:");
             for (key, value) in &self.runtime {
                 // Numbers are written as numbers.
-                let value = value.parse::<u64>().map_or_else(|_| quoted(value), |number| number.to_string());
+                let value = value
+                    .parse::<u64>()
+                    .map_or_else(|_| quoted(value), |number| number.to_string());
                 let _ = writeln!(out, "            {key}: {value}");
             }
         }
@@ -180,12 +192,24 @@ impl Part {
             let (namespace, package, interfaces) = &link.interface;
             let _ = writeln!(out, "        - type: link\n          properties:");
             let _ = writeln!(out, "            name: {}", quoted(&link.name));
-            let _ = writeln!(out, "            target:\n              name: {}", quoted(&link.target));
-            let _ = writeln!(out, "            namespace: {namespace}\n            package: {package}");
+            let _ = writeln!(
+                out,
+                "            target:\n              name: {}",
+                quoted(&link.target)
+            );
+            let _ = writeln!(
+                out,
+                "            namespace: {namespace}\n            package: {package}"
+            );
             let _ = writeln!(out, "            interfaces: [{}]", interfaces.join(", "));
             if !link.source_config.is_empty() {
                 let _ = writeln!(out, "            source:\n              config:");
-                config(out, 16, &format!("{}-{}-link", self.name, link.name), &link.source_config);
+                config(
+                    out,
+                    16,
+                    &format!("{}-{}-link", self.name, link.name),
+                    &link.source_config,
+                );
             }
         }
     }

@@ -26,10 +26,15 @@ pub fn free_address() -> Result<SocketAddr> {
     // Held until the file is closed: tests are processes of their own and take turns here.
     file.lock().with_context(|| format!("lock {}", path.display()))?;
     let mut text = String::new();
-    file.read_to_string(&mut text).with_context(|| format!("read {}", path.display()))?;
+    file.read_to_string(&mut text)
+        .with_context(|| format!("read {}", path.display()))?;
     let mut port = text.trim().parse().unwrap_or(FIRST);
     for _ in FIRST..=LAST {
-        port = if (FIRST..LAST).contains(&port) { port + 1 } else { FIRST };
+        port = if (FIRST..LAST).contains(&port) {
+            port + 1
+        } else {
+            FIRST
+        };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         if TcpListener::bind(address).is_ok() {
             note(&mut file, port).with_context(|| format!("write {}", path.display()))?;

@@ -70,7 +70,10 @@ impl Ended {
 
     /// The lines on stdout that are JSON.
     pub fn events(&self) -> Vec<Value> {
-        self.stdout.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        self.stdout
+            .iter()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 }
 
@@ -84,7 +87,12 @@ impl Launch {
             ("HOME".into(), dir.path().join("home").into()),
             ("NO_COLOR".into(), "1".into()),
         ];
-        Ok(Self { program: program.into(), args, env, dir })
+        Ok(Self {
+            program: program.into(),
+            args,
+            env,
+            dir,
+        })
     }
 
     /// `wash -o json up MANIFEST` with a data directory of its own. Compiled code is shared by all tests that give
@@ -94,7 +102,12 @@ impl Launch {
         let file = launch.file("wadm.yaml");
         fs::write(&file, manifest).with_context(|| format!("write {}", file.display()))?;
         let data = launch.file("data");
-        Ok(launch.arg(file).arg("--data-dir").arg(data).arg("--cache-dir").arg(cache))
+        Ok(launch
+            .arg(file)
+            .arg("--data-dir")
+            .arg(data)
+            .arg("--cache-dir")
+            .arg(cache))
     }
 
     /// A path in the temporary directory, where the manifest is `wadm.yaml` and the data is below `data`.
@@ -119,19 +132,38 @@ impl Launch {
     /// Starts the process.
     pub fn start(&self) -> Result<Wash> {
         let mut command = dying_with_us(&self.program);
-        command.args(&self.args).env_clear().envs(self.env.iter().map(|(name, value)| (name, value)));
-        command.current_dir(self.dir.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().with_context(|| format!("start {}", self.program.display()))?;
+        command
+            .args(&self.args)
+            .env_clear()
+            .envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("start {}", self.program.display()))?;
         let pid = Pid::from_child(&child);
-        let seen = Seen { open_pipes: 2, ..Seen::default() };
-        let shared = Arc::new(Shared { seen: Mutex::new(seen), changed: Condvar::new() });
+        let seen = Seen {
+            open_pipes: 2,
+            ..Seen::default()
+        };
+        let shared = Arc::new(Shared {
+            seen: Mutex::new(seen),
+            changed: Condvar::new(),
+        });
         let stdout = child.stdout.take().context("its stdout is a pipe")?;
         let stderr = child.stderr.take().context("its stderr is a pipe")?;
         read(&shared, stdout, |seen| &mut seen.stdout);
         read(&shared, stderr, |seen| &mut seen.stderr);
         let waiting = Arc::clone(&shared);
         std::thread::spawn(move || wait(&waiting, child, pid));
-        Ok(Wash { shared, pid, dir: Arc::clone(&self.dir) })
+        Ok(Wash {
+            shared,
+            pid,
+            dir: Arc::clone(&self.dir),
+        })
     }
 
     /// Starts the process and waits until it is ready.
@@ -176,7 +208,9 @@ fn read(shared: &Arc<Shared>, pipe: impl Read + Send + 'static, lines: fn(&mut S
 fn wait(shared: &Shared, mut child: Child, pid: Pid) {
     // Without reaping, so that the pid stays ours until `exit` says that it is not any more.
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-    while rustix::process::waitid(WaitId::Pid(pid), options).is_err_and(|error| error == rustix::io::Errno::INTR) {}
+    while rustix::process::waitid(WaitId::Pid(pid), options)
+        .is_err_and(|error| error == rustix::io::Errno::INTR)
+    {}
     let mut seen = shared.seen();
     seen.exit = child.wait().ok();
     drop(seen);
@@ -236,7 +270,12 @@ impl Wash {
         })?
     }
 
-    fn wait_seen<T>(&self, what: &str, limit: Duration, mut look: impl FnMut(&Seen) -> Option<T>) -> Result<T> {
+    fn wait_seen<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        mut look: impl FnMut(&Seen) -> Option<T>,
+    ) -> Result<T> {
         let deadline = Instant::now() + limit;
         let mut seen = self.shared.seen();
         loop {
@@ -262,15 +301,22 @@ impl Wash {
     /// Waits for the nth event of a kind, counted from 1.
     pub fn wait_event(&self, kind: &str, nth: usize, limit: Duration) -> Result<Value> {
         self.wait_for(&format!("event `{kind}` number {nth}"), limit, |stdout, _| {
-            let events = stdout.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            events.filter(|event| event.get("event").is_some_and(|name| name == kind)).nth(nth - 1)
+            let events = stdout
+                .iter()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            events
+                .filter(|event| event.get("event").is_some_and(|name| name == kind))
+                .nth(nth - 1)
         })
     }
 
     /// Waits for a line on stderr that holds all of these words, and returns it.
     pub fn wait_log(&self, words: &[&str], limit: Duration) -> Result<String> {
         self.wait_for(&format!("log line with {words:?}"), limit, |_, stderr| {
-            stderr.iter().find(|line| words.iter().all(|word| line.contains(word))).cloned()
+            stderr
+                .iter()
+                .find(|line| words.iter().all(|word| line.contains(word)))
+                .cloned()
         })
     }
 
@@ -281,7 +327,12 @@ impl Wash {
 
     /// The JSON events so far.
     pub fn events(&self) -> Vec<Value> {
-        self.shared.seen().stdout.iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        self.shared
+            .seen()
+            .stdout
+            .iter()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 
     /// Sends SIGINT, as Ctrl-C does.
@@ -313,8 +364,15 @@ impl Wash {
     pub fn wait_exit(&self, limit: Duration) -> Result<Ended> {
         self.wait_seen("end of the process", limit, |seen| {
             let exit = seen.exit.filter(|_| seen.open_pipes == 0)?;
-            let code = exit.code().or_else(|| exit.signal().map(|signal| 128 + signal)).unwrap_or(-1);
-            Some(Ended { code, stdout: seen.stdout.clone(), stderr: seen.stderr.clone() })
+            let code = exit
+                .code()
+                .or_else(|| exit.signal().map(|signal| 128 + signal))
+                .unwrap_or(-1);
+            Some(Ended {
+                code,
+                stdout: seen.stdout.clone(),
+                stderr: seen.stderr.clone(),
+            })
         })
     }
 
@@ -340,7 +398,8 @@ impl Wash {
         let field = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
             let kib = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
-            kib.map(|kib| kib << 10).with_context(|| format!("no {name} in {path}"))
+            kib.map(|kib| kib << 10)
+                .with_context(|| format!("no {name} in {path}"))
         };
         Ok((field("VmRSS:")?, field("VmHWM:")?))
     }

@@ -12,7 +12,11 @@ use crate::support::{hello, wash};
 /// The one JSON document on stdout.
 fn json(lines: &[String]) -> Result<Value> {
     ensure!(lines.len() == 1, "one line of JSON expected: {lines:?}");
-    lines.first().map(|line| serde_json::from_str(line)).transpose()?.context("nothing was printed")
+    lines
+        .first()
+        .map(|line| serde_json::from_str(line))
+        .transpose()?
+        .context("nothing was printed")
 }
 
 #[test]
@@ -21,7 +25,11 @@ fn validate_says_that_a_manifest_is_good() -> Result<()> {
     fs::write(launch.file("good.yaml"), hello(free_address()?)?.text())?;
     let ended = launch.run()?;
     assert_eq!(ended.code, 0, "{}", ended.text());
-    assert!(ended.stdout.join("\n").contains("good.yaml is valid"), "{}", ended.text());
+    assert!(
+        ended.stdout.join("\n").contains("good.yaml is valid"),
+        "{}",
+        ended.text()
+    );
 
     let launch = wash(&["-o", "json", "app", "validate", "good.yaml"])?;
     fs::write(launch.file("good.yaml"), hello(free_address()?)?.text())?;
@@ -35,7 +43,10 @@ fn validate_says_that_a_manifest_is_good() -> Result<()> {
 
 #[test]
 fn validate_says_everything_that_is_wrong() -> Result<()> {
-    let bad = hello(free_address()?)?.text().replace("instances:", "instnaces:").replace("kind: App", "kind: Ap");
+    let bad = hello(free_address()?)?
+        .text()
+        .replace("instances:", "instnaces:")
+        .replace("kind: App", "kind: Ap");
     let launch = wash(&["app", "validate", "bad.yaml"])?;
     fs::write(launch.file("bad.yaml"), &bad)?;
     let ended = launch.run()?;
@@ -51,11 +62,17 @@ fn validate_says_everything_that_is_wrong() -> Result<()> {
     let ended = launch.run()?;
     assert_eq!(ended.code, 3);
     let value = json(&ended.stdout)?;
-    let problems = value.get("problems").and_then(Value::as_array).context("no problems")?;
+    let problems = value
+        .get("problems")
+        .and_then(Value::as_array)
+        .context("no problems")?;
     assert!(problems.len() >= 2, "{value}");
     for problem in problems {
         for key in ["level", "file", "line", "column", "message"] {
-            assert!(problem.get(key).is_some_and(|value| !value.is_null()), "no {key} in {problem}");
+            assert!(
+                problem.get(key).is_some_and(|value| !value.is_null()),
+                "no {key} in {problem}"
+            );
         }
     }
     Ok(())
@@ -68,7 +85,11 @@ fn validate_names_a_file_that_it_cannot_read() -> Result<()> {
     assert!(ended.text().contains("gone.yaml"), "{}", ended.text());
     let ended = wash(&["app", "validate", "."])?.run()?;
     assert_eq!(ended.code, 3);
-    assert!(ended.text().contains("is a directory") && ended.text().contains("wadm.yaml"), "{}", ended.text());
+    assert!(
+        ended.text().contains("is a directory") && ended.text().contains("wadm.yaml"),
+        "{}",
+        ended.text()
+    );
     Ok(())
 }
 
@@ -79,14 +100,28 @@ fn inspect_lists_imports_and_exports() -> Result<()> {
     let ended = wash(&["inspect", file])?.run()?;
     assert_eq!(ended.code, 0, "{}", ended.text());
     let text = ended.stdout.join("\n");
-    for word in ["imports", "exports", "wasi:http/types@0.2", "wasi:http/incoming-handler@0.2", "sha256:"] {
+    for word in [
+        "imports",
+        "exports",
+        "wasi:http/types@0.2",
+        "wasi:http/incoming-handler@0.2",
+        "sha256:",
+    ] {
         assert!(text.contains(word), "nothing about {word:?}\n{text}");
     }
     let ended = wash(&["-o", "json", "inspect", file])?.run()?;
     let value = json(&ended.stdout)?;
-    let exports = value.get("exports").and_then(Value::as_array).context("no exports")?;
-    let handler = exports.iter().find(|export| export.to_string().contains("incoming-handler"));
-    assert_eq!(handler.and_then(|handler| handler.get("functions")), Some(&serde_json::json!(["handle"])));
+    let exports = value
+        .get("exports")
+        .and_then(Value::as_array)
+        .context("no exports")?;
+    let handler = exports
+        .iter()
+        .find(|export| export.to_string().contains("incoming-handler"));
+    assert_eq!(
+        handler.and_then(|handler| handler.get("functions")),
+        Some(&serde_json::json!(["handle"]))
+    );
     Ok(())
 }
 
@@ -94,17 +129,27 @@ fn inspect_lists_imports_and_exports() -> Result<()> {
 fn inspect_of_other_files() -> Result<()> {
     // A core module is adapted, as when it runs.
     let launch = wash(&["-o", "json", "inspect", "core.wasm"])?;
-    fs::write(launch.file("core.wasm"), wat::parse_str("(module (memory (export \"memory\") 1) (func (export \"_start\")))")?)?;
+    fs::write(
+        launch.file("core.wasm"),
+        wat::parse_str("(module (memory (export \"memory\") 1) (func (export \"_start\")))")?,
+    )?;
     let ended = launch.run()?;
     assert_eq!(ended.code, 0, "{}", ended.text());
-    assert!(json(&ended.stdout)?.to_string().contains("wasi:cli/run"), "{}", ended.text());
+    assert!(
+        json(&ended.stdout)?.to_string().contains("wasi:cli/run"),
+        "{}",
+        ended.text()
+    );
 
     let launch = wash(&["-o", "json", "inspect", "garbage.wasm"])?;
     fs::write(launch.file("garbage.wasm"), b"garbage")?;
     let ended = launch.run()?;
     assert_eq!(ended.code, 3, "{}", ended.text());
     let value = json(&ended.stdout)?;
-    assert_eq!(value.get("kind").and_then(Value::as_str), Some("invalid-component"));
+    assert_eq!(
+        value.get("kind").and_then(Value::as_str),
+        Some("invalid-component")
+    );
     assert!(value.to_string().contains("is not WebAssembly"), "{value}");
 
     let ended = wash(&["inspect", "gone.wasm"])?.run()?;
@@ -119,7 +164,10 @@ fn completions_for_each_shell() -> Result<()> {
         let ended = wash(&["completions", shell])?.run()?;
         assert_eq!(ended.code, 0, "{}", ended.text());
         let text = ended.stdout.join("\n");
-        assert!(text.contains("wash") && text.contains("validate"), "{shell}: {text}");
+        assert!(
+            text.contains("wash") && text.contains("validate"),
+            "{shell}: {text}"
+        );
     }
     assert_eq!(wash(&["completions", "cobol"])?.run()?.code, 2);
     Ok(())
@@ -127,7 +175,13 @@ fn completions_for_each_shell() -> Result<()> {
 
 #[test]
 fn a_wrong_command_line_is_2_and_help_is_0() -> Result<()> {
-    for args in [&["up", "--no-such-flag"][..], &["upp"], &[], &["up", "--drain", "5"], &["up", "--watch"]] {
+    for args in [
+        &["up", "--no-such-flag"][..],
+        &["upp"],
+        &[],
+        &["up", "--drain", "5"],
+        &["up", "--watch"],
+    ] {
         let ended = wash(args)?.run()?;
         assert_eq!(ended.code, 2, "{args:?}: {}", ended.text());
         assert!(ended.stdout.is_empty(), "{args:?}: {:?}", ended.stdout);
@@ -148,6 +202,9 @@ fn failures_are_json_where_json_is_asked_for() -> Result<()> {
     assert_eq!(ended.code, 3);
     let value = json(&ended.stdout)?;
     assert_eq!(value.get("event").and_then(Value::as_str), Some("error"));
-    assert_eq!(value.get("kind").and_then(Value::as_str), Some("invalid-manifest"));
+    assert_eq!(
+        value.get("kind").and_then(Value::as_str),
+        Some("invalid-manifest")
+    );
     Ok(())
 }

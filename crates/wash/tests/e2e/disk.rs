@@ -21,7 +21,9 @@ fn counter() -> Result<Launch> {
 fn store(data: &Path) -> Result<PathBuf> {
     let files = fs::read_dir(data.join("keyvalue")).context("list the key-value files")?;
     let mut paths = files.filter_map(|file| file.ok().map(|file| file.path()));
-    paths.find(|path| path.extension().is_some_and(|end| end == "redb")).context("no redb file")
+    paths
+        .find(|path| path.extension().is_some_and(|end| end == "redb"))
+        .context("no redb file")
 }
 
 #[test]
@@ -33,7 +35,11 @@ fn a_store_that_another_process_has_open() -> Result<()> {
     let ended = other.run()?;
     ensure!(ended.code == 4, "exit code {}\n{}", ended.code, ended.text());
     for word in [".redb", "in use"] {
-        ensure!(ended.text().contains(word), "nothing about {word:?}\n{}", ended.text());
+        ensure!(
+            ended.text().contains(word),
+            "nothing about {word:?}\n{}",
+            ended.text()
+        );
     }
     running.stop()?;
     Ok(())
@@ -48,7 +54,11 @@ fn a_store_that_is_corrupt() -> Result<()> {
         fs::write(&path, content)?;
         let ended = launch.run()?;
         ensure!(ended.code == 4, "exit code {}\n{}", ended.code, ended.text());
-        ensure!(ended.text().contains(&path.display().to_string()), "{}", ended.text());
+        ensure!(
+            ended.text().contains(&path.display().to_string()),
+            "{}",
+            ended.text()
+        );
         ensure!(!ended.text().contains("panicked"), "{}", ended.text());
         // What a person may still want to look at is not thrown away.
         ensure!(fs::read(&path)? == content, "the file was changed");
@@ -68,7 +78,9 @@ fn a_data_directory_that_cannot_be_made() -> Result<()> {
 
 /// Lines of the log about compiled code.
 fn about_the_cache(log: &[String]) -> usize {
-    log.iter().filter(|line| line.contains(" WARN ") && line.contains("compil")).count()
+    log.iter()
+        .filter(|line| line.contains(" WARN ") && line.contains("compil"))
+        .count()
 }
 
 #[test]
@@ -121,7 +133,9 @@ fn altered_compiled_code_is_never_run() -> Result<()> {
 fn compiled(cache: &Path) -> Result<PathBuf> {
     let files = fs::read_dir(cache.join("compiled")).context("list the cache")?;
     let mut paths = files.filter_map(|file| file.ok().map(|file| file.path()));
-    paths.find(|path| path.extension().is_some_and(|end| end == "cwasm")).context("nothing was kept")
+    paths
+        .find(|path| path.extension().is_some_and(|end| end == "cwasm"))
+        .context("nothing was kept")
 }
 
 fn flip(path: &Path, place: usize) -> Result<()> {

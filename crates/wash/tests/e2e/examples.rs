@@ -46,13 +46,20 @@ fn router() -> Result<()> {
     let (launch, address) = launch("http-router")?;
     let wash = launch.ready()?;
     let page = get(address, "/")?.expect(200)?;
-    assert!(page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")), "{page:?}");
+    assert!(
+        page.header("content-type")
+            .is_some_and(|kind| kind.starts_with("text/html")),
+        "{page:?}"
+    );
     for path in ["/api", "/api/", "/api/orders/7"] {
         let answer: Value = serde_json::from_str(&text(address, "GET", path)?)?;
         assert_eq!(answer, json!({ "component": "api", "path": path }));
     }
     // Below `/api`, not merely beginning with it.
-    assert_eq!(get(address, "/apis")?.header("content-type"), page.header("content-type"));
+    assert_eq!(
+        get(address, "/apis")?.header("content-type"),
+        page.header("content-type")
+    );
     wash.stop()?;
     Ok(())
 }
@@ -76,7 +83,10 @@ fn the_counter_survives_a_kill() -> Result<()> {
     let (launch, address) = launch("http-keyvalue-counter")?;
     let wash = launch.ready()?;
     for count in 1..=5 {
-        assert_eq!(text(address, "GET", "/apples")?, format!("Counter apples: {count}\n"));
+        assert_eq!(
+            text(address, "GET", "/apples")?,
+            format!("Counter apples: {count}\n")
+        );
     }
     // Right after the answer: what was acknowledged is durable.
     wash.kill()?;

@@ -29,7 +29,10 @@ fn a_trap_is_500_with_an_id_that_the_log_explains() -> Result<()> {
     wash.wait_log(&[&id, "[test-guest]", "unreachable"], SOON)?;
     // The backtrace stands below its line, innermost frame first. (The guest is built without names.)
     wash.wait_log(&["    0: ", "!"], SOON)?;
-    assert!(!response.text().contains("wasm"), "the client learns nothing about the inside: {response:?}");
+    assert!(
+        !response.text().contains("wasm"),
+        "the client learns nothing about the inside: {response:?}"
+    );
     still_serves(address)?;
     wash.stop()?;
     Ok(())
@@ -42,7 +45,10 @@ fn a_trap_after_the_head_breaks_the_response() -> Result<()> {
     connection.request("GET", "/trap-after-head", &[], b"")?;
     // Either nothing of it was sent yet, then it is a 500, or it ends without the last chunk.
     let response = connection.response("GET")?;
-    ensure!(response.status == 500 || !response.complete, "it looks complete: {response:?}");
+    ensure!(
+        response.status == 500 || !response.complete,
+        "it looks complete: {response:?}"
+    );
     wash.wait_log(&["[test-guest]", "unreachable"], SOON)?;
     still_serves(address)?;
     wash.stop()?;
@@ -64,7 +70,10 @@ fn silence_ends_at_the_deadline() -> Result<()> {
     let (wash, address) = run_misbehave(&[("deadline", "400ms")], &[])?;
     let (response, took) = timed(|| get(address, "/never"))?;
     let id = response.expect(504)?.error_id()?;
-    assert!((Duration::from_millis(400)..Duration::from_millis(1500)).contains(&took), "{took:?}");
+    assert!(
+        (Duration::from_millis(400)..Duration::from_millis(1500)).contains(&took),
+        "{took:?}"
+    );
     wash.wait_log(&[&id, "did not finish in 400ms"], SOON)?;
     still_serves(address)?;
     wash.stop()?;
@@ -98,12 +107,19 @@ fn a_loop_ends_at_the_deadline_and_holds_nobody_up() -> Result<()> {
     }
     let (response, took) = looping.join().map_err(|_| anyhow!("the thread panicked"))??;
     response.expect(504)?;
-    assert!((Duration::from_secs(2)..Duration::from_secs(4)).contains(&took), "{took:?}");
+    assert!(
+        (Duration::from_secs(2)..Duration::from_secs(4)).contains(&took),
+        "{took:?}"
+    );
     // An epoch is 10 ms: at worst each request waits for a few of them. Were the thread blocked, one request would
     // take all of the two seconds.
     times.sort();
     let median = times.get(times.len() / 2).copied().unwrap_or_default();
-    assert!(times.len() > 10 && median < Duration::from_millis(200), "{} requests, p50 {median:?}", times.len());
+    assert!(
+        times.len() > 10 && median < Duration::from_millis(200),
+        "{} requests, p50 {median:?}",
+        times.len()
+    );
     wash.stop()?;
     Ok(())
 }
@@ -114,16 +130,24 @@ fn a_memory_bomb_ends_at_its_limit() -> Result<()> {
     still_serves(address)?;
     let (_, before) = wash.memory()?;
     for _ in 0..3 {
-        let bombs: Vec<_> = (0..8).map(|_| thread::spawn(move || get(address, "/alloc"))).collect();
+        let bombs: Vec<_> = (0..8)
+            .map(|_| thread::spawn(move || get(address, "/alloc")))
+            .collect();
         for bomb in bombs {
-            let response = bomb.join().map_err(|_| anyhow!("the thread panicked"))??.expect(500)?;
+            let response = bomb
+                .join()
+                .map_err(|_| anyhow!("the thread panicked"))??
+                .expect(500)?;
             let id = response.error_id()?;
             wash.wait_log(&[&id, "[test-guest]", "memory"], SOON)?;
         }
     }
     let (_, after) = wash.memory()?;
     // Eight at once of 16 MiB, and what the host itself needs for eight connections and their logs.
-    assert!(after.saturating_sub(before) < 192 << 20, "from {before} to {after} bytes");
+    assert!(
+        after.saturating_sub(before) < 192 << 20,
+        "from {before} to {after} bytes"
+    );
     still_serves(address)?;
     wash.stop()?;
     Ok(())
@@ -133,7 +157,11 @@ fn a_memory_bomb_ends_at_its_limit() -> Result<()> {
 fn what_a_guest_prints_is_in_the_log_under_its_name() -> Result<()> {
     let (wash, address) = run_misbehave(&[], &[])?;
     get(address, "/stdout")?.expect(200)?;
-    for line in ["a line on stdout", "a line on stderr", "a line on stdout without an end"] {
+    for line in [
+        "a line on stdout",
+        "a line on stderr",
+        "a line on stdout without an end",
+    ] {
         wash.wait_log(&[&format!("[test-guest] {line} invocation=")], SOON)?;
     }
     wash.stop()?;
@@ -142,7 +170,9 @@ fn what_a_guest_prints_is_in_the_log_under_its_name() -> Result<()> {
 
 fn count(wash: &Wash, address: SocketAddr) -> Result<u32> {
     let text = get(address, "/memory")?.expect(200)?.text();
-    text.trim().parse().map_err(|_| anyhow!("{text:?}; {:?}", wash.log()))
+    text.trim()
+        .parse()
+        .map_err(|_| anyhow!("{text:?}; {:?}", wash.log()))
 }
 
 #[test]
@@ -158,7 +188,9 @@ fn a_fresh_instance_remembers_nothing() -> Result<()> {
 #[test]
 fn a_reused_instance_remembers_until_it_is_replaced() -> Result<()> {
     let (wash, address) = run_misbehave(&[("instance", "reuse"), ("maxReuse", "3")], &[])?;
-    let counts = (0..7).map(|_| count(&wash, address)).collect::<Result<Vec<_>>>()?;
+    let counts = (0..7)
+        .map(|_| count(&wash, address))
+        .collect::<Result<Vec<_>>>()?;
     assert_eq!(counts, [1, 2, 3, 1, 2, 3, 1]);
     wash.stop()?;
     Ok(())
@@ -169,7 +201,12 @@ fn an_instance_that_failed_is_not_reused() -> Result<()> {
     let (wash, address) = run_misbehave(&[("instance", "reuse"), ("deadline", "500ms")], &[])?;
     assert_eq!(count(&wash, address)?, 1);
     assert_eq!(count(&wash, address)?, 2);
-    for (path, status) in [("/trap", 500), ("/never", 504), ("/loop", 504), ("/no-response", 500)] {
+    for (path, status) in [
+        ("/trap", 500),
+        ("/never", 504),
+        ("/loop", 504),
+        ("/no-response", 500),
+    ] {
         get(address, path)?.expect(status)?;
     }
     assert_eq!(count(&wash, address)?, 1);

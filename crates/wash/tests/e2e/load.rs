@@ -33,12 +33,19 @@ impl Load {
         let clients = (0..4).map(|client| {
             let shared = Arc::clone(&shared);
             std::thread::spawn(move || {
-                let outcome = if client % 2 == 0 { keep(&shared, address, path) } else { renew(&shared, address, path) };
+                let outcome = if client % 2 == 0 {
+                    keep(&shared, address, path)
+                } else {
+                    renew(&shared, address, path)
+                };
                 shared.changed.notify_all();
                 outcome.with_context(|| format!("client {client}"))
             })
         });
-        Self { clients: clients.collect(), shared }
+        Self {
+            clients: clients.collect(),
+            shared,
+        }
     }
 
     /// Waits until this answer came ten times from now on.
@@ -49,7 +56,10 @@ impl Load {
         while answers.get(word).copied().unwrap_or_default() < wanted {
             let left = deadline.saturating_duration_since(Instant::now());
             ensure!(!left.is_zero(), "no {word:?} within {limit:?}, but {answers:?}");
-            ensure!(!self.clients.iter().any(JoinHandle::is_finished), "a client failed, answers until then: {answers:?}");
+            ensure!(
+                !self.clients.iter().any(JoinHandle::is_finished),
+                "a client failed, answers until then: {answers:?}"
+            );
             let woken = self.shared.changed.wait_timeout(answers, left);
             answers = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -69,11 +79,21 @@ impl Load {
 
 impl Shared {
     fn count(&self, response: Response) -> Result<bool> {
-        ensure!((200..300).contains(&response.status), "status {}: {}", response.status, response.text());
+        ensure!(
+            (200..300).contains(&response.status),
+            "status {}: {}",
+            response.status,
+            response.text()
+        );
         ensure!(response.complete, "a response was cut");
         let text = response.text();
         let word = text.split_whitespace().next().unwrap_or_default().to_owned();
-        *self.answers.lock().unwrap_or_else(PoisonError::into_inner).entry(word).or_default() += 1;
+        *self
+            .answers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(word)
+            .or_default() += 1;
         self.changed.notify_all();
         Ok(!self.stop.load(Ordering::Relaxed))
     }

@@ -19,9 +19,18 @@ fn refused(manifest: &str, code: i32, words: &[&str]) -> Result<Ended> {
 fn refused_with(manifest: &str, args: &[&str], code: i32, words: &[&str]) -> Result<Ended> {
     let launch = args.iter().fold(up(manifest)?, |launch, arg| launch.arg(arg));
     let ended = launch.run()?;
-    ensure!(ended.code == code, "exit code {} instead of {code}\n{}", ended.code, ended.text());
+    ensure!(
+        ended.code == code,
+        "exit code {} instead of {code}\n{}",
+        ended.code,
+        ended.text()
+    );
     for word in words {
-        ensure!(ended.text().contains(word), "nothing about {word:?}\n{}", ended.text());
+        ensure!(
+            ended.text().contains(word),
+            "nothing about {word:?}\n{}",
+            ended.text()
+        );
     }
     Ok(ended)
 }
@@ -77,12 +86,21 @@ fn a_file_that_is_something_else() -> Result<()> {
 fn a_file_that_is_too_large() -> Result<()> {
     let file = example("http-hello-world", "http_hello_world")?;
     let limit = ["--max-component-size-bytes", "1KiB"];
-    refused_with(&of_file(&file)?, &limit, 4, &["the limit is 1024", "--max-component-size-bytes"])?;
+    refused_with(
+        &of_file(&file)?,
+        &limit,
+        4,
+        &["the limit is 1024", "--max-component-size-bytes"],
+    )?;
     // The default limit, with a file that takes no room on disk.
     let dir = tempfile::tempdir()?;
     let large = dir.path().join("large.wasm");
     fs::File::create(&large)?.set_len(51 << 20)?;
-    refused(&of_file(&large)?, 4, &["has 53477376 bytes", "the limit is 52428800"])?;
+    refused(
+        &of_file(&large)?,
+        4,
+        &["has 53477376 bytes", "the limit is 52428800"],
+    )?;
     Ok(())
 }
 
@@ -91,24 +109,41 @@ fn a_component_without_a_link_for_its_import() -> Result<()> {
     let manifest = Manifest::of("http", &example("greeter", "greeter_http")?)
         .component("greeter", &example("greeter", "greeter")?)
         .http("http", free_address()?, &[]);
-    refused(&manifest.text(), 4, &["example:greeter/greet", "no link", "wadm.yaml:"])?;
+    refused(
+        &manifest.text(),
+        4,
+        &["example:greeter/greet", "no link", "wadm.yaml:"],
+    )?;
     // An interface that the host knows, and gives to nobody without a link.
     let manifest = Manifest::of("guest", &guest("http_misbehave")?).http("guest", free_address()?, &[]);
-    refused(&manifest.text(), 4, &["wasi:http/outgoing-handler", "no link", "wadm.yaml:"])?;
+    refused(
+        &manifest.text(),
+        4,
+        &["wasi:http/outgoing-handler", "no link", "wadm.yaml:"],
+    )?;
     Ok(())
 }
 
 #[test]
 fn a_component_for_another_version() -> Result<()> {
     let import = r#"(component (import "wasi:http/types@0.9.0" (instance (export "f" (func)))))"#;
-    let words = ["wasi:http/types@0.9.0", "closest", "wasi:http/types@0.", "nobody offers"];
+    let words = [
+        "wasi:http/types@0.9.0",
+        "closest",
+        "wasi:http/types@0.",
+        "nobody offers",
+    ];
     refused_file(&wat::parse_str(import)?, &words)
 }
 
 #[test]
 fn a_component_that_wants_what_an_interface_does_not_have() -> Result<()> {
-    let import = r#"(component (import "wasi:cli/environment@0.2.0" (instance (export "no-such-function" (func)))))"#;
-    refused_file(&wat::parse_str(import)?, &["wasi:cli/environment@0.2.0", "no-such-function"])
+    let import =
+        r#"(component (import "wasi:cli/environment@0.2.0" (instance (export "no-such-function" (func)))))"#;
+    refused_file(
+        &wat::parse_str(import)?,
+        &["wasi:cli/environment@0.2.0", "no-such-function"],
+    )
 }
 
 #[test]
@@ -117,7 +152,11 @@ fn a_component_that_needs_more_memory_than_it_may_have() -> Result<()> {
         "            instances: 100\n",
         "            instances: 100\n        - type: runtime\n          properties:\n            memory: 64KiB\n",
     );
-    refused(&manifest, 4, &["bytes of memory to start", "`runtime`", "wadm.yaml:"])?;
+    refused(
+        &manifest,
+        4,
+        &["bytes of memory to start", "`runtime`", "wadm.yaml:"],
+    )?;
     Ok(())
 }
 
@@ -126,7 +165,10 @@ fn a_component_that_traps_when_it_starts() -> Result<()> {
     let traps = r#"(component
         (core module $m (func $start unreachable) (start $start))
         (core instance (instantiate $m)))"#;
-    refused_file(&wat::parse_str(traps)?, &["the first instance failed", "unreachable"])
+    refused_file(
+        &wat::parse_str(traps)?,
+        &["the first instance failed", "unreachable"],
+    )
 }
 
 #[test]
@@ -134,23 +176,37 @@ fn a_component_that_loops_when_it_starts() -> Result<()> {
     let loops = r#"(component
         (core module $m (func $start (loop (br 0))) (start $start))
         (core instance (instantiate $m)))"#;
-    refused_file(&wat::parse_str(loops)?, &["the first instance failed", "did not finish in 10s"])
+    refused_file(
+        &wat::parse_str(loops)?,
+        &["the first instance failed", "did not finish in 10s"],
+    )
 }
 
 #[test]
 fn a_server_for_a_component_that_answers_no_http() -> Result<()> {
-    let manifest = Manifest::of("greeter", &example("greeter", "greeter")?).http("greeter", free_address()?, &[]);
-    refused(&manifest.text(), 4, &["greeter", "wasi:http/incoming-handler", "wadm.yaml:"])?;
+    let manifest =
+        Manifest::of("greeter", &example("greeter", "greeter")?).http("greeter", free_address()?, &[]);
+    refused(
+        &manifest.text(),
+        4,
+        &["greeter", "wasi:http/incoming-handler", "wadm.yaml:"],
+    )?;
     Ok(())
 }
 
 /// Wrong manifests: code 3 and `file:line:column`.
 fn wrong(manifest: &str, words: &[&str]) -> Result<()> {
     let ended = refused(manifest, 3, words)?;
-    let problem = ended.events().into_iter().find_map(|event| event.get("problems")?.get(0).cloned());
+    let problem = ended
+        .events()
+        .into_iter()
+        .find_map(|event| event.get("problems")?.get(0).cloned());
     let problem = problem.unwrap_or_default();
     for key in ["file", "line", "column", "message"] {
-        ensure!(problem.get(key).is_some_and(|value| !value.is_null()), "no {key} in {problem}");
+        ensure!(
+            problem.get(key).is_some_and(|value| !value.is_null()),
+            "no {key} in {problem}"
+        );
     }
     Ok(())
 }
@@ -158,8 +214,14 @@ fn wrong(manifest: &str, words: &[&str]) -> Result<()> {
 #[test]
 fn a_typo_in_the_manifest() -> Result<()> {
     let good = hello(free_address()?)?.text();
-    wrong(&good.replace("instances:", "instnaces:"), &["instnaces", "instances"])?;
-    wrong(&good.replace("apiVersion:", "apiversion:"), &["apiversion", "apiVersion"])?;
+    wrong(
+        &good.replace("instances:", "instnaces:"),
+        &["instnaces", "instances"],
+    )?;
+    wrong(
+        &good.replace("apiVersion:", "apiversion:"),
+        &["apiversion", "apiVersion"],
+    )?;
     wrong("a: [1, 2", &[])?;
     wrong("", &[])
 }
@@ -167,14 +229,22 @@ fn a_typo_in_the_manifest() -> Result<()> {
 #[test]
 fn a_name_used_twice() -> Result<()> {
     let file = example("http-hello-world", "http_hello_world")?;
-    let manifest = Manifest::of("hello", &file).component("hello", &file).http("hello", free_address()?, &[]);
+    let manifest = Manifest::of("hello", &file)
+        .component("hello", &file)
+        .http("hello", free_address()?, &[]);
     wrong(&manifest.text(), &["hello"])
 }
 
 #[test]
 fn a_link_to_nobody() -> Result<()> {
     let good = hello(free_address()?)?.text();
-    wrong(&good.replace("target:\n              name: \"hello\"", "target:\n              name: \"helo\""), &["helo", "hello"])
+    wrong(
+        &good.replace(
+            "target:\n              name: \"hello\"",
+            "target:\n              name: \"helo\"",
+        ),
+        &["helo", "hello"],
+    )
 }
 
 #[test]
@@ -189,7 +259,9 @@ fn a_setting_that_does_not_exist() -> Result<()> {
 #[test]
 fn one_route_for_two_components() -> Result<()> {
     let file = example("http-hello-world", "http_hello_world")?;
-    let manifest = Manifest::of("one", &file).component("two", &file).path_server("server", free_address()?);
+    let manifest = Manifest::of("one", &file)
+        .component("two", &file)
+        .path_server("server", free_address()?);
     let manifest = manifest.route("/api/*", "one").route("/api/*", "two");
     let ended = up(&manifest.text())?.run()?;
     assert!([3, 4].contains(&ended.code), "{}", ended.text());

@@ -65,7 +65,10 @@ fn a_read_only_server_refuses_writes() -> Result<()> {
 #[test]
 fn answers_get_the_cache_control_of_the_server() -> Result<()> {
     let (wash, address) = run_misbehave(&[], &[("cache_control", "public, max-age=60")])?;
-    assert_eq!(get(address, "/")?.expect(200)?.header("cache-control"), Some("public, max-age=60"));
+    assert_eq!(
+        get(address, "/")?.expect(200)?.header("cache-control"),
+        Some("public, max-age=60")
+    );
     wash.stop()?;
     Ok(())
 }
@@ -133,7 +136,10 @@ fn a_renewed_certificate_is_used_without_a_restart() -> Result<()> {
     let dir = tempfile::tempdir()?;
     certificate(dir.path())?;
     let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
-    let files = [("tls_cert_file", cert.to_str()), ("tls_priv_key_file", key.to_str())];
+    let files = [
+        ("tls_cert_file", cert.to_str()),
+        ("tls_priv_key_file", key.to_str()),
+    ];
     let settings = files.map(|(name, path)| (name, path.unwrap_or_default()));
     let (wash, address) = run_misbehave(&[], &settings)?;
     assert_eq!(wash.wait_ready(SOON)?, [format!("https://{address}/")]);
@@ -147,16 +153,31 @@ fn a_renewed_certificate_is_used_without_a_restart() -> Result<()> {
     certificate(dir.path())?;
     let begun = Instant::now();
     while get_trusting(address, "/", &cert).is_err() {
-        ensure!(begun.elapsed() < SOON, "the new certificate is not used\n{:?}", wash.log());
+        ensure!(
+            begun.elapsed() < SOON,
+            "the new certificate is not used\n{:?}",
+            wash.log()
+        );
         std::thread::yield_now();
     }
-    ensure!(begun.elapsed() < Duration::from_secs(10), "it took {:?}", begun.elapsed());
-    ensure!(get_trusting(address, "/", &old).is_err(), "the old certificate is used still");
+    ensure!(
+        begun.elapsed() < Duration::from_secs(10),
+        "it took {:?}",
+        begun.elapsed()
+    );
+    ensure!(
+        get_trusting(address, "/", &old).is_err(),
+        "the old certificate is used still"
+    );
 
     // One that cannot be used changes nothing, and the log says so.
     replace_file(&cert, b"nonsense")?;
     let begun = Instant::now();
-    while !wash.log().iter().any(|line| line.contains("certificate not reloaded")) {
+    while !wash
+        .log()
+        .iter()
+        .any(|line| line.contains("certificate not reloaded"))
+    {
         ensure!(begun.elapsed() < SOON, "nothing in the log\n{:?}", wash.log());
         // Only a handshake makes the server look.
         let _ = get_trusting(address, "/", &old);
@@ -176,12 +197,20 @@ fn tls_files_that_do_not_fit_are_refused_at_the_start() -> Result<()> {
         up(&crate::support::misbehave(free_address()?, &[], &settings)?.text())?.run()
     };
     let ended = run()?;
-    ensure!(ended.code == 4 && ended.text().contains("cert.pem"), "missing files: {}", ended.text());
+    ensure!(
+        ended.code == 4 && ended.text().contains("cert.pem"),
+        "missing files: {}",
+        ended.text()
+    );
     certificate(dir.path())?;
     let other = tempfile::tempdir()?;
     certificate(other.path())?;
     fs::copy(other.path().join("key.pem"), &key)?;
     let ended = run()?;
-    ensure!(ended.code == 4 && ended.text().contains("key.pem"), "a key of another certificate: {}", ended.text());
+    ensure!(
+        ended.code == 4 && ended.text().contains("key.pem"),
+        "a key of another certificate: {}",
+        ended.text()
+    );
     Ok(())
 }

@@ -39,7 +39,10 @@ pub(crate) fn misbehave(
 }
 
 /// The same, running.
-pub(crate) fn run_misbehave(limits: &[(&str, &str)], settings: &[(&str, &str)]) -> Result<(Wash, SocketAddr)> {
+pub(crate) fn run_misbehave(
+    limits: &[(&str, &str)],
+    settings: &[(&str, &str)],
+) -> Result<(Wash, SocketAddr)> {
     let address = free_address()?;
     let wash = up(&misbehave(address, limits, settings)?.text())?.ready()?;
     Ok((wash, address))

@@ -127,7 +127,10 @@ fn a_route_can_move() -> Result<()> {
 fn a_component_can_be_added_and_taken_away() -> Result<()> {
     let address = free_address()?;
     let one = routed(address, "/hello/*")?;
-    let two = one.clone().route("/web/*", "web").component("web", &example("http-router", "web")?);
+    let two = one
+        .clone()
+        .route("/web/*", "web")
+        .component("web", &example("http-router", "web")?);
     let wash = watching(&one.text())?;
     let load = Load::start(address, "/hello/you");
     load.wait_answer(HELLO, SOON)?;
@@ -151,7 +154,10 @@ fn a_server_can_turn_to_another_component() -> Result<()> {
         .component("web", &example("http-router", "web")?);
     let to = |target: &str| {
         // One server, one link, another target: what `http` names otherwise after the component.
-        both.clone().http("hello", address, &[]).text().replace("name: \"hello\"\n            namespace", &format!("name: \"{target}\"\n            namespace"))
+        both.clone().http("hello", address, &[]).text().replace(
+            "name: \"hello\"\n            namespace",
+            &format!("name: \"{target}\"\n            namespace"),
+        )
     };
     let wash = watching(&to("hello"))?;
     let load = Load::start(address, "/");
@@ -215,10 +221,17 @@ fn other_files_next_to_the_manifest_change_nothing() -> Result<()> {
         }
         Ok(())
     });
-    wash.rewrite_manifest(&hello(address)?.runtime(&[]).text().replace("instances: 100", "instances: 7"))?;
+    wash.rewrite_manifest(
+        &hello(address)?
+            .runtime(&[])
+            .text()
+            .replace("instances: 100", "instances: 7"),
+    )?;
     wash.wait_event("applied", 1, SOON)?;
     drop(stop);
-    noise.join().map_err(|_| anyhow::anyhow!("the writer panicked"))??;
+    noise
+        .join()
+        .map_err(|_| anyhow::anyhow!("the writer panicked"))??;
     wash.rewrite_manifest(&hello(address)?.text())?;
     wash.wait_event("applied", 2, SOON)?;
     wash.stop()?;

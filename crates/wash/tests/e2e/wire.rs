@@ -21,10 +21,16 @@ const SMUGGLED: &str = "GET /status?code=299 HTTP/1.1\r\nhost: a\r\n\r\n";
 fn malformed(address: SocketAddr, what: &str, bytes: &[u8]) -> Result<Response> {
     let mut connection = Connection::open(address)?;
     connection.send(&[bytes, SMUGGLED.as_bytes()].concat())?;
-    let response = connection.response("GET").map_err(|error| error.context(what.to_owned()))?;
+    let response = connection
+        .response("GET")
+        .map_err(|error| error.context(what.to_owned()))?;
     ensure!((400..500).contains(&response.status), "{what}: {response:?}");
     let rest = connection.rest()?;
-    ensure!(rest.is_empty(), "{what}: after the refusal came {:?}", String::from_utf8_lossy(&rest));
+    ensure!(
+        rest.is_empty(),
+        "{what}: after the refusal came {:?}",
+        String::from_utf8_lossy(&rest)
+    );
     Ok(response)
 }
 
@@ -33,23 +39,74 @@ fn requests_that_can_be_read_in_two_ways_are_refused() -> Result<()> {
     let (wash, address) = run_misbehave(&[], &[])?;
     let chunked = "transfer-encoding: chunked\r\n";
     let cases = [
-        ("two different content-lengths", "POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\ncontent-length: 5\r\n\r\nabcd".to_owned()),
-        ("a list of different content-lengths", "POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 4, 5\r\n\r\nabcd".to_owned()),
-        ("a content-length with a sign", "POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: +4\r\n\r\nabcd".to_owned()),
-        ("a negative content-length", "POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\nabcd".to_owned()),
-        ("a content-length that is too large", "POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999999999999999999\r\n\r\nabcd".to_owned()),
-        ("two hosts", "GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n".to_owned()),
+        (
+            "two different content-lengths",
+            "POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\ncontent-length: 5\r\n\r\nabcd"
+                .to_owned(),
+        ),
+        (
+            "a list of different content-lengths",
+            "POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 4, 5\r\n\r\nabcd".to_owned(),
+        ),
+        (
+            "a content-length with a sign",
+            "POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: +4\r\n\r\nabcd".to_owned(),
+        ),
+        (
+            "a negative content-length",
+            "POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\nabcd".to_owned(),
+        ),
+        (
+            "a content-length that is too large",
+            "POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999999999999999999\r\n\r\nabcd"
+                .to_owned(),
+        ),
+        (
+            "two hosts",
+            "GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n".to_owned(),
+        ),
         ("no host", "GET / HTTP/1.1\r\n\r\n".to_owned()),
-        ("a host that is none", "GET / HTTP/1.1\r\nhost: a/b\r\n\r\n".to_owned()),
-        ("a folded header", "GET / HTTP/1.1\r\nhost: a\r\nx-fold: one\r\n two\r\n\r\n".to_owned()),
-        ("a space before the colon", "POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length : 4\r\n\r\nabcd".to_owned()),
-        ("identity after chunked", "POST /upload HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n".to_owned()),
-        ("an unknown transfer-encoding", "POST /upload HTTP/1.1\r\nhost: a\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n".to_owned()),
-        ("transfer-encoding in HTTP/1.0", format!("POST /upload HTTP/1.0\r\nhost: a\r\n{chunked}\r\n0\r\n\r\n")),
-        ("a bare carriage return", "GET / HTTP/1.1\r\nhost: a\r\nx-a: b\rc: d\r\n\r\n".to_owned()),
-        ("a zero byte", "GET / HTTP/1.1\r\nhost: a\r\nx-a: b\0c\r\n\r\n".to_owned()),
-        ("a method that is none", "G(T / HTTP/1.1\r\nhost: a\r\n\r\n".to_owned()),
-        ("an unknown version", "GET / HTTP/3.7\r\nhost: a\r\n\r\n".to_owned()),
+        (
+            "a host that is none",
+            "GET / HTTP/1.1\r\nhost: a/b\r\n\r\n".to_owned(),
+        ),
+        (
+            "a folded header",
+            "GET / HTTP/1.1\r\nhost: a\r\nx-fold: one\r\n two\r\n\r\n".to_owned(),
+        ),
+        (
+            "a space before the colon",
+            "POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length : 4\r\n\r\nabcd".to_owned(),
+        ),
+        (
+            "identity after chunked",
+            "POST /upload HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n"
+                .to_owned(),
+        ),
+        (
+            "an unknown transfer-encoding",
+            "POST /upload HTTP/1.1\r\nhost: a\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n".to_owned(),
+        ),
+        (
+            "transfer-encoding in HTTP/1.0",
+            format!("POST /upload HTTP/1.0\r\nhost: a\r\n{chunked}\r\n0\r\n\r\n"),
+        ),
+        (
+            "a bare carriage return",
+            "GET / HTTP/1.1\r\nhost: a\r\nx-a: b\rc: d\r\n\r\n".to_owned(),
+        ),
+        (
+            "a zero byte",
+            "GET / HTTP/1.1\r\nhost: a\r\nx-a: b\0c\r\n\r\n".to_owned(),
+        ),
+        (
+            "a method that is none",
+            "G(T / HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(),
+        ),
+        (
+            "an unknown version",
+            "GET / HTTP/3.7\r\nhost: a\r\n\r\n".to_owned(),
+        ),
         ("CONNECT", "CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n".to_owned()),
     ];
     let mut wrong = Vec::new();
@@ -71,7 +128,10 @@ fn transfer_encoding_wins_over_content_length_and_ends_the_connection() -> Resul
     let (length, chunked) = ("content-length: 4", "transfer-encoding: chunked");
     for headers in [[length, chunked], [chunked, length]] {
         let mut connection = Connection::open(address)?;
-        let head = format!("POST /upload HTTP/1.1\r\nhost: a\r\n{}\r\n\r\n", headers.join("\r\n"));
+        let head = format!(
+            "POST /upload HTTP/1.1\r\nhost: a\r\n{}\r\n\r\n",
+            headers.join("\r\n")
+        );
         connection.send(format!("{head}0\r\n\r\n{SMUGGLED}").as_bytes())?;
         let response = connection.response("POST")?;
         if response.status != 400 {
@@ -88,13 +148,21 @@ fn transfer_encoding_wins_over_content_length_and_ends_the_connection() -> Resul
 #[test]
 fn a_broken_chunk_ends_the_connection() -> Result<()> {
     let (wash, address) = run_misbehave(&[("deadline", "3s")], &[])?;
-    for chunk in ["zz\r\nabc\r\n0\r\n\r\n", "-1\r\nabc\r\n0\r\n\r\n", "3\r\nabcX\r\n0\r\n\r\n", "fffffffffffffffff\r\nabc\r\n"] {
+    for chunk in [
+        "zz\r\nabc\r\n0\r\n\r\n",
+        "-1\r\nabc\r\n0\r\n\r\n",
+        "3\r\nabcX\r\n0\r\n\r\n",
+        "fffffffffffffffff\r\nabc\r\n",
+    ] {
         let mut connection = Connection::open(address)?;
         let head = "POST /upload HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
         connection.send(format!("{head}{chunk}{SMUGGLED}").as_bytes())?;
         let all = connection.rest()?;
         let text = String::from_utf8_lossy(&all);
-        ensure!(!text.contains("299"), "{chunk:?}: the hidden request was answered: {text}");
+        ensure!(
+            !text.contains("299"),
+            "{chunk:?}: the hidden request was answered: {text}"
+        );
         ensure!(!text.starts_with("HTTP/1.1 200"), "{chunk:?}: {text}");
     }
     get(address, "/")?.expect(200)?;
@@ -127,11 +195,30 @@ fn hop_by_hop_headers_stay_outside() -> Result<()> {
         ("upgrade", "h2c"),
         ("x-kept", "yes"),
     ];
-    let text = request(address, "GET", "/info?q=1", &headers, b"")?.expect(200)?.text();
-    for name in ["connection", "keep-alive", "x-secret", "te", "proxy-authorization", "upgrade", "host"] {
-        assert!(!text.contains(&format!("header {name}:")), "{name} reached the guest\n{text}");
+    let text = request(address, "GET", "/info?q=1", &headers, b"")?
+        .expect(200)?
+        .text();
+    for name in [
+        "connection",
+        "keep-alive",
+        "x-secret",
+        "te",
+        "proxy-authorization",
+        "upgrade",
+        "host",
+    ] {
+        assert!(
+            !text.contains(&format!("header {name}:")),
+            "{name} reached the guest\n{text}"
+        );
     }
-    for line in ["method: GET", "path: /info?q=1", "scheme: http", "authority: test.example", "header x-kept: yes"] {
+    for line in [
+        "method: GET",
+        "path: /info?q=1",
+        "scheme: http",
+        "authority: test.example",
+        "header x-kept: yes",
+    ] {
         assert!(text.lines().any(|known| known == line), "no {line:?} in\n{text}");
     }
     wash.stop()?;
@@ -146,7 +233,10 @@ fn large_heads_are_refused() -> Result<()> {
     // The answer may come, and the connection go, before all of it is sent.
     let _ = connection.request("GET", "/", &[("x-large", &large)], b"");
     let head = String::from_utf8_lossy(&connection.rest()?).into_owned();
-    ensure!(head.is_empty() || head.starts_with("HTTP/1.1 431") || head.starts_with("HTTP/1.1 400"), "{head}");
+    ensure!(
+        head.is_empty() || head.starts_with("HTTP/1.1 431") || head.starts_with("HTTP/1.1 400"),
+        "{head}"
+    );
     // Many small ones.
     let mut connection = Connection::open(address)?;
     let many: String = (0..2000).map(|n| format!("x-{n}: v\r\n")).collect();
@@ -176,7 +266,10 @@ fn a_guest_cannot_smuggle_headers() -> Result<()> {
     let response = get(address, "/bad-header")?.expect(200)?;
     let text = response.text();
     ensure!(!text.contains("accepted"), "{text}");
-    ensure!(response.header("x-smuggled").is_none() && response.header("x-bad").is_none(), "{response:?}");
+    ensure!(
+        response.header("x-smuggled").is_none() && response.header("x-bad").is_none(),
+        "{response:?}"
+    );
     wash.stop()?;
     Ok(())
 }
@@ -204,7 +297,12 @@ fn head_has_the_headers_of_get_and_no_body() -> Result<()> {
 fn a_body_is_asked_for_with_100_continue() -> Result<()> {
     let (wash, address) = run_misbehave(&[], &[])?;
     let mut connection = Connection::open(address)?;
-    connection.request("POST", "/upload", &[("expect", "100-continue"), ("content-length", "5")], b"")?;
+    connection.request(
+        "POST",
+        "/upload",
+        &[("expect", "100-continue"), ("content-length", "5")],
+        b"",
+    )?;
     assert_eq!(connection.head()?.status, 100);
     connection.send(b"12345")?;
     assert_eq!(connection.response("POST")?.expect(200)?.text(), "5\n");
@@ -217,10 +315,16 @@ fn bodies_and_trailers_pass_both_ways() -> Result<()> {
     let (wash, address) = run_misbehave(&[], &[])?;
     let response = request(address, "GET", "/trailers", &[("te", "trailers")], b"")?.expect(200)?;
     assert_eq!(response.text(), "one\ntwo\n");
-    let trailers = [("x-parts".to_owned(), "2".to_owned()), ("x-verdict".to_owned(), "complete".to_owned())];
+    let trailers = [
+        ("x-parts".to_owned(), "2".to_owned()),
+        ("x-verdict".to_owned(), "complete".to_owned()),
+    ];
     assert_eq!(response.trailers, trailers);
     let echo = request(address, "POST", "/echo", &[("content-type", "x/y")], b"ping")?.expect(200)?;
-    assert_eq!((echo.text().as_str(), echo.header("content-type")), ("ping", Some("x/y")));
+    assert_eq!(
+        (echo.text().as_str(), echo.header("content-type")),
+        ("ping", Some("x/y"))
+    );
     // More than fits into any buffer on the way.
     let mut connection = Connection::open(address)?;
     connection.send(b"POST /upload HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n")?;
@@ -228,7 +332,10 @@ fn bodies_and_trailers_pass_both_ways() -> Result<()> {
         connection.send(&[b"100000\r\n".as_slice(), &vec![b'y'; 1 << 20], b"\r\n"].concat())?;
     }
     connection.send(b"0\r\n\r\n")?;
-    assert_eq!(connection.response("POST")?.expect(200)?.text(), format!("{}\n", 3 << 20));
+    assert_eq!(
+        connection.response("POST")?.expect(200)?.text(),
+        format!("{}\n", 3 << 20)
+    );
     wash.stop()?;
     Ok(())
 }
@@ -241,7 +348,10 @@ fn requests_in_a_row_are_answered_in_order() -> Result<()> {
         connection.request("GET", &format!("/sleep?ms={n}"), &[], b"")?;
     }
     for n in [30, 0, 20] {
-        assert_eq!(connection.response("GET")?.expect(200)?.text(), format!("slept {n} ms\n"));
+        assert_eq!(
+            connection.response("GET")?.expect(200)?.text(),
+            format!("slept {n} ms\n")
+        );
     }
     wash.stop()?;
     Ok(())
@@ -252,9 +362,18 @@ fn a_client_that_goes_away_frees_its_place() -> Result<()> {
     let (wash, address) = run_misbehave(&[("concurrency", "1"), ("queue", "0"), ("deadline", "60s")], &[])?;
     let cases: [(&str, &[u8]); 4] = [
         ("before the answer", b"GET /never HTTP/1.1\r\nhost: a\r\n\r\n"),
-        ("in the middle of its request", b"POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nhalf"),
-        ("in the middle of the answer", b"GET /endless-body HTTP/1.1\r\nhost: a\r\n\r\n"),
-        ("while the guest computes", b"GET /loop HTTP/1.1\r\nhost: a\r\n\r\n"),
+        (
+            "in the middle of its request",
+            b"POST /upload HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nhalf",
+        ),
+        (
+            "in the middle of the answer",
+            b"GET /endless-body HTTP/1.1\r\nhost: a\r\n\r\n",
+        ),
+        (
+            "while the guest computes",
+            b"GET /loop HTTP/1.1\r\nhost: a\r\n\r\n",
+        ),
     ];
     for (what, bytes) in cases {
         let mut connection = None;
@@ -292,8 +411,9 @@ fn until(mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
 #[test]
 fn what_is_too_much_is_told_to_come_back() -> Result<()> {
     let (wash, address) = run_misbehave(&[("concurrency", "1"), ("queue", "2")], &[])?;
-    let clients: Vec<_> =
-        (0..12).map(|_| std::thread::spawn(move || get(address, "/sleep?ms=500"))).collect();
+    let clients: Vec<_> = (0..12)
+        .map(|_| std::thread::spawn(move || get(address, "/sleep?ms=500")))
+        .collect();
     let mut counts = [0; 2];
     for client in clients {
         let response = client.join().map_err(|_| anyhow!("a client panicked"))??;
@@ -308,7 +428,10 @@ fn what_is_too_much_is_told_to_come_back() -> Result<()> {
         }
     }
     // One runs, two wait; the others were refused unless they came after one of these had ended.
-    ensure!(counts[0] >= 3 && counts[1] >= 1, "{counts:?} answered and refused");
+    ensure!(
+        counts[0] >= 3 && counts[1] >= 1,
+        "{counts:?} answered and refused"
+    );
     get(address, "/")?.expect(200)?;
     wash.stop()?;
     Ok(())
@@ -352,7 +475,11 @@ fn a_reader_that_stops_holds_up_only_its_guest() -> Result<()> {
     let (_, after) = wash.memory()?;
     ensure!(after - before < 64 << 20, "from {before} to {after} bytes");
     for mut reader in readers {
-        let mut response = Response { headers: vec![("transfer-encoding".into(), "chunked".into())], status: 200, ..Response::default() };
+        let mut response = Response {
+            headers: vec![("transfer-encoding".into(), "chunked".into())],
+            status: 200,
+            ..Response::default()
+        };
         reader.body("GET", &mut response)?;
         ensure!(!response.complete, "an endless body came to an end");
     }
@@ -364,11 +491,14 @@ fn a_reader_that_stops_holds_up_only_its_guest() -> Result<()> {
 #[test]
 fn http2_with_prior_knowledge() -> Result<()> {
     let (wash, address) = run_misbehave(&[], &[])?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let stream = tokio::net::TcpStream::connect(address).await?;
         let io = TokioIo::new(stream);
-        let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await?;
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await?;
         tokio::spawn(connection);
         let ask = |path: &str| {
             let uri = format!("http://test.example{path}");
@@ -387,11 +517,22 @@ fn http2_with_prior_knowledge() -> Result<()> {
             assert!(text.contains("authority: test.example"), "{text}");
         }
         // Trailers need no announcement here.
-        let body = sender.send_request(ask("/trailers")?).await?.into_body().collect().await?;
-        assert!(body.trailers().is_some_and(|trailers| trailers.contains_key("x-verdict")));
+        let body = sender
+            .send_request(ask("/trailers")?)
+            .await?
+            .into_body()
+            .collect()
+            .await?;
+        assert!(
+            body.trailers()
+                .is_some_and(|trailers| trailers.contains_key("x-verdict"))
+        );
         // A stream that breaks is reset, the connection goes on.
         let broken = sender.send_request(ask("/trap-after-head")?).await?;
-        ensure!(broken.status() == 500 || broken.into_body().collect().await.is_err(), "it looks complete");
+        ensure!(
+            broken.status() == 500 || broken.into_body().collect().await.is_err(),
+            "it looks complete"
+        );
         assert_eq!(sender.send_request(ask("/")?).await?.status(), 200);
         anyhow::Ok(())
     })?;
