@@ -54,7 +54,9 @@ pub enum FetchError {
         limit: u64,
     },
     /// A registry reference, which this host cannot pull yet.
-    #[error("{reference} is in a registry, and this version of wash runs images from files only; hint: save it and use `file://`")]
+    #[error(
+        "{reference} is in a registry, and this version of wash runs images from files only; hint: save it and use `file://`"
+    )]
     Registry {
         /// The reference.
         reference: String,
@@ -80,33 +82,52 @@ fn build_hint(path: &Path) -> &'static str {
 pub async fn fetch(image: &ImageRef, limit: u64) -> Result<Artifact, FetchError> {
     match image {
         ImageRef::File(path) => read(path, limit).await,
-        ImageRef::Oci(reference) => Err(FetchError::Registry { reference: reference.clone() }),
+        ImageRef::Oci(reference) => Err(FetchError::Registry {
+            reference: reference.clone(),
+        }),
         ImageRef::Builtin(name) => Err(FetchError::Builtin { name: name.clone() }),
     }
 }
 
 async fn read(path: &Path, limit: u64) -> Result<Artifact, FetchError> {
     let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => FetchError::Missing { path: path.to_owned() },
-        _ => FetchError::Read { path: path.to_owned(), source },
+        io::ErrorKind::NotFound => FetchError::Missing {
+            path: path.to_owned(),
+        },
+        _ => FetchError::Read {
+            path: path.to_owned(),
+            source,
+        },
     };
     // Asked before opening: opening a pipe waits for its other end.
     let meta = tokio::fs::metadata(path).await.map_err(failed)?;
     if !meta.is_file() {
-        return Err(FetchError::NotAFile { path: path.to_owned() });
+        return Err(FetchError::NotAFile {
+            path: path.to_owned(),
+        });
     }
-    let too_large = |size| FetchError::TooLarge { path: path.to_owned(), size, limit };
+    let too_large = |size| FetchError::TooLarge {
+        path: path.to_owned(),
+        size,
+        limit,
+    };
     if meta.len() > limit {
         return Err(too_large(meta.len()));
     }
     let file = tokio::fs::File::open(path).await.map_err(failed)?;
     let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
     // It may grow while it is read.
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).await.map_err(failed)?;
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .await
+        .map_err(failed)?;
     if bytes.len() as u64 > limit {
         return Err(too_large(bytes.len() as u64));
     }
-    Ok(Artifact { name: path.display().to_string(), bytes: bytes.into() })
+    Ok(Artifact {
+        name: path.display().to_string(),
+        bytes: bytes.into(),
+    })
 }
 
 #[cfg(test)]
@@ -114,7 +135,10 @@ mod tests {
     use super::*;
 
     async fn error(image: &str, limit: u64) -> String {
-        fetch(&image.parse().unwrap(), limit).await.unwrap_err().to_string()
+        fetch(&image.parse().unwrap(), limit)
+            .await
+            .unwrap_err()
+            .to_string()
     }
 
     #[tokio::test]
@@ -122,9 +146,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let image = |name: &str| format!("file://{}", dir.path().join(name).display());
         std::fs::write(dir.path().join("large"), [0; 11]).unwrap();
-        assert!(error(&image("gone"), 10).await.contains("does not exist; hint: build the component first"));
-        assert!(error(&image("examples/a/build/a.wasm"), 10).await.contains("cargo xtask guests"));
-        assert!(error(&image("large"), 10).await.contains("has 11 bytes, the limit is 10"));
+        assert!(
+            error(&image("gone"), 10)
+                .await
+                .contains("does not exist; hint: build the component first")
+        );
+        assert!(
+            error(&image("examples/a/build/a.wasm"), 10)
+                .await
+                .contains("cargo xtask guests")
+        );
+        assert!(
+            error(&image("large"), 10)
+                .await
+                .contains("has 11 bytes, the limit is 10")
+        );
         assert!(error(&image(""), 10).await.contains("is not a file"));
         assert!(error("ghcr.io/acme/cart:1", 10).await.contains("in a registry"));
     }

@@ -73,7 +73,9 @@ impl Permits {
     /// Waits until no call runs or waits, at most `limit`. Says whether that came about.
     pub async fn drained(&self, limit: std::time::Duration) -> bool {
         // All slots at once are free only when nobody has one; waiting callers were in line before.
-        tokio::time::timeout(limit, self.0.slots.acquire_many(self.0.concurrency)).await.is_ok()
+        tokio::time::timeout(limit, self.0.slots.acquire_many(self.0.concurrency))
+            .await
+            .is_ok()
     }
 
     /// Calls running and calls waiting, now.

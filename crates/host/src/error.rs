@@ -105,7 +105,9 @@ pub enum HostError {
         existing: Box<Link>,
     },
     /// A named config that does not exist.
-    #[error("config `{config}` does not exist, and {user} uses it; hint: put it first, or give it `properties` in the manifest")]
+    #[error(
+        "config `{config}` does not exist, and {user} uses it; hint: put it first, or give it `properties` in the manifest"
+    )]
     NoConfig {
         /// The config.
         config: ConfigName,

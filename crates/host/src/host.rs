@@ -18,8 +18,8 @@ use wasmcloud_cap_keyvalue::KeyValue;
 use wasmcloud_capability::{BoundLink, Capability, ConfigMap, Endpoint};
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link, LinkKey};
 use wasmcloud_engine::{
-    CallRoute, CompileSource, Compiled, Engine, EngineConfig, Linkers, PrepareOptions, ResolveExports, StartError,
-    Target, link_dynamic_import,
+    CallRoute, CompileSource, Compiled, Engine, EngineConfig, Linkers, PrepareOptions, ResolveExports,
+    StartError, Target, link_dynamic_import,
 };
 
 use crate::builtin::{self, Shared};
@@ -75,9 +75,13 @@ impl Host {
     /// A host with nothing on it.
     pub fn new(options: HostOptions) -> Result<Self, HostError> {
         let engine = Engine::new(options.engine.clone())?;
-        let capabilities: Vec<Arc<dyn Capability>> =
-            
-            vec![Arc::new(Http), Arc::new(KeyValue), Arc::new(Config), Arc::new(Logging), Arc::new(Bus)];
+        let capabilities: Vec<Arc<dyn Capability>> = vec![
+            Arc::new(Http),
+            Arc::new(KeyValue),
+            Arc::new(Config),
+            Arc::new(Logging),
+            Arc::new(Bus),
+        ];
         Ok(Self(Arc::new(Inner {
             linkers: Linkers::new(engine.clone(), capabilities),
             resolvers: vec![Arc::new(HttpResolver)],
@@ -96,10 +100,19 @@ impl Host {
         let limit = self.0.options.engine.max_component_size;
         let artifact = wasmcloud_artifacts::fetch(image, limit)
             .await
-            .map_err(|source| HostError::Fetch { component: id.clone(), source })?;
-        let source = CompileSource { name: artifact.name, bytes: artifact.bytes };
+            .map_err(|source| HostError::Fetch {
+                component: id.clone(),
+                source,
+            })?;
+        let source = CompileSource {
+            name: artifact.name,
+            bytes: artifact.bytes,
+        };
         let compiled = self.0.engine.compile(source).await;
-        compiled.map_err(|source| HostError::Compile { component: id.clone(), source })
+        compiled.map_err(|source| HostError::Compile {
+            component: id.clone(),
+            source,
+        })
     }
 
     /// Starts a component, or changes the running one into what is asked for: another image, other limits, other
@@ -118,7 +131,14 @@ impl Host {
         let digest = compiled.digest().to_owned();
         component.context.set_config(self.merged(&spec)?);
         let prepared = self.prepare(&component, compiled, &spec).await?;
-        component.replace(&mut running, Running { spec, digest, prepared });
+        component.replace(
+            &mut running,
+            Running {
+                spec,
+                digest,
+                prepared,
+            },
+        );
         // Whoever stops the host stops what runs; a component that was on its way must not slip through.
         if self.refuse_if_stopping().is_err() {
             drop(running);
@@ -138,9 +158,15 @@ impl Host {
         let linked = |interface: &str| component.context.links().has_interface(interface);
         let (custom, problems) = self.0.linkers.check(&compiled, linked);
         if !problems.is_empty() {
-            return Err(HostError::Start { component: id(), source: StartError::Imports(problems) });
+            return Err(HostError::Start {
+                component: id(),
+                source: StartError::Imports(problems),
+            });
         }
-        let linker_error = |source| HostError::Linker { component: id(), source };
+        let linker_error = |source| HostError::Linker {
+            component: id(),
+            source,
+        };
         let mut linker = self.0.linkers.for_component(&compiled).map_err(linker_error)?;
         for import in &custom {
             link_dynamic_import(&mut linker, &compiled, import, &self.0.router).map_err(linker_error)?;
@@ -154,7 +180,10 @@ impl Host {
             resolvers: &self.0.resolvers,
         };
         let started = wasmcloud_engine::Prepared::start(options).await;
-        started.map_err(|source| HostError::Start { component: id(), source })
+        started.map_err(|source| HostError::Start {
+            component: id(),
+            source,
+        })
     }
 
     /// Stops a component and waits for its calls to end, no longer than the host's drain time.
@@ -181,21 +210,49 @@ impl Host {
             }
             let component = tables.components.get(&spec.id);
             if component.is_some_and(|component| component.spec.lock().is_some()) {
-                return Err(HostError::Kind { id: spec.id, is: "component", wanted: "provider" });
+                return Err(HostError::Kind {
+                    id: spec.id,
+                    is: "component",
+                    wanted: "provider",
+                });
             }
-            tables.configs.merge(&spec.config, || format!("provider `{}`", spec.id))?
+            tables
+                .configs
+                .merge(&spec.config, || format!("provider `{}`", spec.id))?
         };
-        let unknown = || HostError::UnknownProvider { image: spec.image.clone() };
-        let ImageRef::Builtin(name) = &spec.image else { return Err(unknown()) };
-        let shared = Shared { ingress: &self.0.ingress, data_dir: &self.0.options.data_dir };
-        let started = builtin::start(name, &spec.id, &config, &shared).await.ok_or_else(unknown)?;
-        let provider =
-            started.map_err(|source| HostError::Provider { provider: spec.id.clone(), source })?;
+        let unknown = || HostError::UnknownProvider {
+            image: spec.image.clone(),
+        };
+        let ImageRef::Builtin(name) = &spec.image else {
+            return Err(unknown());
+        };
+        let shared = Shared {
+            ingress: &self.0.ingress,
+            data_dir: &self.0.options.data_dir,
+        };
+        let started = builtin::start(name, &spec.id, &config, &shared)
+            .await
+            .ok_or_else(unknown)?;
+        let provider = started.map_err(|source| HostError::Provider {
+            provider: spec.id.clone(),
+            source,
+        })?;
         let links: Vec<Link> = {
             let mut tables = self.0.tables.lock();
             let id = spec.id.clone();
-            tables.providers.insert(id.clone(), RunningProvider { spec: spec.clone(), provider });
-            tables.links.all().filter(|link| link.source == id || link.target == id).cloned().collect()
+            tables.providers.insert(
+                id.clone(),
+                RunningProvider {
+                    spec: spec.clone(),
+                    provider,
+                },
+            );
+            tables
+                .links
+                .all()
+                .filter(|link| link.source == id || link.target == id)
+                .cloned()
+                .collect()
         };
         for link in &links {
             self.wire(link).await?;
@@ -210,8 +267,12 @@ impl Host {
         let running = running.ok_or_else(|| HostError::NoProvider(id.clone()))?;
         let sources: Vec<ComponentId> = {
             let mut tables = self.0.tables.lock();
-            let ids: Vec<LinkId> =
-                tables.links.all().filter(|l| l.target == *id).map(|l| (l.key(), l.target.clone())).collect();
+            let ids: Vec<LinkId> = tables
+                .links
+                .all()
+                .filter(|l| l.target == *id)
+                .map(|l| (l.key(), l.target.clone()))
+                .collect();
             ids.iter().for_each(|link| tables.links.set_endpoint(link, None));
             ids.into_iter().map(|(key, _)| key.source).collect()
         };
@@ -237,7 +298,13 @@ impl Host {
         if gone == link.target {
             return Ok(());
         }
-        let provider = self.0.tables.lock().providers.get(&gone).map(|running| Arc::clone(&running.provider));
+        let provider = self
+            .0
+            .tables
+            .lock()
+            .providers
+            .get(&gone)
+            .map(|running| Arc::clone(&running.provider));
         if let Some(provider) = provider {
             provider.unlink(&former.key()).await;
         }
@@ -273,7 +340,10 @@ impl Host {
             if let Some(before) = before {
                 // It was accepted once; that it is not now is worth a line, the caller gets the reason that counts.
                 if let Err(error) = self.wire(&before).await {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the former link could not be restored");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the former link could not be restored"
+                    );
                 }
             }
             self.refresh_table(&link.source);
@@ -289,15 +359,19 @@ impl Host {
             let mut tables = self.0.tables.lock();
             let removed = tables.links.remove(key);
             let ends = removed.iter().flat_map(|link| [&link.source, &link.target]);
-            let providers: Vec<_> =
-                ends.filter_map(|end| tables.providers.get(end)).map(|p| Arc::clone(&p.provider)).collect();
+            let providers: Vec<_> = ends
+                .filter_map(|end| tables.providers.get(end))
+                .map(|p| Arc::clone(&p.provider))
+                .collect();
             (removed, providers)
         };
         self.refresh_table(&key.source);
         for provider in providers {
             provider.unlink(key).await;
         }
-        removed.iter().for_each(|link| self.forget_if_unused(&link.target));
+        removed
+            .iter()
+            .for_each(|link| self.forget_if_unused(&link.target));
         self.forget_if_unused(&key.source);
         Ok(())
     }
@@ -314,11 +388,21 @@ impl Host {
             let components: Vec<_> = tables
                 .components
                 .values()
-                .filter(|component| component.spec.lock().as_ref().is_some_and(|spec| uses(&spec.config)))
+                .filter(|component| {
+                    component
+                        .spec
+                        .lock()
+                        .as_ref()
+                        .is_some_and(|spec| uses(&spec.config))
+                })
                 .cloned()
                 .collect();
-            let providers: Vec<_> =
-                tables.providers.values().filter(|provider| uses(&provider.spec.config)).cloned().collect();
+            let providers: Vec<_> = tables
+                .providers
+                .values()
+                .filter(|provider| uses(&provider.spec.config))
+                .cloned()
+                .collect();
             let links: Vec<_> = tables
                 .links
                 .all()
@@ -337,7 +421,10 @@ impl Host {
             let user = || format!("provider `{}`", spec.id);
             let config = self.0.tables.lock().configs.merge(&spec.config, user)?;
             let updated = provider.update_config(&config).await;
-            updated.map_err(|source| HostError::Provider { provider: spec.id.clone(), source })?;
+            updated.map_err(|source| HostError::Provider {
+                provider: spec.id.clone(),
+                source,
+            })?;
         }
         for link in links {
             self.wire(&link).await?;
@@ -354,7 +441,10 @@ impl Host {
     pub fn delete_config(&self, name: &ConfigName) -> Result<bool, HostError> {
         let mut tables = self.0.tables.lock();
         if let Some(user) = tables.user_of(name) {
-            return Err(HostError::ConfigInUse { config: name.clone(), user });
+            return Err(HostError::ConfigInUse {
+                config: name.clone(),
+                user,
+            });
         }
         Ok(tables.configs.remove(name))
     }
@@ -378,12 +468,15 @@ impl Host {
                 annotations: spec.annotations,
             })
         });
-        let providers = tables.providers.values().map(|RunningProvider { spec, provider }| ProviderInfo {
-            id: spec.id.clone(),
-            image_ref: spec.image.to_string(),
-            urls: provider.urls(),
-            annotations: spec.annotations.clone(),
-        });
+        let providers = tables
+            .providers
+            .values()
+            .map(|RunningProvider { spec, provider }| ProviderInfo {
+                id: spec.id.clone(),
+                image_ref: spec.image.to_string(),
+                urls: provider.urls(),
+                annotations: spec.annotations.clone(),
+            });
         Inventory {
             components: components.collect(),
             providers: providers.collect(),
@@ -403,7 +496,12 @@ impl Host {
 
     /// The place of a component, for calls from outside, for example by tests and tools.
     pub fn target(&self, id: &ComponentId) -> Option<Arc<Target>> {
-        self.0.tables.lock().components.get(id).map(|component| Arc::clone(&component.target))
+        self.0
+            .tables
+            .lock()
+            .components
+            .get(id)
+            .map(|component| Arc::clone(&component.target))
     }
 
     /// Stops everything: first the providers, so that nothing new comes in while what is under way ends, then the
@@ -421,23 +519,39 @@ impl Host {
             let _ = self.stop_provider(&id).await;
         }
         let drain = self.0.options.drain;
-        futures::future::join_all(components.iter().map(|component| component.stop(drain, "this host is stopping")))
-            .await;
+        futures::future::join_all(
+            components
+                .iter()
+                .map(|component| component.stop(drain, "this host is stopping")),
+        )
+        .await;
     }
 
     fn refuse_if_stopping(&self) -> Result<(), HostError> {
-        if self.0.stopping.load(Ordering::Acquire) { Err(HostError::Stopping) } else { Ok(()) }
+        if self.0.stopping.load(Ordering::Acquire) {
+            Err(HostError::Stopping)
+        } else {
+            Ok(())
+        }
     }
 
     fn merged(&self, spec: &ComponentSpec) -> Result<ConfigMap, HostError> {
-        self.0.tables.lock().configs.merge(&spec.config, || format!("component `{}`", spec.id))
+        self.0
+            .tables
+            .lock()
+            .configs
+            .merge(&spec.config, || format!("component `{}`", spec.id))
     }
 
     fn component(&self, id: &ComponentId) -> Result<Arc<Component>, HostError> {
         self.refuse_if_stopping()?;
         let mut tables = self.0.tables.lock();
         if tables.providers.contains_key(id) {
-            return Err(HostError::Kind { id: id.clone(), is: "provider", wanted: "component" });
+            return Err(HostError::Kind {
+                id: id.clone(),
+                is: "provider",
+                wanted: "component",
+            });
         }
         tables.component(id)
     }
@@ -457,7 +571,10 @@ impl Host {
             }
             (bound, source, target)
         };
-        let refused = |source| HostError::Link { link: link.key(), source };
+        let refused = |source| HostError::Link {
+            link: link.key(),
+            source,
+        };
         if let Some(provider) = target {
             let endpoint = provider.link_as_target(&bound).await.map_err(refused)?;
             let id = (link.key(), link.target.clone());
@@ -478,19 +595,32 @@ impl Host {
     fn refresh_table(&self, source: &ComponentId) {
         let tables = self.0.tables.lock();
         if let Some(component) = tables.components.get(source) {
-            component.context.set_links(tables.links.table(source, |stored| tables.endpoint(stored)));
+            component
+                .context
+                .set_links(tables.links.table(source, |stored| tables.endpoint(stored)));
         }
     }
 
     /// A place that holds nothing and that no link names is not kept.
     fn forget_if_unused(&self, id: &ComponentId) {
         let mut tables = self.0.tables.lock();
-        let named = tables.links.all().any(|link| link.source == *id || link.target == *id);
+        let named = tables
+            .links
+            .all()
+            .any(|link| link.source == *id || link.target == *id);
         let runs = |component: &Arc<Component>| {
             // Somebody who starts it holds the lock.
-            component.running.try_lock().map_or(true, |running| running.is_some())
+            component
+                .running
+                .try_lock()
+                .map_or(true, |running| running.is_some())
         };
-        if !named && tables.components.get(id).is_some_and(|component| !runs(component)) {
+        if !named
+            && tables
+                .components
+                .get(id)
+                .is_some_and(|component| !runs(component))
+        {
             tables.components.remove(id);
         }
     }
@@ -502,10 +632,14 @@ impl Tables {
             return Ok(Arc::clone(known));
         }
         if self.components.len() >= MAX_COMPONENTS {
-            return Err(HostError::Full { what: "components", limit: MAX_COMPONENTS });
+            return Err(HostError::Full {
+                what: "components",
+                limit: MAX_COMPONENTS,
+            });
         }
         let new = Component::new(id.clone());
-        new.context.set_links(self.links.table(id, |stored| self.endpoint(stored)));
+        new.context
+            .set_links(self.links.table(id, |stored| self.endpoint(stored)));
         self.components.insert(id.clone(), Arc::clone(&new));
         Ok(new)
     }
@@ -536,7 +670,10 @@ impl Tables {
             Some(format!("component `{}`", spec.id))
         });
         let provider = || {
-            let provider = self.providers.values().find(|provider| provider.spec.config.contains(name))?;
+            let provider = self
+                .providers
+                .values()
+                .find(|provider| provider.spec.config.contains(name))?;
             Some(format!("provider `{}`", provider.spec.id))
         };
         let link = || {

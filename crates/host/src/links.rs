@@ -27,13 +27,23 @@ impl Links {
     /// Adds a link or replaces the one with the same key and target.
     pub(crate) fn put(&mut self, link: Link) -> Result<(), HostError> {
         let of_source = self.0.values().filter(|stored| stored.link.source == link.source);
-        if let Some(existing) = of_source.map(|stored| &stored.link).find(|known| known.conflicts_with(&link)) {
-            return Err(HostError::LinkConflict { link: link.key(), existing: Box::new(existing.clone()) });
+        if let Some(existing) = of_source
+            .map(|stored| &stored.link)
+            .find(|known| known.conflicts_with(&link))
+        {
+            return Err(HostError::LinkConflict {
+                link: link.key(),
+                existing: Box::new(existing.clone()),
+            });
         }
         if self.0.len() >= MAX_LINKS {
-            return Err(HostError::Full { what: "links", limit: MAX_LINKS });
+            return Err(HostError::Full {
+                what: "links",
+                limit: MAX_LINKS,
+            });
         }
-        self.0.insert((link.key(), link.target.clone()), Stored { link, endpoint: None });
+        self.0
+            .insert((link.key(), link.target.clone()), Stored { link, endpoint: None });
         Ok(())
     }
 
@@ -45,7 +55,10 @@ impl Links {
     /// Removes all links with this key.
     pub(crate) fn remove(&mut self, key: &LinkKey) -> Vec<Link> {
         let ids: Vec<LinkId> = self.0.keys().filter(|(known, _)| known == key).cloned().collect();
-        ids.iter().filter_map(|id| self.0.remove(id)).map(|stored| stored.link).collect()
+        ids.iter()
+            .filter_map(|id| self.0.remove(id))
+            .map(|stored| stored.link)
+            .collect()
     }
 
     pub(crate) fn set_endpoint(&mut self, id: &LinkId, endpoint: Option<Handle>) {
@@ -64,16 +77,20 @@ impl Links {
         source: &ComponentId,
         mut endpoint: impl FnMut(&Stored) -> Endpoint,
     ) -> LinkTable {
-        let entries = self.0.values().filter(|stored| stored.link.source == *source).map(|stored| {
-            let link = &stored.link;
-            LinkEntry {
-                interfaces: interfaces(link),
-                name: link.name.clone(),
-                target: link.target.clone(),
-                route: link.route,
-                endpoint: endpoint(stored),
-            }
-        });
+        let entries = self
+            .0
+            .values()
+            .filter(|stored| stored.link.source == *source)
+            .map(|stored| {
+                let link = &stored.link;
+                LinkEntry {
+                    interfaces: interfaces(link),
+                    name: link.name.clone(),
+                    target: link.target.clone(),
+                    route: link.route,
+                    endpoint: endpoint(stored),
+                }
+            });
         LinkTable::new(entries.collect())
     }
 }
@@ -83,7 +100,10 @@ fn interfaces(link: &Link) -> Box<[Box<str>]> {
     let mut all: Vec<Box<str>> = link.interfaces.iter().map(|interface| full(interface)).collect();
     // WASI 0.3 renamed the interface; a manifest written for 0.2 means both.
     if (link.namespace.as_str(), link.package.as_str()) == ("wasi", "http")
-        && link.interfaces.iter().any(|interface| interface == "outgoing-handler")
+        && link
+            .interfaces
+            .iter()
+            .any(|interface| interface == "outgoing-handler")
     {
         all.push(full("client"));
     }

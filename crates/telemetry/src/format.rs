@@ -23,7 +23,11 @@ impl TextFormat {
     }
 
     fn paint(&self, out: &mut Writer<'_>, code: &str, text: &str) -> fmt::Result {
-        if self.color { write!(out, "\x1b[{code}m{text}\x1b[0m") } else { out.write_str(text) }
+        if self.color {
+            write!(out, "\x1b[{code}m{text}\x1b[0m")
+        } else {
+            out.write_str(text)
+        }
     }
 }
 
@@ -75,7 +79,12 @@ where
 fn time_of_day() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let (seconds, millis) = (since.as_secs() % 86_400, since.subsec_millis());
-    format!("{:02}:{:02}:{:02}.{millis:03}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    format!(
+        "{:02}:{:02}:{:02}.{millis:03}Z",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
 }
 
 #[derive(Default)]
@@ -105,7 +114,15 @@ fn one_line(text: &str) -> String {
     if !text.chars().any(|c| c.is_control() && c != '\t') {
         return text.to_owned();
     }
-    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 impl Visit for Line {
@@ -135,6 +152,9 @@ mod tests {
     #[test]
     fn a_guest_cannot_write_lines_of_its_own_or_move_the_cursor() {
         assert_eq!(one_line("a\tb"), "a\tb");
-        assert_eq!(one_line("a\n12:00 ERROR forged\x1b[2J"), "a\u{fffd}12:00 ERROR forged\u{fffd}[2J");
+        assert_eq!(
+            one_line("a\n12:00 ERROR forged\x1b[2J"),
+            "a\u{fffd}12:00 ERROR forged\u{fffd}[2J"
+        );
     }
 }

@@ -62,14 +62,21 @@ impl LogGuard {
 
 /// Sets up logging for the process.
 pub fn init_logs(options: &LogOptions) -> Result<LogGuard, LogError> {
-    let filter = EnvFilter::try_new(&options.filter)
-        .map_err(|source| LogError::Filter { filter: options.filter.clone(), source })?;
-    let (writer, worker) =
-        NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUE).finish(io::stderr());
+    let filter = EnvFilter::try_new(&options.filter).map_err(|source| LogError::Filter {
+        filter: options.filter.clone(),
+        source,
+    })?;
+    let (writer, worker) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(QUEUE)
+        .finish(io::stderr());
     let dropped = writer.error_counter();
     let registry = tracing_subscriber::registry().with(filter);
     let set = if options.json {
-        let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(writer);
+        let layer = tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_writer(writer);
         registry.with(layer).try_init()
     } else {
         let asked = options.color.unwrap_or_else(|| {
@@ -83,5 +90,8 @@ pub fn init_logs(options: &LogOptions) -> Result<LogGuard, LogError> {
         registry.with(layer).try_init()
     };
     set.map_err(|_| LogError::Twice)?;
-    Ok(LogGuard { dropped, _worker: worker })
+    Ok(LogGuard {
+        dropped,
+        _worker: worker,
+    })
 }

@@ -24,10 +24,13 @@ pub(crate) struct Loaded {
 impl Loaded {
     /// The component files that it names.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
-        self.desired.components.iter().filter_map(|component| match &component.image {
-            ImageRef::File(path) => Some(path.as_path()),
-            _ => None,
-        })
+        self.desired
+            .components
+            .iter()
+            .filter_map(|component| match &component.image {
+                ImageRef::File(path) => Some(path.as_path()),
+                _ => None,
+            })
     }
 }
 
@@ -44,7 +47,11 @@ pub(crate) fn load(path: &Path, builtin_providers: bool) -> Result<Loaded, Failu
         known_builtins: BUILTIN_PROVIDERS.iter().map(|name| (*name).to_owned()).collect(),
     };
     let desired = manifest.resolve(&options).map_err(Failure::manifest)?;
-    Ok(Loaded { desired, warnings, file })
+    Ok(Loaded {
+        desired,
+        warnings,
+        file,
+    })
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {
@@ -52,12 +59,17 @@ fn read(path: &Path) -> anyhow::Result<String> {
     let meta = std::fs::metadata(path).with_context(doing)?;
     if meta.is_dir() {
         let inside = path.join("wadm.yaml");
-        let error = anyhow!("it is a directory; hint: name the manifest, for example {}", inside.display());
+        let error = anyhow!(
+            "it is a directory; hint: name the manifest, for example {}",
+            inside.display()
+        );
         return Err(error.context(doing()));
     }
     let mut text = Vec::new();
     let file = std::fs::File::open(path).with_context(doing)?;
-    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut text).with_context(doing)?;
+    file.take(MAX_BYTES as u64 + 1)
+        .read_to_end(&mut text)
+        .with_context(doing)?;
     if text.len() > MAX_BYTES {
         return Err(anyhow!("it is larger than {MAX_BYTES} bytes").context(doing()));
     }
@@ -70,7 +82,13 @@ pub(crate) fn validate(args: &ValidateArgs, output: &Output) -> Result<(), Failu
     for warning in &loaded.warnings {
         output.warning(warning);
     }
-    let Desired { app, components, providers, links, .. } = &loaded.desired;
+    let Desired {
+        app,
+        components,
+        providers,
+        links,
+        ..
+    } = &loaded.desired;
     let text = format!(
         "{} is valid: application `{app}` with {} components, {} providers and {} links",
         loaded.file,

@@ -23,7 +23,11 @@ pub(crate) struct Failure {
 /// What to say about a failure.
 pub(crate) enum Message {
     /// An error and its causes, with the place in the user's file if there is one.
-    Error { error: anyhow::Error, place: Option<String>, hint: Option<String> },
+    Error {
+        error: anyhow::Error,
+        place: Option<String>,
+        hint: Option<String>,
+    },
     /// Problems of a manifest, which print themselves.
     Manifest(Box<wasmcloud_manifest::Diagnostics>),
 }
@@ -31,8 +35,16 @@ pub(crate) enum Message {
 impl Failure {
     /// A failure without a place.
     pub(crate) fn new(code: u8, kind: &'static str, error: impl Into<anyhow::Error>) -> Self {
-        let message = Message::Error { error: error.into(), place: None, hint: None };
-        Self { code: ExitCode::from(code), kind, message }
+        let message = Message::Error {
+            error: error.into(),
+            place: None,
+            hint: None,
+        };
+        Self {
+            code: ExitCode::from(code),
+            kind,
+            message,
+        }
     }
 
     /// The same, at a place in the user's file.
@@ -47,6 +59,10 @@ impl Failure {
     /// Problems of a manifest.
     pub(crate) fn manifest(diagnostics: wasmcloud_manifest::Diagnostics) -> Self {
         let message = Message::Manifest(Box::new(diagnostics));
-        Self { code: ExitCode::from(INVALID), kind: "invalid-manifest", message }
+        Self {
+            code: ExitCode::from(INVALID),
+            kind: "invalid-manifest",
+            message,
+        }
     }
 }

@@ -17,19 +17,31 @@ pub(crate) fn run(args: &InspectArgs, output: &Output) -> Result<(), Failure> {
 }
 
 async fn inspect(args: &InspectArgs, output: &Output) -> Result<(), Failure> {
-    let config = EngineConfig { max_instances: 1, ..EngineConfig::default() };
+    let config = EngineConfig {
+        max_instances: 1,
+        ..EngineConfig::default()
+    };
     let image = ImageRef::File(args.component.clone());
     let artifact = wasmcloud_artifacts::fetch(&image, config.max_component_size)
         .await
         .map_err(|error| Failure::new(INVALID, "unreadable-component", error))?;
     let engine = Engine::new(config).map_err(|error| Failure::new(FAILURE, "engine", error))?;
-    let source = CompileSource { name: artifact.name, bytes: artifact.bytes };
-    let compiled =
-        engine.compile(source).await.map_err(|error| Failure::new(INVALID, "invalid-component", error))?;
+    let source = CompileSource {
+        name: artifact.name,
+        bytes: artifact.bytes,
+    };
+    let compiled = engine
+        .compile(source)
+        .await
+        .map_err(|error| Failure::new(INVALID, "invalid-component", error))?;
     let described = compiled.described();
 
     let mut text = String::new();
-    let _ = writeln!(text, "{}", output.paint("1", &args.component.display().to_string()));
+    let _ = writeln!(
+        text,
+        "{}",
+        output.paint("1", &args.component.display().to_string())
+    );
     let _ = writeln!(text, "  size    {} bytes", compiled.size());
     let _ = writeln!(text, "  digest  sha256:{}", compiled.digest());
     list(&mut text, "imports", &described.imports);
@@ -53,5 +65,8 @@ fn list(text: &mut String, title: &str, items: &[DescribedItem]) {
 }
 
 fn items(items: &[DescribedItem]) -> Value {
-    items.iter().map(|item| json!({ "name": item.name, "functions": item.functions })).collect()
+    items
+        .iter()
+        .map(|item| json!({ "name": item.name, "functions": item.functions }))
+        .collect()
 }

@@ -18,7 +18,10 @@ pub(crate) struct Output {
 impl Output {
     pub(crate) fn new(format: OutputFormat) -> Self {
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { format, color: io::stderr().is_terminal() && !no_color }
+        Self {
+            format,
+            color: io::stderr().is_terminal() && !no_color,
+        }
     }
 
     pub(crate) fn is_json(&self) -> bool {
@@ -83,7 +86,11 @@ impl Output {
 
     /// Text in colour, where there is colour.
     pub(crate) fn paint(&self, code: &str, text: &str) -> String {
-        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.color {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 

@@ -5,14 +5,23 @@ use wasmcloud_engine::EngineConfig;
 use crate::support::{Bench, OPS};
 
 async fn check(bytes: &[u8], expect: &str) {
-    let error = Bench::new().compile(bytes.to_vec()).await.err().unwrap().to_string();
+    let error = Bench::new()
+        .compile(bytes.to_vec())
+        .await
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains(expect), "{error:?} should contain {expect:?}");
 }
 
 #[tokio::test]
 async fn are_named_for_what_they_are() {
     check(b"", "test is empty").await;
-    check(b"hello world, this is text", "it begins with \"hello world, thi\"").await;
+    check(
+        b"hello world, this is text",
+        "it begins with \"hello world, thi\"",
+    )
+    .await;
     check(b"  (module)", "text format; hint: assemble it first").await;
     check(b"\x7fELF\x02\x01", "native executable").await;
     check(&[0x1f, 0x8b, 8, 0], "gzip").await;
@@ -25,7 +34,10 @@ async fn every_truncation_and_every_flipped_byte_is_an_answer() {
     let bench = Bench::new();
     let whole = wat::parse_str(OPS).unwrap();
     for end in (0..whole.len()).step_by(7) {
-        assert!(bench.compile(whole[..end].to_vec()).await.is_err(), "the first {end} bytes");
+        assert!(
+            bench.compile(whole[..end].to_vec()).await.is_err(),
+            "the first {end} bytes"
+        );
     }
     for at in (0..whole.len()).step_by(5) {
         let mut flipped = whole.clone();
@@ -37,7 +49,13 @@ async fn every_truncation_and_every_flipped_byte_is_an_answer() {
 
 #[tokio::test]
 async fn over_the_limit_are_refused_before_they_are_read() {
-    let bench = Bench::with(EngineConfig { max_component_size: 100, ..EngineConfig::default() });
+    let bench = Bench::with(EngineConfig {
+        max_component_size: 100,
+        ..EngineConfig::default()
+    });
     let error = bench.compile(vec![0; 101]).await.err().unwrap().to_string();
-    assert!(error.starts_with("test has 101 bytes, the limit is 100"), "{error}");
+    assert!(
+        error.starts_with("test has 101 bytes, the limit is 100"),
+        "{error}"
+    );
 }

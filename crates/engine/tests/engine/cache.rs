@@ -10,12 +10,17 @@ use crate::support::{Bench, OPS, OPS_NAME, call};
 
 fn bench(dir: &Path) -> Bench {
     let cache_dir = Some(dir.to_path_buf());
-    Bench::with(EngineConfig { cache_dir, max_instances: 10, ..EngineConfig::default() })
+    Bench::with(EngineConfig {
+        cache_dir,
+        max_instances: 10,
+        ..EngineConfig::default()
+    })
 }
 
 fn files(dir: &Path) -> Vec<PathBuf> {
     let all = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    all.filter(|path| path.extension().is_some_and(|end| end == "cwasm")).collect()
+    all.filter(|path| path.extension().is_some_and(|end| end == "cwasm"))
+        .collect()
 }
 
 async fn cached(bench: &Bench) -> bool {
@@ -42,11 +47,21 @@ async fn altered_torn_and_foreign_files_are_compiled_again() {
     let good = fs::read(&file).unwrap();
     let mut flipped = good.clone();
     flipped[good.len() / 2] ^= 1;
-    let damaged: [&[u8]; 5] = [&flipped, &good[..good.len() - 1], &good[..10], b"", b"something else entirely, but long enough to hold a MAC"];
+    let damaged: [&[u8]; 5] = [
+        &flipped,
+        &good[..good.len() - 1],
+        &good[..10],
+        b"",
+        b"something else entirely, but long enough to hold a MAC",
+    ];
     for bytes in damaged {
         fs::remove_file(&file).unwrap();
         fs::write(&file, bytes).unwrap();
-        assert!(!cached(&bench(dir.path())).await, "{} bytes were trusted", bytes.len());
+        assert!(
+            !cached(&bench(dir.path())).await,
+            "{} bytes were trusted",
+            bytes.len()
+        );
         assert!(cached(&bench(dir.path())).await, "it was not kept again");
     }
     // Another user's key: everything is foreign.

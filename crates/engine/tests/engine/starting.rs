@@ -6,7 +6,12 @@ use wasmcloud_engine::StartError;
 use crate::support::{Bench, FRONT, OPS};
 
 async fn error(wat: &str) -> String {
-    Bench::new().start(wat, Limits::default()).await.err().unwrap().to_string()
+    Bench::new()
+        .start(wat, Limits::default())
+        .await
+        .err()
+        .unwrap()
+        .to_string()
 }
 
 #[tokio::test]
@@ -27,9 +32,8 @@ async fn every_interface_we_claim_to_offer_is_there() {
         let mut compiled = bench.compile(wat::parse_str(&wat).unwrap()).await.unwrap();
         if name.to_string().ends_with("@0.3.0") {
             // Only components that use component model async get WASI 0.3.
-            let wat = format!(
-                r#"(component (import "{name}" (instance)) (core func (canon backpressure.inc)))"#
-            );
+            let wat =
+                format!(r#"(component (import "{name}" (instance)) (core func (canon backpressure.inc)))"#);
             compiled = bench.compile(wat::parse_str(&wat).unwrap()).await.unwrap();
         }
         let linker = bench.linkers.for_component(&compiled).unwrap();
@@ -42,15 +46,23 @@ async fn every_interface_we_claim_to_offer_is_there() {
 async fn a_trap_in_the_first_instance_is_reported() {
     let wat = r#"(component (core module $m (func $boom unreachable) (start $boom)) (core instance (instantiate $m)))"#;
     let error = Bench::new().start(wat, Limits::default()).await.err().unwrap();
-    let StartError::Instantiate(cause) = error else { panic!("{error}") };
+    let StartError::Instantiate(cause) = error else {
+        panic!("{error}")
+    };
     assert!(cause.to_string().contains("unreachable"), "{cause}");
 }
 
 #[tokio::test]
 async fn more_initial_memory_than_allowed_is_refused() {
-    let limits = Limits { memory: 1 << 10, ..Limits::default() };
+    let limits = Limits {
+        memory: 1 << 10,
+        ..Limits::default()
+    };
     let error = Bench::new().start(OPS, limits).await.err().unwrap().to_string();
-    assert!(error.contains("needs 65536 bytes of memory to start, its limit is 1024"), "{error}");
+    assert!(
+        error.contains("needs 65536 bytes of memory to start, its limit is 1024"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use wasmcloud_capability::{Caller, ComponentContext, Endpoint, Handle, InstanceState, Invocation, LinkEntry, LinkTable};
+use wasmcloud_capability::{
+    Caller, ComponentContext, Endpoint, Handle, InstanceState, Invocation, LinkEntry, LinkTable,
+};
 use wasmcloud_core::{ComponentId, Limits, LinkName, Route};
 use wasmcloud_engine::{
-    CallError, CallRoute, CompileError, CompileSource, Compiled, Engine, EngineConfig, Linkers, PrepareOptions,
-    Prepared, StartError, Target, call_export, link_dynamic_import,
+    CallError, CallRoute, CompileError, CompileSource, Compiled, Engine, EngineConfig, Linkers,
+    PrepareOptions, Prepared, StartError, Target, call_export, link_dynamic_import,
 };
 use wasmtime::component::Val;
 
@@ -74,16 +76,27 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        Self::with(EngineConfig { max_instances: 50, ..EngineConfig::default() })
+        Self::with(EngineConfig {
+            max_instances: 50,
+            ..EngineConfig::default()
+        })
     }
 
     pub(crate) fn with(config: EngineConfig) -> Self {
         let engine = Engine::new(config).unwrap();
-        Self { linkers: Linkers::new(engine.clone(), Vec::new()), engine }
+        Self {
+            linkers: Linkers::new(engine.clone(), Vec::new()),
+            engine,
+        }
     }
 
     pub(crate) async fn compile(&self, bytes: impl Into<Bytes>) -> Result<Compiled, CompileError> {
-        self.engine.compile(CompileSource { name: "test".into(), bytes: bytes.into() }).await
+        self.engine
+            .compile(CompileSource {
+                name: "test".into(),
+                bytes: bytes.into(),
+            })
+            .await
     }
 
     /// Compiles and starts a component that needs nobody.
@@ -99,7 +112,9 @@ impl Bench {
         links: LinkTable,
     ) -> Result<Arc<Prepared>, StartError> {
         let compiled = self.compile(wat::parse_str(wat).unwrap()).await.unwrap();
-        let (custom, problems) = self.linkers.check(&compiled, |interface| links.has_interface(interface));
+        let (custom, problems) = self
+            .linkers
+            .check(&compiled, |interface| links.has_interface(interface));
         if !problems.is_empty() {
             return Err(StartError::Imports(problems));
         }
@@ -111,7 +126,15 @@ impl Bench {
         let context = ComponentContext::new(id.parse().unwrap());
         context.set_links(links);
         let (stats, resolvers) = (Arc::default(), &[]);
-        Prepared::start(PrepareOptions { compiled, linker: &linker, context, limits, stats, resolvers }).await
+        Prepared::start(PrepareOptions {
+            compiled,
+            linker: &linker,
+            context,
+            limits,
+            stats,
+            resolvers,
+        })
+        .await
     }
 }
 
@@ -120,7 +143,9 @@ struct ToTarget;
 
 impl CallRoute for ToTarget {
     fn local(&self, caller: &InstanceState, interface: &str) -> Result<Arc<Prepared>, CallError> {
-        let Ok(Endpoint::Component(handle)) = caller.endpoint(interface) else { panic!("no link") };
+        let Ok(Endpoint::Component(handle)) = caller.endpoint(interface) else {
+            panic!("no link")
+        };
         Ok(Handle::downcast::<Target>(handle).ok().unwrap().get()?)
     }
 }
@@ -156,5 +181,8 @@ pub(crate) async fn call(
 }
 
 pub(crate) fn limits(deadline: Duration) -> Limits {
-    Limits { deadline, ..Limits::default() }
+    Limits {
+        deadline,
+        ..Limits::default()
+    }
 }

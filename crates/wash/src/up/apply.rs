@@ -32,7 +32,9 @@ impl Applied {
     }
 
     fn has(&self, link: &Link) -> bool {
-        self.links.iter().any(|known| known.key() == link.key() && known.target == link.target)
+        self.links
+            .iter()
+            .any(|known| known.key() == link.key() && known.target == link.target)
     }
 }
 
@@ -49,7 +51,11 @@ pub(crate) fn labels(given: &[(String, String)]) -> BTreeMap<String, String> {
 
 /// The first line: what is being started.
 pub(crate) fn title(desired: &Desired, output: &Output) -> String {
-    let version = desired.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+    let version = desired
+        .version
+        .as_ref()
+        .map(|version| format!(" {version}"))
+        .unwrap_or_default();
     format!("{}{version}", output.paint("1", desired.app.as_str()))
 }
 
@@ -63,9 +69,17 @@ pub(crate) async fn apply(
     output: &Output,
 ) -> Result<(), Failure> {
     let Loaded { desired, file, .. } = loaded;
-    let steps = Steps { host, output, file: &file, links: &[] };
+    let steps = Steps {
+        host,
+        output,
+        file: &file,
+        links: &[],
+    };
     steps.refuse_what_is_missing(&desired)?;
-    let (components, providers) = (components(&desired, labels, &steps)?, providers(&desired, labels, &steps)?);
+    let (components, providers) = (
+        components(&desired, labels, &steps)?,
+        providers(&desired, labels, &steps)?,
+    );
     let links: Vec<Link> = desired.links.iter().map(|link| link.link.clone()).collect();
 
     for (name, config) in &desired.configs {
@@ -77,7 +91,8 @@ pub(crate) async fn apply(
     // What goes, goes before what comes: a new owner may want the same port. Whoever stays is not touched, and a link
     // that turns to another target does so in one step, below.
     for link in applied.links.clone() {
-        let follows = |new: &Link| new.key() == link.key() && (new.target == link.target || !applied.has(new));
+        let follows =
+            |new: &Link| new.key() == link.key() && (new.target == link.target || !applied.has(new));
         if !links.iter().any(follows) {
             steps.try_host(host.delete_link(&link.key()).await, None)?;
             // The host removes by key. What shares it and stays is put again.
@@ -85,7 +100,10 @@ pub(crate) async fn apply(
             steps.done("link", &link.to_string(), "removed", None);
         }
     }
-    let steps = Steps { links: &links, ..steps };
+    let steps = Steps {
+        links: &links,
+        ..steps
+    };
     let gone: Vec<ComponentId> = applied
         .providers
         .iter()
@@ -111,8 +129,10 @@ pub(crate) async fn apply(
     }
     // Links of components before the components, whose start asks for them. Links of providers after: an address
     // opens when there is somebody to answer on it.
-    let (of_providers, of_components): (Vec<_>, Vec<_>) =
-        desired.links.iter().partition(|link| providers.contains_key(&link.link.source));
+    let (of_providers, of_components): (Vec<_>, Vec<_>) = desired
+        .links
+        .iter()
+        .partition(|link| providers.contains_key(&link.link.source));
     for link in of_components {
         steps.link(applied, link).await?;
     }
@@ -126,15 +146,23 @@ pub(crate) async fn apply(
     for link in of_providers {
         steps.link(applied, link).await?;
     }
-    let gone: Vec<ComponentId> =
-        applied.components.keys().filter(|id| !components.contains_key(*id)).cloned().collect();
+    let gone: Vec<ComponentId> = applied
+        .components
+        .keys()
+        .filter(|id| !components.contains_key(*id))
+        .cloned()
+        .collect();
     for id in gone {
         steps.try_host(host.stop_component(&id).await, None)?;
         applied.components.remove(&id);
         steps.done("component", id.as_str(), "stopped", None);
     }
-    let unused: BTreeSet<ConfigName> =
-        applied.configs.keys().filter(|name| !desired.configs.contains_key(*name)).cloned().collect();
+    let unused: BTreeSet<ConfigName> = applied
+        .configs
+        .keys()
+        .filter(|name| !desired.configs.contains_key(*name))
+        .cloned()
+        .collect();
     for name in unused {
         steps.try_host(host.delete_config(&name), None)?;
         applied.configs.remove(&name);
@@ -167,7 +195,10 @@ impl Steps<'_> {
         let ms = begun.map(|begun| begun.elapsed().as_millis() as u64);
         let took = ms.map(|ms| format!("  {ms} ms")).unwrap_or_default();
         let mark = self.output.paint("32", "✓");
-        let text = format!("  {mark} {kind:<9} {name}  {}{took}", self.output.paint("2", what));
+        let text = format!(
+            "  {mark} {kind:<9} {name}  {}{took}",
+            self.output.paint("2", what)
+        );
         let value = json!({ "event": "step", "kind": kind, "name": name, "detail": what, "ms": ms });
         self.output.event(&text, &value);
     }
@@ -233,11 +264,19 @@ fn runs_here(
     at: &str,
     steps: &Steps<'_>,
 ) -> Result<bool, Failure> {
-    let Some(scaler) = scaler.filter(|scaler| scaler.instances > 0) else { return Ok(false) };
-    let fits = |requirements: &BTreeMap<String, String>| {
-        requirements.iter().all(|(key, value)| labels.get(key) == Some(value))
+    let Some(scaler) = scaler.filter(|scaler| scaler.instances > 0) else {
+        return Ok(false);
     };
-    if scaler.spread.iter().any(|spread| spread.weight > 0 && fits(&spread.requirements)) {
+    let fits = |requirements: &BTreeMap<String, String>| {
+        requirements
+            .iter()
+            .all(|(key, value)| labels.get(key) == Some(value))
+    };
+    if scaler
+        .spread
+        .iter()
+        .any(|spread| spread.weight > 0 && fits(&spread.requirements))
+    {
         return Ok(true);
     }
     let wanted: Vec<String> = scaler

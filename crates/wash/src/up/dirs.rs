@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 /// Data that must last.
 pub(crate) fn data() -> PathBuf {
-    base("XDG_DATA_HOME", ".local/share").unwrap_or_else(|| PathBuf::from(".")).join("wasmcloud")
+    base("XDG_DATA_HOME", ".local/share")
+        .unwrap_or_else(|| PathBuf::from("."))
+        .join("wasmcloud")
 }
 
 /// Files that can be made again. `None` where there is no home directory.
@@ -14,7 +16,9 @@ pub(crate) fn cache() -> Option<PathBuf> {
 
 fn base(variable: &str, in_home: &str) -> Option<PathBuf> {
     // The specification has relative paths ignored.
-    let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let named = std::env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
     named.or_else(|| {
         let home = std::env::home_dir().filter(|home| home.is_absolute())?;
         Some(home.join(in_home))

@@ -46,19 +46,17 @@ pub(crate) fn run(args: UpArgs, output: &Output) -> Result<(), Failure> {
         .map_err(|error| Failure::new(FAILURE, "runtime", error))?;
     let outcome = runtime.block_on(serve(args, loaded, begun, output));
     if logs.dropped_lines() > 0 {
-        output.note(&format!("{} log lines were dropped, they came too fast", logs.dropped_lines()));
+        output.note(&format!(
+            "{} log lines were dropped, they came too fast",
+            logs.dropped_lines()
+        ));
     }
     // Whatever still runs had its time to drain.
     runtime.shutdown_background();
     outcome
 }
 
-async fn serve(
-    args: UpArgs,
-    loaded: Option<Loaded>,
-    begun: Instant,
-    output: &Output,
-) -> Result<(), Failure> {
+async fn serve(args: UpArgs, loaded: Option<Loaded>, begun: Instant, output: &Output) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(|error| Failure::new(FAILURE, "signals", error))?;
     let host = Host::new(options(&args)).map_err(|error| Failure::new(FAILURE, "host", error))?;
     let labels = apply::labels(&args.label);
@@ -78,7 +76,10 @@ async fn serve(
         probe::ready(&host).await?;
         announce(&host, begun, output);
     } else {
-        let text = format!("host is up after {} ms, nothing runs on it", begun.elapsed().as_millis());
+        let text = format!(
+            "host is up after {} ms, nothing runs on it",
+            begun.elapsed().as_millis()
+        );
         output.event(&text, &json!({ "event": "ready", "urls": [] }));
     }
 
@@ -112,16 +113,27 @@ fn options(args: &UpArgs) -> HostOptions {
             ..EngineConfig::default()
         },
         drain: args.drain,
-        ingress: wasmcloud_host::IngressOptions { drain: args.drain, ..Default::default() },
+        ingress: wasmcloud_host::IngressOptions {
+            drain: args.drain,
+            ..Default::default()
+        },
     }
 }
 
 /// Says that the application answers, where, and how to try it.
 fn announce(host: &Host, begun: Instant, output: &Output) {
     let took = begun.elapsed();
-    let urls: Vec<String> = host.inventory().providers.into_iter().flat_map(|provider| provider.urls).collect();
+    let urls: Vec<String> = host
+        .inventory()
+        .providers
+        .into_iter()
+        .flat_map(|provider| provider.urls)
+        .collect();
     let value = json!({ "event": "ready", "urls": urls, "ms": took.as_millis() as u64 });
-    output.event(&output.paint("1;32", &format!("ready in {} ms", took.as_millis())), &value);
+    output.event(
+        &output.paint("1;32", &format!("ready in {} ms", took.as_millis())),
+        &value,
+    );
     if !output.is_json() {
         for url in &urls {
             output.data(url, &json!(url));
@@ -135,7 +147,10 @@ fn announce(host: &Host, begun: Instant, output: &Output) {
 
 /// Stops everything within the drain time; a second signal leaves at once.
 async fn drain(host: &Host, signals: &mut Signals, output: &Output) -> Result<(), Failure> {
-    output.event("stopping, Ctrl-C again to leave at once", &json!({ "event": "stopping" }));
+    output.event(
+        "stopping, Ctrl-C again to leave at once",
+        &json!({ "event": "stopping" }),
+    );
     tokio::select! {
         () = host.stop() => {
             output.event("stopped", &json!({ "event": "stopped" }));

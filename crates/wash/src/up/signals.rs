@@ -15,7 +15,11 @@ impl Signals {
     pub(crate) fn new() -> io::Result<Self> {
         let interrupt = signal(SignalKind::interrupt())?;
         let terminate = signal(SignalKind::terminate())?;
-        Ok(Self { interrupt, terminate, seen: false })
+        Ok(Self {
+            interrupt,
+            terminate,
+            seen: false,
+        })
     }
 
     /// The first signal, at once if it came before.

@@ -60,7 +60,11 @@ pub(crate) async fn run(
         let outcome = match app::load(manifest, builtin_providers) {
             Ok(loaded) => {
                 // Also of components that do not start: it may be the file that is mended next.
-                files = loaded.files().chain(applied.files()).map(Path::to_path_buf).collect();
+                files = loaded
+                    .files()
+                    .chain(applied.files())
+                    .map(Path::to_path_buf)
+                    .collect();
                 files.insert(manifest.to_path_buf());
                 watch(&mut watcher, &mut watched, &files).map_err(failed)?;
                 let manifest_read = seen.remove(manifest);
