@@ -101,8 +101,10 @@ pub(super) fn figure(number: f64) -> String {
         format!("{number:.0}")
     } else if size >= 10.0 {
         format!("{number:.1}")
-    } else {
+    } else if size >= 1.0 {
         format!("{number:.2}")
+    } else {
+        format!("{number:.3}")
     }
 }
 
@@ -159,7 +161,7 @@ bare hyper       9  12.5
     #[test]
     fn figures_have_three_digits() {
         for (number, text) in [
-            (0.254, "0.25"),
+            (0.2464, "0.246"),
             (4.5, "4.50"),
             (12.34, "12.3"),
             (123.4, "123"),
