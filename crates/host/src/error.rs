@@ -88,7 +88,7 @@ pub enum HostError {
     #[error("link {link}")]
     Link {
         /// The link.
-        link: LinkKey,
+        link: Box<LinkKey>,
         /// Why not.
         #[source]
         source: ProviderError,
@@ -100,7 +100,7 @@ pub enum HostError {
     )]
     LinkConflict {
         /// The new link.
-        link: LinkKey,
+        link: Box<LinkKey>,
         /// The existing one.
         existing: Box<Link>,
     },

@@ -572,7 +572,7 @@ impl Host {
             (bound, source, target)
         };
         let refused = |source| HostError::Link {
-            link: link.key(),
+            link: Box::new(link.key()),
             source,
         };
         if let Some(provider) = target {

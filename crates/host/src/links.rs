@@ -32,7 +32,7 @@ impl Links {
             .find(|known| known.conflicts_with(&link))
         {
             return Err(HostError::LinkConflict {
-                link: link.key(),
+                link: Box::new(link.key()),
                 existing: Box::new(existing.clone()),
             });
         }
