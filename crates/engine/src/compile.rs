@@ -36,6 +36,8 @@ pub struct CompileSource {
 pub struct Compiled {
     pub(crate) component: Component,
     pub(crate) flavor: Flavor,
+    // Its epochs are what interrupts a guest: they must go on for as long as anything of the engine can run.
+    _engine: Engine,
     digest: Arc<str>,
     described: Arc<Described>,
     size: u64,
@@ -195,6 +197,7 @@ fn compile(engine: &Engine, source: &CompileSource) -> Result<Compiled, CompileE
         Compiled {
             component,
             flavor,
+            _engine: engine.clone(),
             digest: digest.as_str().into(),
             described,
             size,

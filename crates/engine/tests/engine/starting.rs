@@ -21,7 +21,11 @@ async fn an_import_that_nobody_offers_is_named_with_the_closest() {
         error(wrong_version).await,
         "nobody offers `wasi:cli/environment@0.9.0`; the closest that is offered is `wasi:cli/environment@0.3.0`"
     );
-    assert_eq!(error(FRONT).await, "nobody offers `test:unit/ops@1.0.0`");
+    assert_eq!(
+        error(FRONT).await,
+        "`test:unit/ops@1.0.0` is not part of the host, and there is no link for it; hint: add a `link` trait to the \
+         component, with `namespace: test`, `package: unit` and `interfaces: [ops]`"
+    );
 }
 
 #[tokio::test]
