@@ -95,7 +95,7 @@ impl Listener {
         let stop = CancellationToken::new();
         let task = tokio::spawn(accept(socket, shared, stop.clone(), options.clone()));
         Ok(Self {
-            settings,
+            settings: ListenSettings { address, ..settings },
             address,
             routes,
             stop,

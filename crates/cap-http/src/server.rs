@@ -44,9 +44,10 @@ impl HttpServerProvider {
         ingress: Arc<Ingress>,
         config: &ConfigMap,
     ) -> Result<Arc<Self>, ProviderError> {
-        let settings = ServerSettings::parse(config)?;
+        let mut settings = ServerSettings::parse(config)?;
         if settings.mode != RoutingMode::Address {
-            ingress.hold(&id, &settings.listen, settings.mode).await?;
+            // With port 0 the kernel has chosen one, and all routes go there.
+            settings.listen.address = ingress.hold(&id, &settings.listen, settings.mode).await?;
         }
         let state = Mutex::new(State {
             settings,
@@ -144,7 +145,11 @@ impl Provider for HttpServerProvider {
     }
 
     async fn update_config(&self, config: &ConfigMap) -> Result<(), ProviderError> {
-        let settings = ServerSettings::parse(config)?;
+        let mut settings = ServerSettings::parse(config)?;
+        let now = self.state.lock().settings.listen.address;
+        if settings.listen.address.port() == 0 && settings.listen.address.ip() == now.ip() {
+            settings.listen.address = now;
+        }
         if settings == self.state.lock().settings {
             return Ok(());
         }

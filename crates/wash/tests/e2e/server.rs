@@ -10,7 +10,9 @@ use anyhow::{Context as _, Result, ensure};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use wasmcloud_test_kit::guests::example;
 use wasmcloud_test_kit::http::{Connection, Response, Stream, get, request};
+use wasmcloud_test_kit::manifest::Manifest;
 use wasmcloud_test_kit::ports::free_address;
 use wasmcloud_test_kit::process::{SOON, replace_file};
 
@@ -80,6 +82,25 @@ fn a_server_without_keep_alive_ends_each_connection() -> Result<()> {
     connection.request("GET", "/", &[], b"")?;
     connection.response("GET")?.expect(200)?;
     assert_eq!(connection.rest()?, b"");
+    wash.stop()?;
+    Ok(())
+}
+
+#[test]
+fn all_routes_share_the_port_that_the_kernel_chose() -> Result<()> {
+    let file = example("http-hello-world", "http_hello_world")?;
+    let manifest = Manifest::of("one", &file).component("two", &file);
+    let manifest = manifest.path_server("server", SocketAddr::from(([127, 0, 0, 1], 0)));
+    let wash = up(&manifest.route("/one/*", "one").route("/two/*", "two").text())?.start()?;
+    let urls = wash.wait_ready(SOON)?;
+    let address = urls
+        .first()
+        .and_then(|url| url.strip_prefix("http://")?.split('/').next());
+    let address = address.context("no address")?.parse()?;
+    for path in ["/one/", "/two/"] {
+        get(address, path)?.expect(200)?;
+        assert!(urls.contains(&format!("http://{address}{path}")), "{urls:?}");
+    }
     wash.stop()?;
     Ok(())
 }
