@@ -290,10 +290,11 @@ fn any_trait(node: &Node, kinds: &[(&'static str, &'static Table)], what: &str, 
     let Some((_, known)) = kinds.iter().find(|(known, _)| *known == name) else {
         let name = shorten(name);
         let report = match nearest(&name, kinds.iter().map(|(known, _)| *known)) {
-            Some(meant) => {
-                let message = format!("unknown trait `{name}` is ignored, did you mean `{meant}`?");
-                sink.warning(kind.at, message)
-            }
+            // A slip of the pen: ignoring it would run something other than what was meant.
+            Some(meant) => sink.error(
+                kind.at,
+                format!("unknown trait `{name}`, did you mean `{meant}`?"),
+            ),
             None => sink.warning(kind.at, format!("unknown trait `{name}` is ignored")),
         };
         let names: Vec<String> = kinds.iter().map(|(name, _)| format!("`{name}`")).collect();

@@ -11,7 +11,7 @@
 //!
 //! Every phase reports *all* problems it finds, each a [`Diagnostic`] with file, line, column, and a hint where there
 //! is one. Nothing that a person wrote is dropped in silence: unknown fields and duplicate keys are errors, a trait of
-//! unknown type is a warning that it is ignored.
+//! unknown type is an error if a known one was meant, else a warning that it is ignored.
 //!
 //! # Limits
 //!
