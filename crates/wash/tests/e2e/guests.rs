@@ -5,7 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, ensure};
-use wasmcloud_test_kit::http::{Connection, get};
+use wasmcloud_test_kit::guests::guest;
+use wasmcloud_test_kit::http::{Connection, get, request};
+use wasmcloud_test_kit::manifest::Manifest;
 use wasmcloud_test_kit::ports::free_address;
 use wasmcloud_test_kit::process::{SOON, Wash};
 
@@ -210,6 +212,27 @@ fn an_instance_that_failed_is_not_reused() -> Result<()> {
         get(address, path)?.expect(status)?;
     }
     assert_eq!(count(&wash, address)?, 1);
+    wash.stop()?;
+    Ok(())
+}
+
+#[test]
+fn a_component_for_wasi_0_3_answers_and_streams() -> Result<()> {
+    let address = free_address()?;
+    let file = guest("http_p3")?;
+    let manifest = Manifest::of("guest", &file).http("guest", address, &[]);
+    let wash = up(&manifest.text())?.start()?;
+    wash.wait_ready(SOON)?;
+    assert_eq!(get(address, "/")?.expect(200)?.text(), "Hello from WASI 0.3!\n");
+    let body = vec![b'z'; 1 << 20];
+    let echo = request(address, "POST", "/echo", &[], &body)?.expect(200)?;
+    ensure!(
+        echo.body == body,
+        "{} of {} bytes came back",
+        echo.body.len(),
+        body.len()
+    );
+    assert_eq!(get(address, "/sleep?ms=5")?.expect(200)?.text(), "slept 5 ms\n");
     wash.stop()?;
     Ok(())
 }
