@@ -130,7 +130,16 @@ impl Host {
         }
         let digest = compiled.digest().to_owned();
         component.context.set_config(self.merged(&spec)?);
-        let prepared = self.prepare(&component, compiled, &spec).await?;
+        let prepared = match self.prepare(&component, compiled, &spec).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                // What ran goes on, with the config it had.
+                if let Some(now) = &*running {
+                    component.context.set_config(self.merged(&now.spec)?);
+                }
+                return Err(error);
+            }
+        };
         component.replace(
             &mut running,
             Running {
@@ -505,7 +514,7 @@ impl Host {
     }
 
     /// Stops everything: first the providers, so that nothing new comes in while what is under way ends, then the
-    /// components. Bounded by the drain time for each of the two.
+    /// components. Bounded by the drain time for each provider, which stop one after another, and once for all components.
     pub async fn stop(&self) {
         self.0.stopping.store(true, Ordering::Release);
         let (providers, components) = {
