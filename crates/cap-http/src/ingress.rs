@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::num::NonZero;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -13,6 +14,7 @@ use wasmcloud_core::{ComponentId, LinkKey};
 use crate::listener::Listener;
 use crate::routes::{Route, RouteTable};
 use crate::settings::{ListenSettings, RoutingMode};
+use crate::workers::Workers;
 
 /// What an operator can set about the ingress.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub struct IngressOptions {
     pub max_connections: usize,
     /// How long requests under way may take when an address is closed.
     pub drain: Duration,
+    /// Threads that serve connections, started with the first address.
+    pub workers: NonZero<usize>,
 }
 
 impl Default for IngressOptions {
@@ -28,6 +32,7 @@ impl Default for IngressOptions {
         Self {
             max_connections: 10_000,
             drain: Duration::from_secs(10),
+            workers: std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
         }
     }
 }
@@ -35,6 +40,7 @@ impl Default for IngressOptions {
 /// The listeners of a host.
 pub struct Ingress {
     options: IngressOptions,
+    workers: OnceLock<Arc<Workers>>,
     // Held across the stop of a listener: whoever asks for an address while it is being closed waits for the close.
     addresses: Mutex<HashMap<SocketAddr, Address>>,
 }
@@ -51,6 +57,7 @@ impl Ingress {
     pub fn new(options: IngressOptions) -> Arc<Self> {
         Arc::new(Self {
             options,
+            workers: OnceLock::new(),
             addresses: Mutex::default(),
         })
     }
@@ -154,6 +161,17 @@ impl Ingress {
         futures::future::join_all(closing.into_iter().map(|entry| entry.listener.stop())).await;
     }
 
+    fn workers(&self) -> Result<&Arc<Workers>, ProviderError> {
+        if let Some(workers) = self.workers.get() {
+            return Ok(workers);
+        }
+        let workers = Workers::start(self.options.workers).map_err(|error| ProviderError::Failed {
+            what: format!("start {} threads for connections", self.options.workers),
+            source: error.into(),
+        })?;
+        Ok(self.workers.get_or_init(|| Arc::new(workers)))
+    }
+
     fn open(
         &self,
         addresses: &mut HashMap<SocketAddr, Address>,
@@ -180,7 +198,7 @@ impl Ingress {
                 settings.address
             )));
         }
-        let listener = Listener::bind(settings.clone(), &self.options)?;
+        let listener = Listener::bind(settings.clone(), &self.options, self.workers()?)?;
         let address = listener.address;
         tracing::info!(%address, tls = settings.tls.is_some(), "listening");
         addresses.insert(

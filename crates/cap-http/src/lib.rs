@@ -22,6 +22,7 @@ mod routes;
 mod server;
 mod settings;
 mod tls;
+mod workers;
 
 pub use capability::Http;
 pub use egress::HttpClientProvider;

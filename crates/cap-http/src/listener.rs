@@ -31,6 +31,7 @@ use crate::responses;
 use crate::routes::{NoRoute, Route, RouteTable};
 use crate::settings::ListenSettings;
 use crate::tls;
+use crate::workers::Workers;
 
 /// Longest wait for a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -44,6 +45,10 @@ const MAX_HEAD: usize = 64 << 10;
 
 /// Requests at once on one HTTP/2 connection.
 const H2_STREAMS: u32 = 200;
+
+/// Longest time in milliseconds that a client may leave what was sent to it unread (`TCP_USER_TIMEOUT`, tcp(7)): a connection whose
+/// reader has stalled would hold its place for as long as its other end exists.
+const UNREAD_MS: u32 = 60_000;
 
 /// Pause after a failed accept: the process is out of file descriptors, say, and asking again at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -67,7 +72,11 @@ struct Shared {
 
 impl Listener {
     /// Starts to listen.
-    pub(crate) fn bind(settings: ListenSettings, options: &IngressOptions) -> Result<Self, ProviderError> {
+    pub(crate) fn bind(
+        settings: ListenSettings,
+        options: &IngressOptions,
+        workers: &Arc<Workers>,
+    ) -> Result<Self, ProviderError> {
         let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
         let socket = listen(settings.address).map_err(|error| bind_error(settings.address, error))?;
         let address = socket
@@ -79,6 +88,9 @@ impl Listener {
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD)
             .max_buf_size(MAX_HEAD)
+            // Most answers are small: copied behind their head they go out in one plain write, which costs less than
+            // a vector of two. For large ones the copy is small beside what the kernel does with them.
+            .writev(false)
             .keep_alive(settings.keep_alive);
         http.http2()
             .timer(TokioTimer::new())
@@ -93,7 +105,13 @@ impl Listener {
             http,
         });
         let stop = CancellationToken::new();
-        let task = tokio::spawn(accept(socket, shared, stop.clone(), options.clone()));
+        let task = tokio::spawn(accept(
+            socket,
+            shared,
+            stop.clone(),
+            options.clone(),
+            Arc::clone(workers),
+        ));
         Ok(Self {
             settings: ListenSettings { address, ..settings },
             address,
@@ -139,7 +157,13 @@ fn bind_error(address: SocketAddr, error: io::Error) -> ProviderError {
     }
 }
 
-async fn accept(socket: TcpListener, shared: Arc<Shared>, stop: CancellationToken, options: IngressOptions) {
+async fn accept(
+    socket: TcpListener,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    options: IngressOptions,
+    workers: Arc<Workers>,
+) {
     let slots = Arc::new(Semaphore::new(options.max_connections));
     let graceful = GracefulShutdown::new();
     let connections = tokio_util::task::TaskTracker::new();
@@ -165,9 +189,15 @@ async fn accept(socket: TcpListener, shared: Arc<Shared>, stop: CancellationToke
             continue;
         };
         let _ = stream.set_nodelay(true);
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, UNREAD_MS);
+        // From the reactor of this runtime to that of a worker: the socket itself goes along.
+        let Ok(stream) = stream.into_std() else { continue };
         let watcher = graceful.watcher();
         let (shared, abort) = (Arc::clone(&shared), abort.clone());
-        connections.spawn(async move {
+        workers.spawn(&connections, async move {
+            let Ok(stream) = TcpStream::from_std(stream) else {
+                return;
+            };
             tokio::select! {
                 () = abort.cancelled() => {}
                 () = connection(shared, stream, peer, watcher, slot) => {}

@@ -109,6 +109,7 @@ impl Drop for Live {
                 store,
                 instance,
                 uses,
+                since: Instant::now(),
             });
         }
         // Otherwise the store goes here, before the permit: a free slot means a free instance.

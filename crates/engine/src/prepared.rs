@@ -1,7 +1,7 @@
 //! A component that can be called: linked, proven to start, with its limits.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -22,6 +22,10 @@ use crate::stats::Stats;
 
 /// Longest time that the first instance may take to come into being.
 const START_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a kept instance may go unused. The last one used is the first used again, so what a burst has left over
+/// goes unused from then on.
+const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
 /// A page of linear memory, the unit in which wasmtime counts them.
 const PAGE: u64 = 64 << 10;
@@ -85,7 +89,7 @@ pub struct Prepared {
     permits: Permits,
     exports: Vec<Exports>,
     functions: HashMap<String, Vec<InterfaceFunctions>>,
-    idle: Mutex<Vec<Idle>>,
+    idle: Mutex<VecDeque<Idle>>,
     retired: AtomicBool,
 }
 
@@ -99,6 +103,7 @@ pub(crate) struct Idle {
     pub(crate) store: Store<InstanceState>,
     pub(crate) instance: Instance,
     pub(crate) uses: u32,
+    pub(crate) since: Instant,
 }
 
 impl Prepared {
@@ -174,7 +179,7 @@ impl Prepared {
         let permit = self.permits.acquire(invocation.deadline).await?;
         let begun = Instant::now();
         let kept = match self.limits.instance {
-            InstanceMode::Reuse => self.idle.lock().pop(),
+            InstanceMode::Reuse => self.idle.lock().pop_back(),
             InstanceMode::Fresh => None,
         };
         let (store, instance, uses) = match kept {
@@ -182,6 +187,7 @@ impl Prepared {
                 mut store,
                 instance,
                 uses,
+                ..
             }) => {
                 store.data_mut().set_invocation(invocation);
                 store.set_epoch_deadline(1);
@@ -305,7 +311,11 @@ impl Prepared {
             let mut kept = self.idle.lock();
             // Under the lock, so that `retire` either sees this instance or is seen here.
             if !self.retired.load(Ordering::Acquire) {
-                kept.push(idle);
+                // One for each that comes: as many leave as there are calls, and no call pays for all of them.
+                let stale = kept.pop_front_if(|oldest| idle.since.duration_since(oldest.since) > IDLE_LIMIT);
+                kept.push_back(idle);
+                drop(kept);
+                drop(stale);
             }
         }
     }

@@ -38,6 +38,17 @@ pub enum HostError {
         #[source]
         source: StartError,
     },
+    /// An update that would leave a link with nobody to answer it.
+    #[error(
+        "update component `{component}`: the new one does not export what the link {} calls ({}:{}/{}); hint: delete \
+         the link first, or keep the export", link.key(), link.namespace, link.package, link.interfaces.join(",")
+    )]
+    ExportGone {
+        /// The component.
+        component: ComponentId,
+        /// The link.
+        link: Box<Link>,
+    },
     /// The linker could not be set up.
     #[error("link the imports of component `{component}`")]
     Linker {

@@ -15,11 +15,11 @@ use parking_lot::Mutex;
 use wasmcloud_cap_config::{Bus, Config, Logging};
 use wasmcloud_cap_http::{Http, HttpResolver, Ingress, IngressOptions};
 use wasmcloud_cap_keyvalue::KeyValue;
-use wasmcloud_capability::{BoundLink, Capability, ConfigMap, Endpoint};
+use wasmcloud_capability::{BoundLink, Capability, ConfigMap, Endpoint, Provider};
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link, LinkKey};
 use wasmcloud_engine::{
-    CallRoute, CompileSource, Compiled, Engine, EngineConfig, Linkers, PrepareOptions, ResolveExports,
-    StartError, Target, link_dynamic_import,
+    CallRoute, CompileSource, Compiled, Described, DescribedItem, Engine, EngineConfig, Linkers,
+    PrepareOptions, ResolveExports, StartError, Target, link_dynamic_import,
 };
 
 use crate::builtin::{self, Shared};
@@ -130,7 +130,14 @@ impl Host {
         }
         let digest = compiled.digest().to_owned();
         component.context.set_config(self.merged(&spec)?);
-        let prepared = match self.prepare(&component, compiled, &spec).await {
+        let prepared = self.prepare(&component, compiled, &spec).await;
+        let checked = prepared.and_then(|next| match &*running {
+            Some(now) => self
+                .still_answers(&spec.id, now.prepared.described(), next.described())
+                .map(|()| next),
+            None => Ok(next),
+        });
+        let prepared = match checked {
             Ok(prepared) => prepared,
             Err(error) => {
                 // What ran goes on, with the config it had.
@@ -155,6 +162,34 @@ impl Host {
             return Err(HostError::Stopping);
         }
         Ok(true)
+    }
+
+    /// Whether what comes still exports all that links to this component call and that it exports now. Links may be
+    /// put before a component, so only an export that was there and goes away is an error.
+    fn still_answers(&self, id: &ComponentId, now: &Described, next: &Described) -> Result<(), HostError> {
+        let tables = self.0.tables.lock();
+        for link in tables.links.all().filter(|link| link.target == *id) {
+            // A provider knows which interface of the package it calls (`wasi:http` has two that serve); a component
+            // calls those that the link names.
+            let called = |item: &Described| {
+                let mut exports = item.exports.iter().filter_map(DescribedItem::interface);
+                if tables.providers.contains_key(&link.source) {
+                    exports.any(|name| (&name.namespace, &name.package) == (&link.namespace, &link.package))
+                } else {
+                    let exports: Vec<String> = exports.map(|name| name.unversioned()).collect();
+                    link.interfaces.iter().all(|interface| {
+                        exports.contains(&format!("{}:{}/{interface}", link.namespace, link.package))
+                    })
+                }
+            };
+            if called(now) && !called(next) {
+                return Err(HostError::ExportGone {
+                    component: id.clone(),
+                    link: Box::new(link.clone()),
+                });
+            }
+        }
+        Ok(())
     }
 
     async fn prepare(
@@ -272,24 +307,32 @@ impl Host {
     /// Stops a provider: it takes no new work, finishes what is under way and lets go of ports and files.
     pub async fn stop_provider(&self, id: &ComponentId) -> Result<(), HostError> {
         let _wiring = self.0.wiring.lock().await;
-        let running = self.0.tables.lock().providers.remove(id);
-        let running = running.ok_or_else(|| HostError::NoProvider(id.clone()))?;
-        let sources: Vec<ComponentId> = {
+        let provider = self
+            .take_provider(id)
+            .ok_or_else(|| HostError::NoProvider(id.clone()))?;
+        provider.stop().await;
+        Ok(())
+    }
+
+    /// Takes a provider out of the tables, so that no call begins there any more. Under `wiring`.
+    fn take_provider(&self, id: &ComponentId) -> Option<Arc<dyn Provider>> {
+        let (provider, sources) = {
             let mut tables = self.0.tables.lock();
-            let ids: Vec<LinkId> = tables
+            let running = tables.providers.remove(id)?;
+            let links: Vec<LinkId> = tables
                 .links
                 .all()
-                .filter(|l| l.target == *id)
-                .map(|l| (l.key(), l.target.clone()))
+                .filter(|link| link.target == *id)
+                .map(|link| (link.key(), link.target.clone()))
                 .collect();
-            ids.iter().for_each(|link| tables.links.set_endpoint(link, None));
-            ids.into_iter().map(|(key, _)| key.source).collect()
+            links
+                .iter()
+                .for_each(|link| tables.links.set_endpoint(link, None));
+            let sources: Vec<ComponentId> = links.into_iter().map(|(key, _)| key.source).collect();
+            (running.provider, sources)
         };
-        for source in sources {
-            self.refresh_table(&source);
-        }
-        running.provider.stop().await;
-        Ok(())
+        sources.iter().for_each(|source| self.refresh_table(source));
+        Some(provider)
     }
 
     /// Adds a link or replaces the one with the same key and target, and tells both ends. A link whose provider
@@ -420,25 +463,41 @@ impl Host {
                 .collect();
             (components, providers, links)
         };
+        // One user that refuses the new values must not keep them from the others.
+        let mut refused = Vec::new();
         for component in components {
             let spec = component.spec.lock().clone();
             if let Some(spec) = spec {
-                component.context.set_config(self.merged(&spec)?);
+                match self.merged(&spec) {
+                    Ok(config) => component.context.set_config(config),
+                    Err(error) => refused.push(error),
+                }
             }
         }
         for RunningProvider { spec, provider } in providers {
             let user = || format!("provider `{}`", spec.id);
-            let config = self.0.tables.lock().configs.merge(&spec.config, user)?;
-            let updated = provider.update_config(&config).await;
-            updated.map_err(|source| HostError::Provider {
-                provider: spec.id.clone(),
-                source,
-            })?;
+            let merged = self.0.tables.lock().configs.merge(&spec.config, user);
+            let updated = match merged {
+                Ok(config) => {
+                    let updated = provider.update_config(&config).await;
+                    updated.map_err(|source| HostError::Provider {
+                        provider: spec.id.clone(),
+                        source,
+                    })
+                }
+                Err(error) => Err(error),
+            };
+            refused.extend(updated.err());
         }
         for link in links {
-            self.wire(&link).await?;
+            refused.extend(self.wire(&link).await.err());
         }
-        Ok(())
+        let mut refused = refused.into_iter();
+        let first = refused.next();
+        for error in refused {
+            tracing::warn!(config = %name, error = &error as &dyn std::error::Error, "the new values were refused");
+        }
+        first.map_or(Ok(()), Err)
     }
 
     /// The named config, if there is one.
@@ -514,7 +573,7 @@ impl Host {
     }
 
     /// Stops everything: first the providers, so that nothing new comes in while what is under way ends, then the
-    /// components. Bounded by the drain time for each provider, which stop one after another, and once for all components.
+    /// components. Bounded by the drain time, once for all providers and once for all components.
     pub async fn stop(&self) {
         self.0.stopping.store(true, Ordering::Release);
         let (providers, components) = {
@@ -523,9 +582,11 @@ impl Host {
             let components: Vec<Arc<Component>> = tables.components.values().cloned().collect();
             (providers, components)
         };
-        for id in providers {
-            // One that was stopped by someone else meanwhile is stopped all the same.
-            let _ = self.stop_provider(&id).await;
+        {
+            let _wiring = self.0.wiring.lock().await;
+            let stopped: Vec<Arc<dyn Provider>> =
+                providers.iter().filter_map(|id| self.take_provider(id)).collect();
+            futures::future::join_all(stopped.iter().map(|provider| provider.stop())).await;
         }
         let drain = self.0.options.drain;
         futures::future::join_all(

@@ -21,14 +21,18 @@ use crate::exit::{self, FAILURE, Failure, NOT_STARTED};
 use crate::output::Output;
 use crate::up::apply::Applied;
 use crate::up::signals::Signals;
+use crate::up::watch::Snapshot;
 
 pub(crate) fn run(args: UpArgs, output: &Output) -> Result<(), Failure> {
     let begun = Instant::now();
     // Before anything is set up: a wrong manifest is the most likely mistake and needs no host to be found.
+    let mut before = Snapshot::default();
+    before.add(args.manifest.as_deref());
     let loaded = match &args.manifest {
         Some(path) => Some(app::load(path, args.builtin_providers == Switch::On)?),
         None => None,
     };
+    before.add(loaded.iter().flat_map(Loaded::files));
     let options = LogOptions {
         filter: args.log_level.clone(),
         json: args.enable_structured_logging,
@@ -44,7 +48,7 @@ pub(crate) fn run(args: UpArgs, output: &Output) -> Result<(), Failure> {
         .build()
         .context("start the async runtime")
         .map_err(|error| Failure::new(FAILURE, "runtime", error))?;
-    let outcome = runtime.block_on(serve(args, loaded, begun, output));
+    let outcome = runtime.block_on(serve(args, loaded, before, begun, output));
     if logs.dropped_lines() > 0 {
         output.note(&format!(
             "{} log lines were dropped, they came too fast",
@@ -56,7 +60,13 @@ pub(crate) fn run(args: UpArgs, output: &Output) -> Result<(), Failure> {
     outcome
 }
 
-async fn serve(args: UpArgs, loaded: Option<Loaded>, begun: Instant, output: &Output) -> Result<(), Failure> {
+async fn serve(
+    args: UpArgs,
+    loaded: Option<Loaded>,
+    before: Snapshot,
+    begun: Instant,
+    output: &Output,
+) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(|error| Failure::new(FAILURE, "signals", error))?;
     let host = Host::new(options(&args)).map_err(|error| Failure::new(FAILURE, "host", error))?;
     let labels = apply::labels(&args.label);
@@ -86,7 +96,7 @@ async fn serve(args: UpArgs, loaded: Option<Loaded>, begun: Instant, output: &Ou
     match (args.watch, &args.manifest) {
         (true, Some(manifest)) => {
             let builtin = args.builtin_providers == Switch::On;
-            let watching = watch::run(&host, manifest, builtin, &labels, &mut applied, output);
+            let watching = watch::run(&host, manifest, builtin, &labels, &mut applied, before, output);
             tokio::select! {
                 ended = watching => ended?,
                 () = signals.first() => {}

@@ -18,6 +18,19 @@ use crate::up::apply::{self, Applied};
 /// A change is applied when the files have stayed the same for this long: editors and compilers write in several steps.
 const QUIET: Duration = Duration::from_millis(100);
 
+/// What the files were like when they were read for the first time. Taken before they are read, so that whatever
+/// changes after that is noticed, however long the first start takes.
+#[derive(Default)]
+pub(crate) struct Snapshot(BTreeMap<PathBuf, State>);
+
+impl Snapshot {
+    /// Adds files that are about to be read.
+    pub(crate) fn add<'a>(&mut self, files: impl IntoIterator<Item = &'a Path>) {
+        let files = files.into_iter().map(Path::to_path_buf).collect();
+        self.0.extend(states(&files));
+    }
+}
+
 /// Runs until it is dropped. Ends early only if the file system cannot be watched.
 pub(crate) async fn run(
     host: &Host,
@@ -25,11 +38,14 @@ pub(crate) async fn run(
     builtin_providers: bool,
     labels: &BTreeMap<String, String>,
     applied: &mut Applied,
+    Snapshot(mut seen): Snapshot,
     output: &Output,
 ) -> Result<(), Failure> {
     let failed = |error: notify::Error| Failure::new(FAILURE, "watch", error);
     // One place in the queue: that something changed is all there is to know.
     let (changed, mut changes) = mpsc::channel(1);
+    // Something may have changed while the application started.
+    let _ = changed.try_send(());
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         if event.is_ok_and(|event| !event.kind.is_access()) {
             let _ = changed.try_send(());
@@ -40,7 +56,7 @@ pub(crate) async fn run(
     let mut files: BTreeSet<PathBuf> = applied.files().map(Path::to_path_buf).collect();
     files.insert(manifest.to_path_buf());
     watch(&mut watcher, &mut watched, &files).map_err(failed)?;
-    let mut seen = states(&files);
+    seen.retain(|file, _| files.contains(file));
     output.note(&format!("watching {} and its components", manifest.display()));
     while changes.recv().await.is_some() {
         // Something in one of the directories changed, which may be a log that has nothing to do with us.

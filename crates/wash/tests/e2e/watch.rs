@@ -87,6 +87,26 @@ fn a_broken_component_file_is_reported_and_what_ran_goes_on() -> Result<()> {
 }
 
 #[test]
+fn a_component_that_answers_no_http_any_more_does_not_take_over() -> Result<()> {
+    let (address, file) = (free_address()?, Replaceable::new()?);
+    let wash = watching(&of_file(&file.path(), address))?;
+    let load = Load::start(address, "/");
+    load.wait_answer(HELLO, SOON)?;
+    replace_file(&file.path(), &fs::read(example("greeter", "greeter")?)?)?;
+    let error = wash.wait_event("error", 1, SOON)?;
+    let text = error.to_string();
+    assert!(
+        text.contains("does not export what the link") && text.contains("wasi:http/incoming-handler"),
+        "{text}"
+    );
+    let answers = load.finish()?;
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    assert_eq!(status(address, "/")?, 200);
+    wash.stop()?;
+    Ok(())
+}
+
+#[test]
 fn a_changed_config_is_seen_by_the_next_request() -> Result<()> {
     let address = free_address()?;
     let manifest = example_manifest("http-keyvalue-counter", address)?;

@@ -1,0 +1,86 @@
+//! The threads that serve connections, one for each core.
+//!
+//! Each has an async runtime of its own, and a connection stays on one of them from its first byte to its last: a
+//! request is read, its guest called and its answer written without waking another thread or moving to another core's
+//! cache. What a guest computes holds up the connections of its own thread for one epoch at most, then they have a turn.
+//!
+//! Everything that is not a connection runs on the runtime of the process.
+
+use std::io;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+
+/// The threads. They end when this is dropped, with what still runs on them.
+pub(crate) struct Workers {
+    first: Worker,
+    others: Vec<Worker>,
+}
+
+struct Worker {
+    runtime: Handle,
+    open: Arc<AtomicUsize>,
+    _running: oneshot::Sender<()>,
+}
+
+/// One connection less when it ends, however it ends.
+struct Open(Arc<AtomicUsize>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Workers {
+    /// Starts `count` threads.
+    pub(crate) fn start(count: NonZero<usize>) -> io::Result<Self> {
+        let first = Worker::start(0)?;
+        let others = (1..count.get()).map(Worker::start).collect::<io::Result<_>>()?;
+        Ok(Self { first, others })
+    }
+
+    /// Runs a connection on the thread that has the fewest.
+    pub(crate) fn spawn(
+        &self,
+        connections: &TaskTracker,
+        connection: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let all = std::iter::once(&self.first).chain(&self.others);
+        let worker = all
+            .min_by_key(|worker| worker.open.load(Ordering::Relaxed))
+            .unwrap_or(&self.first);
+        worker.open.fetch_add(1, Ordering::Relaxed);
+        let open = Open(Arc::clone(&worker.open));
+        let counted = async move {
+            let _open = open;
+            connection.await;
+        };
+        connections.spawn_on(counted, &worker.runtime);
+    }
+}
+
+impl Worker {
+    fn start(number: usize) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (running, ended) = oneshot::channel::<()>();
+        std::thread::Builder::new()
+            .name(format!("http-{number}"))
+            .spawn(move || {
+                // Nobody sends: it ends when the other half is dropped.
+                let _ = runtime.block_on(ended);
+                // Blocking work that connections have begun may go on; nothing waits for it any more.
+                runtime.shutdown_background();
+            })?;
+        Ok(Self {
+            runtime: handle,
+            open: Arc::default(),
+            _running: running,
+        })
+    }
+}
