@@ -41,6 +41,14 @@ pub enum InvalidName {
         /// The allowed characters, in words.
         allowed: &'static str,
     },
+    /// A dot stands at an end or beside another, so that a subject or key made of the name has an empty part.
+    #[error("{kind} `{name}` has an empty part; a dot needs something on both sides")]
+    EmptyPart {
+        /// What the name would have named.
+        kind: &'static str,
+        /// The name as it was written.
+        name: String,
+    },
 }
 
 fn check(kind: &'static str, raw: &str, extra: &[char], allowed: &'static str) -> Result<(), InvalidName> {
@@ -54,6 +62,10 @@ fn check(kind: &'static str, raw: &str, extra: &[char], allowed: &'static str) -
         .chars()
         .find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_') || extra.contains(c)))
     {
+        None if raw.split('.').any(str::is_empty) => Err(InvalidName::EmptyPart {
+            kind,
+            name: raw.to_owned(),
+        }),
         None => Ok(()),
         Some(character) => Err(InvalidName::Character {
             kind,
@@ -122,7 +134,8 @@ name! {
     LinkName, "link name", [], "letters, digits, `-` and `_`"
 }
 name! {
-    /// The name of a named config. Dots and slashes are allowed as in NATS key-value keys.
+    /// The name of a named config. Dots and slashes are allowed as in NATS key-value keys, but no dot without
+    /// something on both sides.
     ConfigName, "config name", ['.', '/', '='], "letters, digits and `-_./=`"
 }
 name! {
@@ -132,6 +145,16 @@ name! {
 name! {
     /// The name of a lattice, `default` where nobody chose one.
     LatticeName, "lattice name", [], "letters, digits, `-` and `_`"
+}
+
+name! {
+    /// A host: the public half of its key (`N` and 55 more characters in v1, wire reference §1). Only its text is
+    /// checked here; whether it is a key is the business of who verifies signatures.
+    HostId, "host id", [], "letters, digits, `-` and `_`"
+}
+name! {
+    /// The public half of any other key, as text: of a component, a provider process, an account.
+    PublicKey, "public key", [], "letters, digits, `-` and `_`"
 }
 
 impl LinkName {
@@ -187,6 +210,12 @@ mod tests {
         }
         for bad in ["", "a.b", "a b", "*", ">", "é", "a/b", &"x".repeat(257)] {
             assert!(bad.parse::<ComponentId>().is_err(), "{bad:?} must be refused");
+        }
+        for good in ["a.b", "a/b=c", "a"] {
+            assert_eq!(good.parse::<ConfigName>().unwrap().as_str(), good);
+        }
+        for bad in ["", ".", ".a", "a.", "a..b", "a b", "a*"] {
+            assert!(bad.parse::<ConfigName>().is_err(), "{bad:?} must be refused");
         }
         assert_eq!(
             "a.b".parse::<LinkName>().unwrap_err().to_string(),

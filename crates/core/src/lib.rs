@@ -11,7 +11,7 @@ mod limits;
 mod link;
 mod suggest;
 
-pub use ids::{AppName, ComponentId, ConfigName, InvalidName, LatticeName, LinkName};
+pub use ids::{AppName, ComponentId, ConfigName, HostId, InvalidName, LatticeName, LinkName, PublicKey};
 pub use image::{ImageRef, InvalidImageRef};
 pub use interface::{InterfaceName, InvalidInterface};
 pub use limits::{InstanceMode, InvalidLimit, Limits, parse_bytes, parse_duration};
