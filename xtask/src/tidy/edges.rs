@@ -32,6 +32,11 @@ const ROOMS: &[Room] = &[
         never: &["async-nats", "hyper", "wasmtime"],
     },
     Room {
+        name: "wire",
+        may_know: &["core"],
+        never: &["async-nats", "hyper", "tokio", "wasmtime"],
+    },
+    Room {
         name: "manifest",
         may_know: &["core"],
         never: &["async-nats", "hyper", "tokio", "wasmtime"],

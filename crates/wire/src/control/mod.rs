@@ -1,0 +1,45 @@
+//! The control interface: what hosts are asked, as [`Request`] values, and what they answer (wire reference §3.1).
+//!
+//! A request is a subject and a payload. [`Request::parse`] turns both into one value whose ids and names are
+//! checked; when that fails, [`RequestError::reply`] is what to answer. The replies are a [`CtlResponse`] around the
+//! types below it.
+//!
+//! | request | payload | response |
+//! |---|---|---|
+//! | `host.ping` | | [`Host`] |
+//! | `host.get` | | [`HostInventory`] |
+//! | `host.stop` | [`StopHost`] or nothing | |
+//! | `label.put`, `label.del` | [`PutLabel`], [`DeleteLabel`] | |
+//! | `component.auction` | [`ComponentAuction`] | [`ComponentAuctionAck`] |
+//! | `component.scale`, `component.update` | [`ScaleComponent`], [`UpdateComponent`] | |
+//! | `provider.auction` | [`ProviderAuction`] | [`ProviderAuctionAck`] |
+//! | `provider.start`, `provider.stop` | [`StartProvider`], [`StopProvider`] | |
+//! | `link.get` | | [`Links`] |
+//! | `link.put`, `link.del` | [`Link`], [`DeleteLink`] | |
+//! | `claims.get` | | [`ClaimsList`] |
+//! | `config.get` | | [`Config`](crate::state::Config) |
+//! | `config.put` | [`Config`](crate::state::Config) | |
+//! | `config.del` | | |
+//! | `registry.put` | [`Registries`] | |
+
+mod claims;
+mod component;
+mod envelope;
+mod host;
+mod link;
+mod provider;
+mod registry;
+mod request;
+
+pub use self::claims::{ClaimsEntry, ClaimsList};
+pub use self::component::{ComponentAuction, ComponentAuctionAck, ScaleComponent, UpdateComponent};
+pub use self::envelope::{CtlResponse, Nothing};
+pub use self::host::{
+    ComponentDescription, DeleteLabel, Host, HostInventory, ProviderDescription, PutLabel, StopHost,
+    uptime_human,
+};
+pub use self::link::{DeleteLink, Links};
+pub use self::provider::{ProviderAuction, ProviderAuctionAck, StartProvider, StopProvider};
+pub use self::registry::{Registries, RegistryCredential};
+pub use self::request::{Request, RequestError};
+pub use crate::link::Link;

@@ -1,0 +1,7 @@
+//! Recorded v1 traffic against our types; README.md says where it comes from.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod produce;
+mod read;
+mod recorded;
