@@ -3,12 +3,14 @@
 mod apt;
 mod bench;
 mod demo;
+mod fuzz;
 mod guests;
 mod http;
 mod repo;
 mod shell;
 mod test;
 mod tidy;
+mod tool;
 mod toolchain;
 
 use std::process::ExitCode;
@@ -29,6 +31,8 @@ enum Command {
     Guests(guests::Args),
     /// Run everything that CI runs, and install what that takes
     Test(test::Args),
+    /// Run the fuzz targets for a while
+    Fuzz(fuzz::Args),
     /// Check the rules of this repository that no compiler knows
     Tidy,
     /// Start an example and show that it works
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Guests(args) => guests::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Tidy => tidy::run(),
         Command::Demo(args) => demo::run(&args),
         Command::Bench(args) => bench::run(&args),

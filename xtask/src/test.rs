@@ -1,25 +1,12 @@
 //! `cargo xtask test`: everything CI runs, in the order in which mistakes are cheapest to find.
 
-use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
-use crate::{guests, shell, tidy};
-
-/// Tools that are built from source when they are missing. The versions are those the configuration files
-/// of this repository are written for.
-const NEXTEST: Tool = Tool {
-    subcommand: "nextest",
-    package: "cargo-nextest",
-    version: "0.9.143",
-};
-const DENY: Tool = Tool {
-    subcommand: "deny",
-    package: "cargo-deny",
-    version: "0.20.2",
-};
+use crate::tool::{DENY, NEXTEST};
+use crate::{fuzz, guests, repo, shell, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -31,7 +18,7 @@ pub(crate) struct Args {
     skip: Vec<Step>,
 }
 
-/// The steps in their order. The tests come last, so that their summary is what one sees at the end.
+/// The steps in their order. What takes long comes last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Step {
     /// The code is formatted
@@ -50,13 +37,8 @@ enum Step {
     Doctest,
     /// The tests pass
     Nextest,
-}
-
-/// A Cargo subcommand that is a package of its own.
-struct Tool {
-    subcommand: &'static str,
-    package: &'static str,
-    version: &'static str,
+    /// Nothing breaks on any input, as far as a short while tells
+    Fuzz,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -122,13 +104,16 @@ fn perform(step: Step) -> Result<()> {
             NEXTEST.install()?;
             cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci"])
         }
+        Step::Fuzz => fuzz::all(fuzz::SECONDS_IN_TEST),
     }
 }
 
-/// The guests are workspaces of their own, so they are asked one by one.
+/// The guests and the fuzz targets are workspaces of their own, so they are asked one by one.
 fn fmt() -> Result<()> {
     cargo(&["fmt", "--all", "--check"])?;
-    for root in guests::roots()? {
+    let mut roots = guests::roots()?;
+    roots.push(repo::root()?.join("fuzz"));
+    for root in roots {
         shell::run(
             shell::cargo()?
                 .args(["fmt", "--all", "--check"])
@@ -140,21 +125,6 @@ fn fmt() -> Result<()> {
 
 fn cargo(args: &[&str]) -> Result<()> {
     shell::run(shell::cargo()?.args(args))
-}
-
-impl Tool {
-    fn install(&self) -> Result<()> {
-        if shell::output(shell::cargo()?.args([self.subcommand, "--version"])).is_ok() {
-            return Ok(());
-        }
-        eprintln!(
-            "installing {} {}, which takes some minutes once",
-            self.package, self.version
-        );
-        let mut install: Command = shell::cargo()?;
-        install.args(["install", "--locked", self.package, "--version", self.version]);
-        shell::run(&mut install).map_err(|error| anyhow!("{error:#}; install {} by hand", self.package))
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::{Findings, crates, read, relative, rust_files};
 
 pub(super) fn check(root: &Path) -> Findings {
     let mut folders = crates(root)?;
-    folders.extend([root.join("examples"), root.join("tests")]);
+    folders.extend(["examples", "fuzz", "tests"].map(|folder| root.join(folder)));
     let mut findings = Vec::new();
     for folder in folders {
         for file in rust_files(&folder)? {
