@@ -36,6 +36,7 @@
 //! | names in one list: configs, interfaces, tags | [`MAX_NAMES`], 1,000 |
 //! | entries of a config | [`MAX_VALUES`], 10,000 |
 //! | links, components, providers, claims in one list | [`MAX_ITEMS`], 100,000 |
+//! | fields of a record that are not known here | the size of the record |
 //! | nesting | 128 levels, as serde_json has it |
 
 pub mod config_service;
