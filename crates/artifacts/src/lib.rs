@@ -1,133 +1,71 @@
-//! From an image reference to verified bytes.
+//! From an image reference to verified bytes, and back into a registry.
 //!
-//! Files are read here; providers that are part of the host have no bytes, and registries come with the lattice. The
-//! digest of what was read goes with the bytes, so that others can name exactly this content.
+//! [`Artifacts`] reads files, pulls from OCI registries through a content-addressed cache, and pushes. Everything that
+//! comes from a registry is checked against its digest before anybody sees it. What the bytes mean is for others:
+//! nothing here compiles or runs anything.
+//!
+//! In the order of a pull: `reference` parses what is written, `artifacts` decides whether it may be had, `flight`
+//! joins those who want the same, `pull` goes from tag to manifest to layer and asks `cache` first, `registry` speaks
+//! to the registry with `auth` and `retry`, over `transport`.
+//!
+//! HTTP is spoken with hyper directly. The library for registries, `oci-client` 0.18, reads manifests without a size
+//! limit, does not repeat requests or honour `Retry-After`, does not check sizes while it receives, and brings
+//! `reqwest`, a second HTTP client, into a program that has one.
 
-use std::io;
-use std::path::{Path, PathBuf};
+mod answer;
+mod artifact;
+mod artifacts;
+mod auth;
+mod cache;
+mod challenge;
+mod credentials;
+mod dial;
+mod digest;
+mod docker;
+mod error;
+mod file;
+mod flight;
+mod manifest;
+mod options;
+mod progress;
+mod pull;
+mod push;
+mod reference;
+mod registry;
+mod retry;
+mod select;
+mod time;
+mod transport;
+mod trust;
+mod wasm;
 
-use bytes::Bytes;
-use tokio::io::AsyncReadExt;
 use wasmcloud_core::ImageRef;
 
-/// The bytes behind an image reference.
-#[derive(Clone, Debug)]
-pub struct Artifact {
-    /// What people call it, for messages: the path of a file.
-    pub name: String,
-    /// The content.
-    pub bytes: Bytes,
-}
+pub use artifact::{Artifact, Freshness, Origin, Pulled};
+pub use artifacts::Artifacts;
+pub use credentials::{Credentials, Secret};
+pub use digest::{Digest, InvalidDigest};
+pub use error::{BoxError, FetchError, OptionsError, PushError, RegistryError};
+pub use manifest::{InvalidManifest, MAX_MANIFEST_BYTES};
+pub use options::{
+    ArtifactOptions, CacheOptions, Kind, Protocol, Proxies, RegistryOptions, RetryOptions, SizeLimits,
+    Timeouts,
+};
+pub use progress::{Progress, Stage};
+pub use push::{PushOptions, Pushed};
+pub use reference::{InvalidReference, Reference};
+pub use select::SelectError;
 
-/// Why there are no bytes.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// There is no such file.
-    #[error("{} does not exist; hint: {}", path.display(), build_hint(path))]
-    Missing {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file cannot be read.
-    #[error("read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: io::Error,
-    },
-    /// The reference is a directory, a pipe or a device.
-    #[error("{} is not a file", path.display())]
-    NotAFile {
-        /// What it is called.
-        path: PathBuf,
-    },
-    /// The content is over the limit.
-    #[error("{} has {size} bytes, the limit is {limit}; hint: raise it with --max-component-size-bytes", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-        /// Its size in bytes.
-        size: u64,
-        /// The limit in bytes.
-        limit: u64,
-    },
-    /// A registry reference, which this host cannot pull yet.
-    #[error(
-        "{reference} is in a registry, and this version of wash runs images from files only; hint: save it and use `file://`"
-    )]
-    Registry {
-        /// The reference.
-        reference: String,
-    },
-    /// A built-in provider has no bytes.
-    #[error("`{name}` is a provider inside the host, not an image")]
-    Builtin {
-        /// Its name.
-        name: String,
-    },
-}
-
-fn build_hint(path: &Path) -> &'static str {
-    let example = path.components().any(|part| part.as_os_str() == "examples");
-    if example {
-        "`cargo xtask guests` builds the components of all examples"
-    } else {
-        "build the component first; a Rust project does with `cargo build --release --target wasm32-wasip2`"
-    }
-}
-
-/// Reads what an image reference names, at most `limit` bytes. Relative file paths are relative to the process.
+/// Reads what an image reference names if it is a file of at most `limit` bytes, for programs that have no
+/// [`Artifacts`]. Relative file paths are relative to the process.
 pub async fn fetch(image: &ImageRef, limit: u64) -> Result<Artifact, FetchError> {
     match image {
-        ImageRef::File(path) => read(path, limit).await,
+        ImageRef::File(path) => file::read(path, limit).await,
         ImageRef::Oci(reference) => Err(FetchError::Registry {
             reference: reference.clone(),
         }),
         ImageRef::Builtin(name) => Err(FetchError::Builtin { name: name.clone() }),
     }
-}
-
-async fn read(path: &Path, limit: u64) -> Result<Artifact, FetchError> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => FetchError::Missing {
-            path: path.to_owned(),
-        },
-        _ => FetchError::Read {
-            path: path.to_owned(),
-            source,
-        },
-    };
-    // Asked before opening: opening a pipe waits for its other end.
-    let meta = tokio::fs::metadata(path).await.map_err(failed)?;
-    if !meta.is_file() {
-        return Err(FetchError::NotAFile {
-            path: path.to_owned(),
-        });
-    }
-    let too_large = |size| FetchError::TooLarge {
-        path: path.to_owned(),
-        size,
-        limit,
-    };
-    if meta.len() > limit {
-        return Err(too_large(meta.len()));
-    }
-    let file = tokio::fs::File::open(path).await.map_err(failed)?;
-    let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
-    // It may grow while it is read.
-    file.take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .await
-        .map_err(failed)?;
-    if bytes.len() as u64 > limit {
-        return Err(too_large(bytes.len() as u64));
-    }
-    Ok(Artifact {
-        name: path.display().to_string(),
-        bytes: bytes.into(),
-    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,61 @@
+//! Artifacts that are files of this machine.
+
+use std::io;
+use std::path::Path;
+
+use tokio::io::AsyncReadExt as _;
+
+use crate::artifact::{Artifact, Origin};
+use crate::error::FetchError;
+
+pub(crate) fn build_hint(path: &Path) -> &'static str {
+    let example = path.components().any(|part| part.as_os_str() == "examples");
+    if example {
+        "`cargo xtask guests` builds the components of all examples"
+    } else {
+        "build the component first; a Rust project does with `cargo build --release --target wasm32-wasip2`"
+    }
+}
+
+/// Reads a file of at most `limit` bytes. Relative paths are relative to the process.
+pub(crate) async fn read(path: &Path, limit: u64) -> Result<Artifact, FetchError> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => FetchError::Missing {
+            path: path.to_owned(),
+        },
+        _ => FetchError::Read {
+            path: path.to_owned(),
+            source,
+        },
+    };
+    // Asked before opening: opening a pipe waits for its other end.
+    let meta = tokio::fs::metadata(path).await.map_err(failed)?;
+    if !meta.is_file() {
+        return Err(FetchError::NotAFile {
+            path: path.to_owned(),
+        });
+    }
+    let too_large = |size| FetchError::TooLarge {
+        path: path.to_owned(),
+        size,
+        limit,
+    };
+    if meta.len() > limit {
+        return Err(too_large(meta.len()));
+    }
+    let file = tokio::fs::File::open(path).await.map_err(failed)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0));
+    // It may grow while it is read.
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .await
+        .map_err(failed)?;
+    if bytes.len() as u64 > limit {
+        return Err(too_large(bytes.len() as u64));
+    }
+    Ok(Artifact {
+        name: path.display().to_string(),
+        bytes: bytes.into(),
+        origin: Origin::File,
+    })
+}
