@@ -6,7 +6,10 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
 use crate::tool::{DENY, NEXTEST};
-use crate::{fuzz, guests, repo, shell, tidy};
+use crate::{apt, fuzz, guests, repo, shell, tidy};
+
+/// Servers and foreign clients that tests start; from Debian, so that they are not ours.
+const SERVERS: [&str; 2] = ["docker-registry", "skopeo"];
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -102,6 +105,12 @@ fn perform(step: Step) -> Result<()> {
         Step::Doctest => cargo(&["test", "--workspace", "--doc", "--locked"]),
         Step::Nextest => {
             NEXTEST.install()?;
+            apt::install("test", &SERVERS, |command| {
+                format!(
+                    "the tests of registries need docker-registry and skopeo: install them, on Debian as root with \
+                     `{command}`"
+                )
+            })?;
             cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci"])
         }
         Step::Fuzz => fuzz::all(fuzz::SECONDS_IN_TEST),

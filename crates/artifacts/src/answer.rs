@@ -7,7 +7,7 @@ use http::{HeaderMap, Response, StatusCode};
 use hyper::body::Incoming;
 use serde::Deserialize;
 
-use crate::error::RegistryError;
+use crate::registry_error::RegistryError;
 use crate::transport::Call;
 
 /// Largest explanation that is read, in bytes.

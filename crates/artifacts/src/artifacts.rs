@@ -15,7 +15,7 @@ use crate::cache::Cache;
 use crate::credentials::Credentials;
 use crate::dial;
 use crate::docker::Docker;
-use crate::error::{FetchError, OptionsError, PushError, RegistryError};
+use crate::error::{FetchError, OptionsError, PushError};
 use crate::file;
 use crate::flight::Flights;
 use crate::options::{ArtifactOptions, Kind, Protocol, SizeLimits};
@@ -24,6 +24,7 @@ use crate::pull::{Pull, slot};
 use crate::push::{self, Package, PushOptions, Pushed};
 use crate::reference::{Reference, is_loopback, registry_key};
 use crate::registry::Registry;
+use crate::registry_error::RegistryError;
 use crate::transport::{Call, Transport};
 use crate::trust::Roots;
 
@@ -226,6 +227,7 @@ impl Inner {
             patience_with_cached_copy: self.options.timeouts.with_cached_copy,
             slots: &self.slots,
             slot: None,
+            fetched: None,
         };
         pull.run().await
     }

@@ -16,8 +16,9 @@ use tokio::time::Instant;
 use crate::challenge::{self, Challenge, Realm};
 use crate::credentials::{Credentials, basic, bearer};
 use crate::docker::{self, Docker};
-use crate::error::{RegistryError, chain};
+use crate::error::chain;
 use crate::reference::registry_key;
+use crate::registry_error::RegistryError;
 use crate::transport::{Ask, Call, Transport};
 use crate::{answer, transport};
 
@@ -51,9 +52,16 @@ pub(crate) struct Auth {
     credentials: RwLock<BTreeMap<String, Credentials>>,
     sessions: Mutex<HashMap<Scope, Session>>,
     docker: Option<Docker>,
+    /// What Docker's config said lately, by registry. The lock is held while it is asked, so that a burst of pulls
+    /// starts one helper and not one each.
+    looked_up: tokio::sync::Mutex<HashMap<String, (Instant, Known)>>,
 }
 
+/// How long an answer of Docker's config counts. Short, so that a `docker login` takes effect.
+const LOOKED_UP_LIFE: Duration = Duration::from_secs(30);
+
 /// What was found to log in with, and in words where, for messages.
+#[derive(Clone)]
 struct Known {
     credentials: Option<Credentials>,
     origin: String,
@@ -73,6 +81,7 @@ impl Auth {
             credentials: RwLock::default(),
             sessions: Mutex::default(),
             docker,
+            looked_up: tokio::sync::Mutex::default(),
         };
         auth.put(credentials);
         auth
@@ -200,7 +209,13 @@ impl Auth {
                 origin: String::new(),
             };
         };
-        match docker::find(docker, registry).await {
+        let mut looked_up = self.looked_up.lock().await;
+        if let Some((at, known)) = looked_up.get(registry)
+            && at.elapsed() < LOOKED_UP_LIFE
+        {
+            return known.clone();
+        }
+        let known = match docker::find(docker, registry).await {
             Ok(credentials) => Known {
                 origin: credentials
                     .as_ref()
@@ -220,7 +235,10 @@ impl Auth {
                     origin: error,
                 }
             }
-        }
+        };
+        looked_up.retain(|_, (at, _)| at.elapsed() < LOOKED_UP_LIFE);
+        looked_up.insert(registry.to_owned(), (Instant::now(), known.clone()));
+        known
     }
 
     async fn token(

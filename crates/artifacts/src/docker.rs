@@ -6,29 +6,23 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 
 use crate::credentials::{Credentials, Secret};
+use crate::helper::ask;
 use crate::reference::registry_key;
 
 /// Largest config that is read, in bytes.
 const MAX_CONFIG: u64 = 1 << 20;
 
-/// Longest answer of a helper, in bytes.
-const MAX_ANSWER: u64 = 64 << 10;
-
 /// The name of Docker Hub in Docker's config.
 const HUB: &str = "https://index.docker.io/v1/";
-
-/// The user name with which a helper says that the secret is an identity token.
-const IDENTITY: &str = "<token>";
 
 /// Where to look.
 #[derive(Clone, Debug)]
@@ -90,13 +84,6 @@ struct Login {
     password: Option<String>,
     identitytoken: Option<String>,
     registrytoken: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Answer {
-    username: String,
-    secret: String,
 }
 
 /// The credentials for a registry, if Docker's config has any. The order is Docker's: the registry's own helper, the
@@ -184,77 +171,6 @@ async fn read(path: &Path) -> Result<Option<Config>, DockerError> {
         column: error.column(),
     })?;
     Ok(Some(config))
-}
-
-/// Runs `docker-credential-NAME get`.
-async fn ask(docker: &Docker, helper: &str, server: &str) -> Result<Option<Credentials>, DockerError> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    if helper.is_empty() || !helper.bytes().all(plain) {
-        return Err(DockerError::HelperName(helper.to_owned()));
-    }
-    let program = match &docker.helpers {
-        Some(folder) => folder
-            .join(format!("docker-credential-{helper}"))
-            .display()
-            .to_string(),
-        None => format!("docker-credential-{helper}"),
-    };
-    let limit = docker.timeout;
-    match tokio::time::timeout(limit, talk(&program, server)).await {
-        Ok(result) => result,
-        Err(_) => Err(DockerError::Slow {
-            program,
-            after: limit,
-        }),
-    }
-}
-
-async fn talk(program: &str, server: &str) -> Result<Option<Credentials>, DockerError> {
-    let failed = |source| DockerError::Run {
-        program: program.to_owned(),
-        source,
-    };
-    let mut child = tokio::process::Command::new(program)
-        .arg("get")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        // Out of time, the future is dropped and the helper must not stay behind.
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(failed)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A helper that does not read its input may still answer.
-        let _ = stdin.write_all(server.as_bytes()).await;
-    }
-    let mut answer = Vec::new();
-    if let Some(stdout) = child.stdout.take() {
-        stdout
-            .take(MAX_ANSWER)
-            .read_to_end(&mut answer)
-            .await
-            .map_err(failed)?;
-    }
-    let status = child.wait().await.map_err(failed)?;
-    if !status.success() {
-        // This is how helpers say that they know nothing; the words are those of Docker's own helpers.
-        let said = String::from_utf8_lossy(&answer).to_lowercase();
-        if said.contains("credentials not found") {
-            return Ok(None);
-        }
-        return Err(DockerError::Failed {
-            program: program.to_owned(),
-            status: status.to_string(),
-        });
-    }
-    let answer: Answer = serde_json::from_slice(&answer).map_err(|_| DockerError::Answer {
-        program: program.to_owned(),
-    })?;
-    Ok(Some(if answer.username == IDENTITY {
-        Credentials::Identity(Secret::new(answer.secret))
-    } else {
-        Credentials::basic(answer.username, answer.secret)
-    }))
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::error::RegistryError;
 use crate::progress::{Progress, Reporter, forward};
+use crate::registry_error::RegistryError;
 
 type Outcome<T> = Result<T, Arc<RegistryError>>;
 
@@ -160,12 +160,12 @@ mod tests {
         };
         tokio::select! {
             _ = flights.join(1, None, pull) => panic!("it never ends"),
-            _ = started.acquire() => {}
+            permit = started.acquire() => permit.unwrap().forget(),
         }
         let _permit = gone.acquire().await.unwrap();
         // Its place is free again, and a full table refuses.
         let full = async {
-            let _permit = started.acquire().await;
+            started.acquire().await.unwrap().forget();
             flights.join(3, None, |_| async { Ok(1) }).await.unwrap_err()
         };
         tokio::select! {

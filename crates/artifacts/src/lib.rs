@@ -25,6 +25,7 @@ mod docker;
 mod error;
 mod file;
 mod flight;
+mod helper;
 mod manifest;
 mod options;
 mod progress;
@@ -32,11 +33,13 @@ mod pull;
 mod push;
 mod reference;
 mod registry;
+mod registry_error;
 mod retry;
 mod select;
 mod time;
 mod transport;
 mod trust;
+mod upload;
 mod wasm;
 
 use wasmcloud_core::ImageRef;
@@ -45,7 +48,7 @@ pub use artifact::{Artifact, Freshness, Origin, Pulled};
 pub use artifacts::Artifacts;
 pub use credentials::{Credentials, Secret};
 pub use digest::{Digest, InvalidDigest};
-pub use error::{BoxError, FetchError, OptionsError, PushError, RegistryError};
+pub use error::{BoxError, FetchError, OptionsError, PushError};
 pub use manifest::{InvalidManifest, MAX_MANIFEST_BYTES};
 pub use options::{
     ArtifactOptions, CacheOptions, Kind, Protocol, Proxies, RegistryOptions, RetryOptions, SizeLimits,
@@ -54,6 +57,7 @@ pub use options::{
 pub use progress::{Progress, Stage};
 pub use push::{PushOptions, Pushed};
 pub use reference::{InvalidReference, Reference};
+pub use registry_error::RegistryError;
 pub use select::SelectError;
 
 /// Reads what an image reference names if it is a file of at most `limit` bytes, for programs that have no

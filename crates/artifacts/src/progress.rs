@@ -50,12 +50,14 @@ impl Reporter {
         }
     }
 
-    pub(crate) fn stage(&self, stage: Stage) {
+    /// Says what happens now, and gives what happened before.
+    pub(crate) fn stage(&self, stage: Stage) -> Stage {
+        let mut before = stage;
         self.channel.send_if_modified(|now| {
-            let changed = now.stage != stage;
-            now.stage = stage;
-            changed
+            before = std::mem::replace(&mut now.stage, stage);
+            before != stage
         });
+        before
     }
 
     pub(crate) fn set(&self, stage: Stage, done: u64, total: u64) {

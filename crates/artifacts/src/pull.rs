@@ -9,14 +9,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use crate::artifact::{Freshness, Pulled};
-use crate::cache::{Cache, Known};
+use crate::cache::Cache;
 use crate::digest::Digest;
-use crate::error::{RegistryError, chain};
+use crate::error::chain;
 use crate::manifest::{self, Descriptor, Document, MAX_MANIFEST_BYTES, Manifest};
 use crate::options::{Kind, SizeLimits};
 use crate::progress::Stage;
 use crate::reference::Reference;
 use crate::registry::Registry;
+use crate::registry_error::RegistryError;
 use crate::select;
 use crate::transport::Call;
 
@@ -31,6 +32,8 @@ pub(crate) struct Pull<'a> {
     pub(crate) slots: &'a Arc<Semaphore>,
     /// Held once something is downloaded. What the cache has never waits for a slow registry.
     pub(crate) slot: Option<OwnedSemaphorePermit>,
+    /// What came with the answer to what the tag means.
+    pub(crate) fetched: Option<(Digest, Bytes)>,
 }
 
 impl Pull<'_> {
@@ -86,7 +89,7 @@ impl Pull<'_> {
             self.remember(key, digest).await;
             return Ok((digest, freshness));
         };
-        match self.recheck(known).await {
+        match self.recheck().await {
             Ok(digest) => {
                 self.remember(key, digest).await;
                 Ok((digest, Freshness::Checked))
@@ -115,7 +118,7 @@ impl Pull<'_> {
     }
 
     /// Asks what a tag means of which there is a copy. Short of patience, because the copy will do.
-    async fn recheck(&mut self, known: Known) -> Result<Digest, RegistryError> {
+    async fn recheck(&mut self) -> Result<Digest, RegistryError> {
         let tag = self.reference.tag_or_latest();
         let deadline = self.registry.call.deadline;
         let short = Instant::now() + self.patience_with_cached_copy;
@@ -134,9 +137,8 @@ impl Pull<'_> {
             Some(digest) => Ok(digest),
             None => {
                 let (digest, bytes) = hurried.manifest(tag, None).await?;
-                if digest != known.digest {
-                    self.keep(digest, bytes).await;
-                }
+                self.keep(digest, bytes.clone()).await;
+                self.fetched = Some((digest, bytes));
                 Ok(digest)
             }
         }
@@ -146,7 +148,8 @@ impl Pull<'_> {
         self.take_slot().await?;
         let tag = self.reference.tag_or_latest();
         let (digest, bytes) = self.registry.manifest(tag, None).await?;
-        self.keep(digest, bytes).await;
+        self.keep(digest, bytes.clone()).await;
+        self.fetched = Some((digest, bytes));
         Ok((digest, Freshness::Checked))
     }
 
@@ -170,7 +173,12 @@ impl Pull<'_> {
     }
 
     async fn document(&mut self, digest: Digest) -> Result<Document, RegistryError> {
-        let bytes = match self.cached(digest, MAX_MANIFEST_BYTES).await {
+        let fetched = self.fetched.take().filter(|(name, _)| *name == digest);
+        let bytes = match fetched {
+            Some((_, bytes)) => Some(bytes),
+            None => self.cached(digest, MAX_MANIFEST_BYTES).await,
+        };
+        let bytes = match bytes {
             Some(bytes) => bytes,
             None => {
                 self.take_slot().await?;

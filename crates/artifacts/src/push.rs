@@ -8,13 +8,14 @@ use http::{HeaderValue, Method, StatusCode, Uri};
 use serde::Serialize;
 
 use crate::digest::Digest;
-use crate::error::{PushError, RegistryError};
+use crate::error::PushError;
 use crate::manifest::{MANIFEST, RawDescriptor};
 use crate::options::Kind;
 use crate::progress::Stage;
 use crate::pull::Annotations;
 use crate::reference::Reference;
 use crate::registry::Registry;
+use crate::registry_error::RegistryError;
 use crate::select::{PAR, PAR_CONFIG, WASM, WASM_CONFIG};
 use crate::transport::{Ask, resolve};
 use crate::wasm::WasmConfig;

@@ -10,10 +10,10 @@ use hyper::body::Incoming;
 use crate::answer;
 use crate::auth::{Auth, Scope, Step};
 use crate::digest::{Digest, Hasher};
-use crate::error::RegistryError;
 use crate::manifest::{self, Descriptor, MAX_MANIFEST_BYTES};
 use crate::options::RetryOptions;
 use crate::progress::Stage;
+use crate::registry_error::RegistryError;
 use crate::retry::Backoff;
 use crate::transport::{Ask, Call, Transport, What, host, same_origin};
 
@@ -164,6 +164,7 @@ impl Registry<'_> {
     /// registry can do that.
     pub(crate) async fn blob(&self, blob: &Descriptor) -> Result<Bytes, RegistryError> {
         let mut part = Part::new(blob);
+        let mut restarted = false;
         let mut backoff = self.backoff();
         loop {
             let before = part.bytes.len();
@@ -171,7 +172,8 @@ impl Registry<'_> {
                 Ok(()) => match part.verify(|| self.what("blob", &blob.digest.to_string())) {
                     Ok(bytes) => return Ok(bytes),
                     // Pieced together, the parts may have come from servers that disagree; whole, it is wrong.
-                    Err(_) if part.resumed => {
+                    Err(_) if part.resumed && !restarted => {
+                        restarted = true;
                         part = Part::new(blob);
                         continue;
                     }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::error::RegistryError;
 use crate::options::RetryOptions;
 use crate::progress::{Reporter, Stage};
+use crate::registry_error::RegistryError;
 
 /// The tries of one operation.
 pub(crate) struct Backoff<'a> {
@@ -51,8 +51,9 @@ impl<'a> Backoff<'a> {
             return Err(error);
         }
         tracing::debug!(%error, wait_ms = wait.as_millis() as u64, "the registry failed, trying again");
-        reporter.stage(Stage::Waiting);
+        let before = reporter.stage(Stage::Waiting);
         tokio::time::sleep_until(resume).await;
+        reporter.stage(before);
         Ok(())
     }
 }

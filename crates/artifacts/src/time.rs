@@ -52,8 +52,8 @@ fn days(year: u64, month: u64, day: u64) -> u64 {
 
 /// The date of a day since 1970-01-01: the last year, month and day that [`days`] puts no later.
 fn civil(day: u64) -> (u64, u64, u64) {
-    // 365.2425 days a year; the estimate is at most one too high.
-    let mut year = 1970 + day * 400 / 146_097;
+    // 400 years have 146,097 days; the estimate is never too low, and too high by two at most.
+    let mut year = 1971 + day * 400 / 146_097;
     while days(year, 1, 1) > day {
         year -= 1;
     }

@@ -2,17 +2,13 @@
 //!
 //! Nothing here knows what is exchanged. There is one transport for each set of believed certificate authorities.
 
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST, LOCATION, PROXY_AUTHORIZATION, USER_AGENT};
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
-use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
@@ -23,9 +19,11 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
 
 use crate::dial::Dialer;
-use crate::error::{BoxError, RegistryError};
+use crate::error::BoxError;
 use crate::progress::Reporter;
+use crate::registry_error::RegistryError;
 use crate::trust::{self, Roots};
+use crate::upload::Upload;
 
 /// Most redirects of one request. Registries use one, to their storage.
 const MAX_REDIRECTS: usize = 5;
@@ -33,9 +31,6 @@ const MAX_REDIRECTS: usize = 5;
 /// Idle connections kept to one host, and for how long.
 const IDLE_CONNECTIONS: usize = 4;
 const IDLE_FOR: Duration = Duration::from_secs(30);
-
-/// How much of a body is handed to the connection at a time: the grain of progress.
-const CHUNK: usize = 64 << 10;
 
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("wash/", env!("CARGO_PKG_VERSION")));
 
@@ -170,10 +165,7 @@ impl Transport {
             source,
         };
         let client = self.client().await.map_err(|source| failed("", source))?;
-        let mut request = Request::new(Upload {
-            rest: ask.body.clone(),
-            reporter: call.reporter.clone(),
-        });
+        let mut request = Request::new(Upload::new(ask.body.clone(), call.reporter.clone()));
         *request.method_mut() = ask.method.clone();
         *request.uri_mut() = ask.uri.clone();
         *request.headers_mut() = ask.headers.clone();
@@ -322,38 +314,6 @@ pub(crate) fn same_origin(one: &Uri, other: &Uri) -> bool {
         _ => false,
     };
     same_host && one.scheme() == other.scheme() && port(one) == port(other)
-}
-
-/// The body of a request, which counts what leaves.
-pub(crate) struct Upload {
-    rest: Bytes,
-    reporter: Reporter,
-}
-
-impl Body for Upload {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if !self.rest.has_remaining() {
-            return Poll::Ready(None);
-        }
-        let size = self.rest.len().min(CHUNK);
-        let chunk = self.rest.split_to(size);
-        self.reporter.add(size as u64);
-        Poll::Ready(Some(Ok(Frame::data(chunk))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.rest.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.rest.len() as u64)
-    }
 }
 
 #[cfg(test)]
