@@ -257,7 +257,7 @@ impl Inner {
         Registry {
             transport: Arc::clone(self.own_transports.get(name).unwrap_or(&self.transport)),
             auth: &self.auth,
-            retry: &self.options.retry,
+            retry: self.options.retry,
             call,
             scope: Scope {
                 registry: name.to_owned(),

@@ -72,7 +72,8 @@ impl Reporter {
     pub(crate) fn add(&self, bytes: u64) {
         self.moved.fetch_add(1, Ordering::Relaxed);
         self.channel.send_modify(|now| {
-            now.done = now.done.saturating_add(bytes);
+            // What is sent again after a login is not more content.
+            now.done = now.done.saturating_add(bytes).min(now.total.unwrap_or(u64::MAX));
         });
     }
 

@@ -13,7 +13,7 @@ use crate::cache::Cache;
 use crate::digest::Digest;
 use crate::error::chain;
 use crate::manifest::{self, Descriptor, Document, MAX_MANIFEST_BYTES, Manifest};
-use crate::options::{Kind, SizeLimits};
+use crate::options::{Kind, RetryOptions, SizeLimits};
 use crate::progress::Stage;
 use crate::reference::Reference;
 use crate::registry::Registry;
@@ -125,7 +125,11 @@ impl Pull<'_> {
         let hurried = Registry {
             transport: Arc::clone(&self.registry.transport),
             auth: self.registry.auth,
-            retry: self.registry.retry,
+            // One repetition is for the connection that was closed while it was idle; the rest would only delay.
+            retry: RetryOptions {
+                attempts: self.registry.retry.attempts.min(2),
+                ..self.registry.retry
+            },
             scope: self.registry.scope.clone(),
             base: self.registry.base.clone(),
             call: Call {

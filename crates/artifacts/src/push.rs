@@ -116,8 +116,8 @@ pub(crate) async fn push(
     reference: &Reference,
     package: &Package,
 ) -> Result<Pushed, RegistryError> {
-    let layer = blob(registry, &package.layer).await?;
-    blob(registry, &package.config).await?;
+    let layer = blob(registry, &package.layer, true).await?;
+    blob(registry, &package.config, false).await?;
     let digest = Digest::of(&package.manifest);
     let tag = reference.tag_or_latest();
     let mut ask = Ask::new(Method::PUT, registry.uri(&format!("manifests/{tag}")))
@@ -139,30 +139,42 @@ pub(crate) async fn push(
     })
 }
 
-/// Sends one blob unless the registry has it. Starts over when that fails: registries differ in what they keep of an
+/// Sends one blob unless the registry has it; `counts` if it is the content whose progress is told. Starts over when that fails: registries differ in what they keep of an
 /// upload that broke off.
-async fn blob(registry: &Registry<'_>, bytes: &Bytes) -> Result<Digest, RegistryError> {
+async fn blob(registry: &Registry<'_>, bytes: &Bytes, counts: bool) -> Result<Digest, RegistryError> {
     let digest = Digest::of(bytes);
     let mut backoff = registry.backoff();
     loop {
-        match upload(registry, bytes, digest).await {
+        match upload(registry, bytes, digest, counts).await {
             Ok(()) => return Ok(digest),
             Err(error) => backoff.pause(error, &registry.call.reporter).await?,
         }
     }
 }
 
-async fn upload(registry: &Registry<'_>, bytes: &Bytes, digest: Digest) -> Result<(), RegistryError> {
+async fn upload(
+    registry: &Registry<'_>,
+    bytes: &Bytes,
+    digest: Digest,
+    counts: bool,
+) -> Result<(), RegistryError> {
     let what = || registry.what("blob", &digest.to_string());
     let ask = Ask::new(Method::HEAD, registry.uri(&format!("blobs/{digest}")));
-    let total = bytes.len() as u64;
+    let progress = |done: usize| {
+        if counts {
+            registry
+                .call
+                .reporter
+                .set(Stage::Uploading, done as u64, bytes.len() as u64);
+        }
+    };
     if registry
         .once(&ask, &[StatusCode::NOT_FOUND], &what)
         .await?
         .status()
         .is_success()
     {
-        registry.call.reporter.set(Stage::Uploading, total, total);
+        progress(bytes.len());
         return Ok(());
     }
     let begin = || format!("the upload of {}", what());
@@ -176,7 +188,8 @@ async fn upload(registry: &Registry<'_>, bytes: &Bytes, digest: Digest) -> Resul
     let mut ask =
         Ask::new(Method::PUT, to).header(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     ask.body = bytes.clone();
-    registry.call.reporter.set(Stage::Uploading, 0, total);
+    ask.counts = counts;
+    progress(0);
     registry.once(&ask, &[], &begin).await?;
     Ok(())
 }

@@ -27,7 +27,7 @@ const FIRST_RESERVE: u64 = 1 << 20;
 pub(crate) struct Registry<'a> {
     pub(crate) transport: Arc<Transport>,
     pub(crate) auth: &'a Auth,
-    pub(crate) retry: &'a RetryOptions,
+    pub(crate) retry: RetryOptions,
     pub(crate) call: Call,
     pub(crate) scope: Scope,
     /// `https://HOST` or `http://HOST`.
@@ -109,7 +109,7 @@ impl Registry<'_> {
     }
 
     pub(crate) fn backoff(&self) -> Backoff<'_> {
-        Backoff::new(self.retry, self.call.deadline)
+        Backoff::new(&self.retry, self.call.deadline)
     }
 
     /// What a tag means, by the registry's word, without fetching it: a `HEAD` does not count against the limits of

@@ -52,6 +52,8 @@ pub(crate) struct Ask {
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// Whether the body is the content whose progress is told.
+    pub(crate) counts: bool,
 }
 
 impl Ask {
@@ -61,6 +63,7 @@ impl Ask {
             uri,
             headers: HeaderMap::new(),
             body: Bytes::new(),
+            counts: false,
         }
     }
 
@@ -165,7 +168,7 @@ impl Transport {
             source,
         };
         let client = self.client().await.map_err(|source| failed("", source))?;
-        let mut request = Request::new(Upload::new(ask.body.clone(), call.reporter.clone()));
+        let mut request = Request::new(Upload::new(ask.body.clone(), call.reporter.clone(), ask.counts));
         *request.method_mut() = ask.method.clone();
         *request.uri_mut() = ask.uri.clone();
         *request.headers_mut() = ask.headers.clone();

@@ -16,11 +16,17 @@ const CHUNK: usize = 64 << 10;
 pub(crate) struct Upload {
     rest: Bytes,
     reporter: Reporter,
+    /// Whether it is the content whose progress is told; anything else only shows that something moves.
+    counts: bool,
 }
 
 impl Upload {
-    pub(crate) fn new(rest: Bytes, reporter: Reporter) -> Self {
-        Self { rest, reporter }
+    pub(crate) fn new(rest: Bytes, reporter: Reporter, counts: bool) -> Self {
+        Self {
+            rest,
+            reporter,
+            counts,
+        }
     }
 }
 
@@ -37,7 +43,7 @@ impl Body for Upload {
         }
         let size = self.rest.len().min(CHUNK);
         let chunk = self.rest.split_to(size);
-        self.reporter.add(size as u64);
+        self.reporter.add(if self.counts { size as u64 } else { 0 });
         Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
 

@@ -111,7 +111,10 @@ async fn the_last_good_copy_serves_while_the_registry_does_not_answer() {
             fault = fault.map(|fault| fault.0)
         );
         assert!(matches!(pulled.freshness, Freshness::Stale { .. }));
-        assert!(start.elapsed() < Duration::from_secs(5), "a start is not held up");
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "a start is not held up"
+        );
     }
 }
 

@@ -288,7 +288,9 @@ async fn pushing_tells_progress_and_refuses_what_makes_no_sense() {
         .push(&target, Kind::Provider, archive.clone(), &options, Some(&sender))
         .await
         .unwrap();
-    assert_eq!(sender.borrow().stage, Stage::Done);
+    let end = *sender.borrow();
+    let size = archive.len() as u64;
+    assert_eq!((end.stage, end.done, end.total), (Stage::Done, size, Some(size)));
     for (target, reason) in [
         ("file:///tmp/x".to_owned(), "not a reference into a registry"),
         (registry.image("acme/cart"), "--allow-latest"),
