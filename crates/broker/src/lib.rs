@@ -24,3 +24,4 @@ pub use broker::{Broker, DEFAULT_PORT, PROTOCOL_VERSION, SERVER_NAME};
 pub use config::{Access, BrokerConfig, Limits, StateLimits};
 pub use directory::{Credentials, DirectoryError, Endpoint};
 pub use error::BrokerError;
+pub use state::StateError;

@@ -60,9 +60,6 @@ mod tests {
     fn our_own_port_is_ours() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let owner = of_port(listener.local_addr().unwrap().port()).unwrap();
-        assert!(
-            owner.starts_with(&format!("{} (", std::process::id())),
-            "{owner}"
-        );
+        assert!(owner.starts_with(&format!("{} (", std::process::id())), "{owner}");
     }
 }

@@ -160,7 +160,10 @@ impl Router {
             let interest = self.interest.read();
             let mut leaves = Vec::new();
             interest.matches(message.subject, &mut leaves);
-            let receivers = leaves.iter().map(|leaf| leaf.plain.len() + leaf.queues.len()).sum();
+            let receivers = leaves
+                .iter()
+                .map(|leaf| leaf.plain.len() + leaf.queues.len())
+                .sum();
             if receivers == 0 {
                 return false;
             }
@@ -216,11 +219,7 @@ impl Delivery<'_, '_> {
                 // Usually the first one takes it; the others are for those that are just leaving.
                 delivered |= (0..count)
                     .map(|step| (start + step) % count)
-                    .filter_map(|at| {
-                        members
-                            .get(at)
-                            .or_else(|| more.get(at - members.len()).copied())
-                    })
+                    .filter_map(|at| members.get(at).or_else(|| more.get(at - members.len()).copied()))
                     .any(|member| self.to(member));
             }
         }

@@ -199,10 +199,7 @@ impl Parser {
 
     /// `next` is where the next line, or the payload, begins.
     fn line(&self, line: &[u8], next: usize) -> Result<Line, ProtocolError> {
-        let name_end = line
-            .iter()
-            .position(|byte| is_blank(*byte))
-            .unwrap_or(line.len());
+        let name_end = line.iter().position(|byte| is_blank(*byte)).unwrap_or(line.len());
         let (name, rest) = line.split_at_checked(name_end).unwrap_or((line, &[]));
         let mut upper = [0; 7];
         let Some(upper) = upper.get_mut(..name.len()) else {
@@ -290,10 +287,7 @@ impl<const MAX: usize> Args<MAX> {
             };
             let begin = at + skip;
             let word = line.get(begin..)?;
-            let len = word
-                .iter()
-                .position(|byte| is_blank(*byte))
-                .unwrap_or(word.len());
+            let len = word.iter().position(|byte| is_blank(*byte)).unwrap_or(word.len());
             *args.places.get_mut(args.count)? = begin..begin + len;
             args.count += 1;
             at = begin + len;
@@ -352,9 +346,7 @@ fn number(digits: &[u8]) -> Option<u64> {
         return None;
     }
     digits.iter().try_fold(0_u64, |sum, digit| {
-        digit
-            .is_ascii_digit()
-            .then(|| sum * 10 + u64::from(digit - b'0'))
+        digit.is_ascii_digit().then(|| sum * 10 + u64::from(digit - b'0'))
     })
 }
 
