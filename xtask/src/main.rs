@@ -5,7 +5,9 @@ mod bench;
 mod demo;
 mod guests;
 mod http;
+mod nats;
 mod repo;
+mod setup;
 mod shell;
 mod test;
 mod tidy;
@@ -27,6 +29,8 @@ struct Cli {
 enum Command {
     /// Build the WebAssembly components of the examples and of the tests
     Guests(guests::Args),
+    /// Put in place what tests need and no crate brings
+    Setup(setup::Args),
     /// Run everything that CI runs, and install what that takes
     Test(test::Args),
     /// Check the rules of this repository that no compiler knows
@@ -41,6 +45,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Guests(args) => guests::run(&args),
+        Command::Setup(args) => setup::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Tidy => tidy::run(),
         Command::Demo(args) => demo::run(&args),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, anyhow};
 use clap::ValueEnum;
 
-use crate::{guests, shell, tidy};
+use crate::{guests, nats, shell, tidy};
 
 /// Tools that are built from source when they are missing. The versions are those the configuration files
 /// of this repository are written for.
@@ -40,6 +40,8 @@ enum Step {
     Tidy,
     /// The components for examples and tests are built
     Guests,
+    /// The nats-servers that tests run against are in place
+    Nats,
     /// Clippy has nothing to say
     Clippy,
     /// The documentation builds without warnings
@@ -98,6 +100,7 @@ fn perform(step: Step) -> Result<()> {
         Step::Fmt => fmt(),
         Step::Tidy => tidy::run(),
         Step::Guests => guests::run(&guests::Args::default()),
+        Step::Nats => nats::setup(),
         Step::Clippy => cargo(&[
             "clippy",
             "--workspace",

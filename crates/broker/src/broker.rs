@@ -37,7 +37,6 @@ pub const SERVER_NAME: &str = "wasmcloud-broker";
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A running broker. Dropping it stops it without waiting for anything; [`Broker::stop`] is the orderly way.
-#[derive(Debug)]
 pub struct Broker {
     server: Arc<Server>,
     address: SocketAddr,
@@ -49,7 +48,6 @@ pub struct Broker {
 }
 
 /// What all connections share.
-#[derive(Debug)]
 pub(crate) struct Server {
     id: String,
     address: SocketAddr,
@@ -63,7 +61,6 @@ pub(crate) struct Server {
 }
 
 /// What a client may log in with.
-#[derive(Debug)]
 struct Login {
     user: String,
     password: String,
@@ -158,6 +155,14 @@ impl Broker {
         if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
             tracing::warn!(open = self.tasks.len(), "gave up waiting for connections");
         }
+    }
+}
+
+impl std::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Broker")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 

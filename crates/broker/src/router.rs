@@ -174,9 +174,9 @@ impl Router {
                 ended: &mut ended,
             };
             for subscription in leaves.iter().flat_map(|leaf| &leaf.plain) {
-                delivered |= delivery.to(subscription);
+                delivered |= delivery.deliver(subscription);
             }
-            delivered |= delivery.to_queues(&leaves, dice);
+            delivered |= delivery.deliver_to_queues(&leaves, dice);
         }
         if !ended.is_empty() {
             self.unsubscribe(&ended);
@@ -199,7 +199,7 @@ struct Delivery<'a, 'm> {
 
 impl Delivery<'_, '_> {
     /// One member of each group. A group is known by its name, also across the subjects that its members named.
-    fn to_queues(&mut self, leaves: &[&Leaf], dice: &mut Dice) -> bool {
+    fn deliver_to_queues(&mut self, leaves: &[&Leaf], dice: &mut Dice) -> bool {
         let mut delivered = false;
         for (at, leaf) in leaves.iter().enumerate() {
             for (name, members) in &leaf.queues {
@@ -220,13 +220,13 @@ impl Delivery<'_, '_> {
                 delivered |= (0..count)
                     .map(|step| (start + step) % count)
                     .filter_map(|at| members.get(at).or_else(|| more.get(at - members.len()).copied()))
-                    .any(|member| self.to(member));
+                    .any(|member| self.deliver(member));
             }
         }
         delivered
     }
 
-    fn to(&mut self, subscription: &Arc<Subscription>) -> bool {
+    fn deliver(&mut self, subscription: &Arc<Subscription>) -> bool {
         let connection = &subscription.connection;
         if !self.message.to.includes(connection.id) {
             return false;

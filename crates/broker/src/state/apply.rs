@@ -14,6 +14,9 @@ use crate::config::StateLimits;
 /// What an entry costs besides its names and its value.
 const OVERHEAD: usize = 64;
 
+/// Changes in the order in which they happened; those of one bucket in the order of their revisions.
+pub(super) type Changes = Vec<(BucketName, Change)>;
+
 /// The tables of one transaction, and what it changes.
 pub(super) struct Tables<'txn> {
     entries: Table<'txn, EntryKey, EntryValue>,
@@ -21,7 +24,7 @@ pub(super) struct Tables<'txn> {
     expiry: Table<'txn, ExpiryKey, ()>,
     numbers: Table<'txn, &'static str, u64>,
     bytes: u64,
-    changes: Vec<(BucketName, Change)>,
+    changes: Changes,
     limits: &'txn StateLimits,
 }
 
@@ -52,9 +55,9 @@ impl<'txn> Tables<'txn> {
         })
     }
 
-    /// Writes down what was counted. Returns the changes in the order of their revisions, and when the next entry
+    /// Writes down what was counted. Returns the changes, and when the next entry
     /// expires.
-    pub(super) fn finish(mut self) -> Result<(Vec<(BucketName, Change)>, Option<u64>), StorageError> {
+    pub(super) fn finish(mut self) -> Result<(Changes, Option<u64>), StorageError> {
         self.numbers.insert(BYTES, self.bytes)?;
         let next = self.expiry.first()?.map(|(key, _)| key.value().0);
         Ok((self.changes, next))

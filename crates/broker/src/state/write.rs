@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use wasmcloud_wire::state_api::{BucketName, Change, ErrorKind, Refusal, Reply};
+use wasmcloud_wire::state_api::{ErrorKind, Refusal, Reply};
 
-use super::apply::Tables;
+use super::apply::{Changes, Tables};
 use super::file::StateFile;
 use super::{Answers, Job, refusal};
 use crate::config::StateLimits;
@@ -77,7 +77,7 @@ fn now() -> u64 {
 
 struct Committed {
     replies: Vec<Reply>,
-    changes: Vec<(BucketName, Change)>,
+    changes: Changes,
     next_expiry: Option<u64>,
 }
 

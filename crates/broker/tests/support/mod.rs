@@ -1,7 +1,7 @@
 //! Our broker or a real nats-server, started alike.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-pub mod raw;
+pub(crate) mod raw;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -15,25 +15,25 @@ use wasmcloud_broker::{Access, Broker, BrokerConfig, Credentials};
 use wasmcloud_test_nats::{NatsServer, Running};
 
 /// Longest wait for anything that should happen. A test that passes never waits for it.
-pub const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// What a test runs against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
+pub(crate) enum Target {
     Broker,
     Nats(&'static str),
 }
 
 /// What differs from the defaults.
 #[derive(Clone, Debug, Default)]
-pub struct Settings {
-    pub login: Option<Credentials>,
-    pub max_pending: Option<usize>,
+pub(crate) struct Settings {
+    pub(crate) login: Option<Credentials>,
+    pub(crate) max_pending: Option<usize>,
 }
 
-pub struct Server {
-    pub target: Target,
-    pub address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) target: Target,
+    pub(crate) address: SocketAddr,
     settings: Settings,
     dir: TempDir,
     running: Started,
@@ -46,11 +46,11 @@ enum Started {
 }
 
 impl Server {
-    pub async fn start(target: Target) -> Result<Self> {
+    pub(crate) async fn start(target: Target) -> Result<Self> {
         Self::start_with(target, Settings::default()).await
     }
 
-    pub async fn start_with(target: Target, settings: Settings) -> Result<Self> {
+    pub(crate) async fn start_with(target: Target, settings: Settings) -> Result<Self> {
         let mut server = Self {
             target,
             address: wasmcloud_test_nats::free_address()?,
@@ -97,7 +97,7 @@ impl Server {
     }
 
     /// Stops it, so that clients lose their connections.
-    pub async fn stop(&mut self) -> Result<()> {
+    pub(crate) async fn stop(&mut self) -> Result<()> {
         match std::mem::replace(&mut self.running, Started::Nothing) {
             Started::Broker(broker) => broker.stop().await,
             Started::Nats(mut nats) => {
@@ -110,7 +110,7 @@ impl Server {
     }
 
     /// Starts it again, on the same port.
-    pub async fn start_again(&mut self) -> Result<()> {
+    pub(crate) async fn start_again(&mut self) -> Result<()> {
         match &mut self.running {
             Started::Nats(nats) => nats.restart()?,
             _ => self.running = self.launch().await?,
@@ -118,18 +118,18 @@ impl Server {
         Ok(())
     }
 
-    pub async fn client(&self) -> Result<async_nats::Client> {
+    pub(crate) async fn client(&self) -> Result<async_nats::Client> {
         self.client_with(ConnectOptions::new()).await
     }
 
-    pub async fn client_with(&self, options: ConnectOptions) -> Result<async_nats::Client> {
+    pub(crate) async fn client_with(&self, options: ConnectOptions) -> Result<async_nats::Client> {
         let connect = options.connect(self.address.to_string());
         soon("a connection", connect).await?.context("connect")
     }
 }
 
 /// Waits with a deadline that names what was waited for.
-pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> Result<T> {
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> Result<T> {
     tokio::time::timeout(SOON, future)
         .await
         .with_context(|| format!("no {what} within {SOON:?}"))
@@ -137,7 +137,7 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> Result<T> {
 
 /// Waits until the server has done what this client asked for before, and the client has got what was sent to it
 /// before: a request to nobody comes back by the same way. (`flush` of async-nats only writes to the socket.)
-pub async fn barrier(client: &async_nats::Client) -> Result<()> {
+pub(crate) async fn barrier(client: &async_nats::Client) -> Result<()> {
     let asked = client.request("nobody.listens.here", bytes::Bytes::new());
     let error = soon("barrier", asked).await?.err();
     let error = error.context("somebody answered the barrier")?;
@@ -148,14 +148,14 @@ pub async fn barrier(client: &async_nats::Client) -> Result<()> {
     Ok(())
 }
 
-pub async fn next(subscriber: &mut Subscriber) -> Result<Message> {
+pub(crate) async fn next(subscriber: &mut Subscriber) -> Result<Message> {
     soon("message", subscriber.next())
         .await?
         .context("the subscription ended")
 }
 
 /// The payload of the next message, as text.
-pub async fn text(subscriber: &mut Subscriber) -> Result<String> {
+pub(crate) async fn text(subscriber: &mut Subscriber) -> Result<String> {
     Ok(String::from_utf8(next(subscriber).await?.payload.to_vec())?)
 }
 

@@ -8,18 +8,18 @@ use tokio::net::TcpStream;
 
 use super::soon;
 
-pub struct Raw {
-    pub stream: TcpStream,
-    pub info: serde_json::Value,
+pub(crate) struct Raw {
+    pub(crate) stream: TcpStream,
+    pub(crate) info: serde_json::Value,
 }
 
 /// What a client library would say first, without a login.
-pub const CONNECT: &str =
+pub(crate) const CONNECT: &str =
     "CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true}\r\n";
 
 impl Raw {
     /// Connects and reads what the server says first.
-    pub async fn connect(address: SocketAddr) -> Result<Self> {
+    pub(crate) async fn connect(address: SocketAddr) -> Result<Self> {
         let mut stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let mut line = Vec::new();
@@ -33,13 +33,13 @@ impl Raw {
         Ok(Self { stream, info })
     }
 
-    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
         soon("room to write", self.stream.write_all(bytes.as_ref())).await??;
         Ok(())
     }
 
     /// Reads until the text ends with this.
-    pub async fn read_until(&mut self, end: &str) -> Result<String> {
+    pub(crate) async fn read_until(&mut self, end: &str) -> Result<String> {
         let mut seen = Vec::new();
         while !seen.ends_with(end.as_bytes()) {
             let mut chunk = [0; 4096];
@@ -47,25 +47,25 @@ impl Raw {
             if read == 0 {
                 bail!("closed after {:?}", String::from_utf8_lossy(&seen));
             }
-            seen.extend_from_slice(&chunk[..read]);
+            seen.extend(chunk.iter().take(read));
         }
         Ok(String::from_utf8_lossy(&seen).into_owned())
     }
 
     /// A PING that waits for its PONG: everything before has been done.
-    pub async fn barrier(&mut self) -> Result<String> {
+    pub(crate) async fn barrier(&mut self) -> Result<String> {
         self.send("PING\r\n").await?;
         self.read_until("PONG\r\n").await
     }
 
     /// Reads until the server closes the connection.
-    pub async fn read_to_end(&mut self) -> Result<Vec<u8>> {
+    pub(crate) async fn read_to_end(&mut self) -> Result<Vec<u8>> {
         let mut seen = Vec::new();
         loop {
             let mut chunk = vec![0; 64 << 10];
             match soon("end of the connection", self.stream.read(&mut chunk)).await? {
                 Ok(0) => return Ok(seen),
-                Ok(read) => seen.extend_from_slice(&chunk[..read]),
+                Ok(read) => seen.extend(chunk.iter().take(read)),
                 // A server that closes with unread input resets the connection.
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return Ok(seen),
                 Err(error) => return Err(error.into()),
@@ -74,7 +74,7 @@ impl Raw {
     }
 
     /// Reads until the server closes the connection, or has answered a PING that the input ends with.
-    pub async fn transcript(&mut self) -> Result<(String, bool)> {
+    pub(crate) async fn transcript(&mut self) -> Result<(String, bool)> {
         let mut seen = Vec::new();
         loop {
             if seen.ends_with(b"PONG\r\n") {
@@ -83,7 +83,7 @@ impl Raw {
             let mut chunk = [0; 4096];
             match soon("answer", self.stream.read(&mut chunk)).await? {
                 Ok(0) => return Ok((String::from_utf8_lossy(&seen).into_owned(), true)),
-                Ok(read) => seen.extend_from_slice(&chunk[..read]),
+                Ok(read) => seen.extend(chunk.iter().take(read)),
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
                     return Ok((String::from_utf8_lossy(&seen).into_owned(), true));
                 }
