@@ -47,7 +47,7 @@ impl Raw {
             if read == 0 {
                 bail!("closed after {:?}", String::from_utf8_lossy(&seen));
             }
-            seen.extend(chunk.iter().take(read));
+            seen.extend_from_slice(chunk.get(..read).unwrap_or_default());
         }
         Ok(String::from_utf8_lossy(&seen).into_owned())
     }
@@ -65,7 +65,7 @@ impl Raw {
             let mut chunk = vec![0; 64 << 10];
             match soon("end of the connection", self.stream.read(&mut chunk)).await? {
                 Ok(0) => return Ok(seen),
-                Ok(read) => seen.extend(chunk.iter().take(read)),
+                Ok(read) => seen.extend_from_slice(chunk.get(..read).unwrap_or_default()),
                 // A server that closes with unread input resets the connection.
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return Ok(seen),
                 Err(error) => return Err(error.into()),
@@ -83,7 +83,7 @@ impl Raw {
             let mut chunk = [0; 4096];
             match soon("answer", self.stream.read(&mut chunk)).await? {
                 Ok(0) => return Ok((String::from_utf8_lossy(&seen).into_owned(), true)),
-                Ok(read) => seen.extend(chunk.iter().take(read)),
+                Ok(read) => seen.extend_from_slice(chunk.get(..read).unwrap_or_default()),
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
                     return Ok((String::from_utf8_lossy(&seen).into_owned(), true));
                 }
