@@ -6,7 +6,9 @@ mod demo;
 mod fuzz;
 mod guests;
 mod http;
+mod nats;
 mod repo;
+mod setup;
 mod shell;
 mod test;
 mod tidy;
@@ -29,6 +31,8 @@ struct Cli {
 enum Command {
     /// Build the WebAssembly components of the examples and of the tests
     Guests(guests::Args),
+    /// Put in place what tests need and no crate brings
+    Setup(setup::Args),
     /// Run everything that CI runs, and install what that takes
     Test(test::Args),
     /// Run the fuzz targets for a while
@@ -45,6 +49,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Guests(args) => guests::run(&args),
+        Command::Setup(args) => setup::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Tidy => tidy::run(),

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
 use crate::tool::{DENY, NEXTEST};
-use crate::{apt, fuzz, guests, repo, shell, tidy};
+use crate::{apt, fuzz, guests, nats, repo, shell, tidy};
 
 /// Servers and foreign clients that tests start; from Debian, so that they are not ours.
 const SERVERS: [&str; 2] = ["docker-registry", "skopeo"];
@@ -30,6 +30,8 @@ enum Step {
     Tidy,
     /// The components for examples and tests are built
     Guests,
+    /// The nats-servers that tests run against are in place
+    Nats,
     /// Clippy has nothing to say
     Clippy,
     /// The documentation builds without warnings
@@ -83,6 +85,7 @@ fn perform(step: Step) -> Result<()> {
         Step::Fmt => fmt(),
         Step::Tidy => tidy::run(),
         Step::Guests => guests::run(&guests::Args::default()),
+        Step::Nats => nats::setup(),
         Step::Clippy => cargo(&[
             "clippy",
             "--workspace",

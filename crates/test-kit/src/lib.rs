@@ -4,5 +4,9 @@ pub mod guests;
 pub mod http;
 pub mod keyvalue;
 pub mod manifest;
-pub mod ports;
 pub mod process;
+
+/// Ports for servers that tests start.
+pub mod ports {
+    pub use wasmcloud_test_nats::free_address;
+}

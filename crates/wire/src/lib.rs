@@ -9,6 +9,7 @@
 //! | [`control`] | requests to hosts and their replies | `wasmbus.ctl.v1.{lattice}.…` |
 //! | [`event`] | what happened, as CloudEvents | `wasmbus.evt.{lattice}.…` |
 //! | [`state`] | components, links, claims, configs | buckets `LATTICEDATA_{lattice}`, `CONFIGDATA_{lattice}` |
+//! | [`state_api`] | the state of an embedded lattice | `wasmcloud.state.v1.…` |
 //! | [`provider`] | a host and its provider processes | stdin, `wasmbus.rpc.{lattice}.…` |
 //! | [`policy`] | what may start or be called | the policy topic |
 //! | [`config_service`] | settings for a starting host | `wasmbus.cfg.{lattice}.req` |
@@ -50,6 +51,7 @@ pub mod message;
 pub mod policy;
 pub mod provider;
 pub mod state;
+pub mod state_api;
 pub mod subject;
 mod text;
 

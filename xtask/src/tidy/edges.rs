@@ -32,11 +32,6 @@ const ROOMS: &[Room] = &[
         never: &["async-nats", "hyper", "wasmtime"],
     },
     Room {
-        name: "wire",
-        may_know: &["core"],
-        never: &["async-nats", "hyper", "tokio", "wasmtime"],
-    },
-    Room {
         name: "manifest",
         may_know: &["core"],
         never: &["async-nats", "hyper", "tokio", "wasmtime"],
@@ -45,6 +40,16 @@ const ROOMS: &[Room] = &[
         name: "artifacts",
         may_know: &["core"],
         never: &["async-nats", "wasmtime"],
+    },
+    Room {
+        name: "wire",
+        may_know: &["core"],
+        never: &["async-nats", "hyper", "tokio", "wasmtime"],
+    },
+    Room {
+        name: "broker",
+        may_know: &["core", "wire"],
+        never: &["async-nats", "hyper", "serde-saphyr", "wasmtime"],
     },
     // Middle: how a component runs and what it may ask for.
     Room {
@@ -79,8 +84,13 @@ const ROOMS: &[Room] = &[
         never: &["serde-saphyr"],
     },
     Room {
+        name: "test-nats",
+        may_know: &[],
+        never: &["async-nats", "tokio", "wasmtime"],
+    },
+    Room {
         name: "test-kit",
-        may_know: &["core", "capability", "engine", "cap-*"],
+        may_know: &["core", "capability", "engine", "cap-*", "test-nats"],
         never: &[],
     },
     Room {
