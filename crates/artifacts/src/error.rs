@@ -68,14 +68,6 @@ pub enum FetchError {
         /// The file.
         path: PathBuf,
     },
-    /// A registry reference where only files are read.
-    #[error(
-        "{reference} is in a registry, and only files are read here; hint: `wash pull` it and use `file://`"
-    )]
-    Registry {
-        /// The reference.
-        reference: String,
-    },
     /// A built-in provider has no bytes.
     #[error("`{name}` is a provider inside the host, not an image")]
     Builtin {

@@ -59,3 +59,38 @@ pub(crate) async fn read(path: &Path, limit: u64) -> Result<Artifact, FetchError
         origin: Origin::File,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn error(path: &Path, limit: u64) -> String {
+        read(path, limit).await.unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name);
+        std::fs::write(file("large"), [0; 11]).unwrap();
+        let gone = error(&file("gone"), 10).await;
+        assert!(
+            gone.contains("does not exist; hint: build the component first"),
+            "{gone}"
+        );
+        let example = error(&file("examples/a/build/a.wasm"), 10).await;
+        assert!(example.contains("cargo xtask guests"), "{example}");
+        let large = error(&file("large"), 10).await;
+        assert!(large.contains("has 11 bytes, the limit is 10"), "{large}");
+        let folder = error(dir.path(), 10).await;
+        assert!(folder.contains("is not a file"), "{folder}");
+    }
+
+    #[tokio::test]
+    async fn reads_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.wasm");
+        std::fs::write(&path, b"abc").unwrap();
+        assert_eq!(read(&path, 3).await.unwrap().bytes, b"abc".as_slice());
+    }
+}

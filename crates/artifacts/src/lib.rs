@@ -42,8 +42,6 @@ mod trust;
 mod upload;
 mod wasm;
 
-use wasmcloud_core::ImageRef;
-
 pub use artifact::{Artifact, Freshness, Origin, Pulled};
 pub use artifacts::Artifacts;
 pub use credentials::{Credentials, Secret};
@@ -59,60 +57,3 @@ pub use push::{PushOptions, Pushed};
 pub use reference::{InvalidReference, Reference};
 pub use registry_error::RegistryError;
 pub use select::SelectError;
-
-/// Reads what an image reference names if it is a file of at most `limit` bytes, for programs that have no
-/// [`Artifacts`]. Relative file paths are relative to the process.
-pub async fn fetch(image: &ImageRef, limit: u64) -> Result<Artifact, FetchError> {
-    match image {
-        ImageRef::File(path) => file::read(path, limit).await,
-        ImageRef::Oci(reference) => Err(FetchError::Registry {
-            reference: reference.clone(),
-        }),
-        ImageRef::Builtin(name) => Err(FetchError::Builtin { name: name.clone() }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn error(image: &str, limit: u64) -> String {
-        fetch(&image.parse().unwrap(), limit)
-            .await
-            .unwrap_err()
-            .to_string()
-    }
-
-    #[tokio::test]
-    async fn what_cannot_be_read_is_named() {
-        let dir = tempfile::tempdir().unwrap();
-        let image = |name: &str| format!("file://{}", dir.path().join(name).display());
-        std::fs::write(dir.path().join("large"), [0; 11]).unwrap();
-        assert!(
-            error(&image("gone"), 10)
-                .await
-                .contains("does not exist; hint: build the component first")
-        );
-        assert!(
-            error(&image("examples/a/build/a.wasm"), 10)
-                .await
-                .contains("cargo xtask guests")
-        );
-        assert!(
-            error(&image("large"), 10)
-                .await
-                .contains("has 11 bytes, the limit is 10")
-        );
-        assert!(error(&image(""), 10).await.contains("is not a file"));
-        assert!(error("ghcr.io/acme/cart:1", 10).await.contains("in a registry"));
-    }
-
-    #[tokio::test]
-    async fn reads_a_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.wasm");
-        std::fs::write(&path, b"abc").unwrap();
-        let artifact = fetch(&ImageRef::File(path), 3).await.unwrap();
-        assert_eq!(artifact.bytes, b"abc".as_slice());
-    }
-}

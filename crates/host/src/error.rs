@@ -1,6 +1,6 @@
 //! Why the host did not do what it was asked to: one variant for each thing that can be asked.
 
-use wasmcloud_artifacts::FetchError;
+use wasmcloud_artifacts::{FetchError, OptionsError};
 use wasmcloud_capability::ProviderError;
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link, LinkKey};
 use wasmcloud_engine::{CompileError, EngineError, StartError};
@@ -11,6 +11,9 @@ pub enum HostError {
     /// The wasm engine cannot be made.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The settings of registries are wrong.
+    #[error(transparent)]
+    Artifacts(#[from] OptionsError),
     /// The image of a component cannot be had.
     #[error("start component `{component}`")]
     Fetch {

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use wasmcloud_artifacts::{ArtifactOptions, Artifacts, Kind, Origin, SizeLimits};
 use wasmcloud_cap_config::{Bus, Config, Logging};
 use wasmcloud_cap_http::{Http, HttpResolver, Ingress, IngressOptions};
 use wasmcloud_cap_keyvalue::KeyValue;
@@ -45,6 +46,8 @@ pub struct HostOptions {
     pub drain: Duration,
     /// Settings of HTTP listeners.
     pub ingress: IngressOptions,
+    /// Where images may come from.
+    pub artifacts: ArtifactOptions,
 }
 
 /// A host. Cheap to clone; all clones are the same host.
@@ -54,6 +57,7 @@ pub struct Host(Arc<Inner>);
 struct Inner {
     options: HostOptions,
     engine: Engine,
+    artifacts: Artifacts,
     linkers: Linkers,
     resolvers: Vec<Arc<dyn ResolveExports>>,
     router: Arc<dyn CallRoute>,
@@ -72,9 +76,10 @@ struct Tables {
 }
 
 impl Host {
-    /// A host with nothing on it.
+    /// A host with nothing on it. Must be called within a Tokio runtime.
     pub fn new(options: HostOptions) -> Result<Self, HostError> {
         let engine = Engine::new(options.engine.clone())?;
+        let artifacts = Artifacts::new(options.artifacts.clone())?;
         let capabilities: Vec<Arc<dyn Capability>> = vec![
             Arc::new(Http),
             Arc::new(KeyValue),
@@ -91,19 +96,25 @@ impl Host {
             wiring: tokio::sync::Mutex::default(),
             stopping: AtomicBool::new(false),
             engine,
+            artifacts,
             options,
         })))
     }
 
     /// Reads and compiles an image without running it.
     pub async fn compile(&self, id: &ComponentId, image: &ImageRef) -> Result<Compiled, HostError> {
-        let limit = self.0.options.engine.max_component_size;
-        let artifact = wasmcloud_artifacts::fetch(image, limit)
-            .await
-            .map_err(|source| HostError::Fetch {
-                component: id.clone(),
-                source,
-            })?;
+        let limits = SizeLimits {
+            component: self.0.options.engine.max_component_size,
+            ..SizeLimits::default()
+        };
+        let fetched = self.0.artifacts.fetch(image, Kind::Component, limits, None).await;
+        let artifact = fetched.map_err(|source| HostError::Fetch {
+            component: id.clone(),
+            source,
+        })?;
+        if let Origin::Registry(pulled) = &artifact.origin {
+            tracing::info!(component = %id, image = %pulled.resolved(), "pulled");
+        }
         let source = CompileSource {
             name: artifact.name,
             bytes: artifact.bytes,

@@ -20,4 +20,5 @@ pub use error::HostError;
 pub use host::{Host, HostOptions};
 pub use inventory::{ComponentInfo, Inventory, ProviderInfo};
 pub use providers::ProviderSpec;
+pub use wasmcloud_artifacts::ArtifactOptions;
 pub use wasmcloud_cap_http::IngressOptions;

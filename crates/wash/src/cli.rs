@@ -35,6 +35,10 @@ pub(crate) enum Command {
     App(AppCommand),
     /// Show what a component imports and exports.
     Inspect(InspectArgs),
+    /// Save an image of a registry as a file.
+    Pull(PullArgs),
+    /// Put a component or provider archive into a registry.
+    Push(PushArgs),
     /// Print shell completions.
     Completions(CompletionsArgs),
 }
@@ -85,6 +89,55 @@ pub(crate) struct UpArgs {
     /// How long requests under way may take when something stops, for example `10s`.
     #[arg(long, value_parser = duration, default_value = "10s")]
     pub(crate) drain: Duration,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+/// How registries are asked. The names are those of v1 (wire reference §2.1).
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Registries")]
+pub(crate) struct RegistryArgs {
+    /// Accept images tagged `latest` and images without a tag.
+    #[arg(long, env = "WASMCLOUD_OCI_ALLOW_LATEST")]
+    pub(crate) allow_latest: bool,
+    /// Registries that are asked without TLS, separated by commas.
+    #[arg(
+        long,
+        env = "WASMCLOUD_OCI_ALLOWED_INSECURE",
+        value_delimiter = ',',
+        value_name = "REGISTRY"
+    )]
+    pub(crate) allowed_insecure: Vec<String>,
+    /// PEM files of certificate authorities to trust besides those of the system, separated by commas.
+    #[arg(
+        long,
+        env = "WASMCLOUD_TLS_CA_PATH",
+        value_delimiter = ',',
+        value_name = "FILE"
+    )]
+    pub(crate) tls_ca_path: Vec<PathBuf>,
+    /// The registry that user and password are for [default: that of the image].
+    #[arg(long, env = "WASMCLOUD_OCI_REGISTRY", value_name = "REGISTRY")]
+    pub(crate) oci_registry: Option<String>,
+    /// A user of the registry. Without one, Docker's configuration is asked.
+    #[arg(
+        long,
+        alias = "user",
+        env = "WASMCLOUD_OCI_REGISTRY_USER",
+        requires = "oci_password",
+        value_name = "USER"
+    )]
+    pub(crate) oci_user: Option<String>,
+    /// The password of the user. Better in the variable: others can see command lines.
+    #[arg(
+        long,
+        alias = "password",
+        env = "WASMCLOUD_OCI_REGISTRY_PASSWORD",
+        hide_env_values = true,
+        requires = "oci_user",
+        value_name = "PASSWORD"
+    )]
+    pub(crate) oci_password: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -102,8 +155,43 @@ pub(crate) struct ValidateArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// The component file.
-    pub(crate) component: PathBuf,
+    /// The component: a file, or an image of a registry.
+    pub(crate) component: String,
+    /// Where pulled images are kept [default: $XDG_CACHE_HOME/wasmcloud].
+    #[arg(long, env = "WASMCLOUD_CACHE_DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PullArgs {
+    /// The image, for example `ghcr.io/acme/cart:1.0`.
+    pub(crate) image: String,
+    /// The file [default: the last part of the image's name, with `.wasm` or `.par.gz`].
+    #[arg(long)]
+    pub(crate) destination: Option<PathBuf>,
+    /// The digest that the image must have, for example `sha256:…`.
+    #[arg(long, short)]
+    pub(crate) digest: Option<String>,
+    /// Where pulled images are kept [default: $XDG_CACHE_HOME/wasmcloud].
+    #[arg(long, env = "WASMCLOUD_CACHE_DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PushArgs {
+    /// The image to make, for example `ghcr.io/acme/cart:1.0`.
+    pub(crate) image: String,
+    /// The component or provider archive.
+    pub(crate) artifact: PathBuf,
+    /// An annotation of the image, KEY=VALUE; can be repeated.
+    #[arg(long, short, value_parser = label)]
+    pub(crate) annotation: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
 }
 
 #[derive(Debug, Args)]

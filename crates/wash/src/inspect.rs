@@ -3,17 +3,16 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use wasmcloud_core::ImageRef;
+use wasmcloud_artifacts::{Kind, Origin, SizeLimits};
 use wasmcloud_engine::{CompileSource, DescribedItem, Engine, EngineConfig};
 
 use crate::cli::InspectArgs;
 use crate::exit::{FAILURE, Failure, INVALID};
 use crate::output::Output;
+use crate::{progress, registry};
 
 pub(crate) fn run(args: &InspectArgs, output: &Output) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::new(FAILURE, "runtime", error))?;
-    runtime.block_on(inspect(args, output))
+    super::block_on(inspect(args, output))
 }
 
 async fn inspect(args: &InspectArgs, output: &Output) -> Result<(), Failure> {
@@ -21,10 +20,26 @@ async fn inspect(args: &InspectArgs, output: &Output) -> Result<(), Failure> {
         max_instances: 1,
         ..EngineConfig::default()
     };
-    let image = ImageRef::File(args.component.clone());
-    let artifact = wasmcloud_artifacts::fetch(&image, config.max_component_size)
-        .await
-        .map_err(|error| Failure::new(INVALID, "unreadable-component", error))?;
+    let image = registry::image(&args.component)?;
+    let artifacts = args.registry.artifacts(Some(&image), args.cache_dir.clone())?;
+    let limits = SizeLimits {
+        component: config.max_component_size,
+        ..SizeLimits::default()
+    };
+    let fetched = progress::shown(&args.component, |progress| {
+        let (artifacts, image) = (&artifacts, &image);
+        async move {
+            artifacts
+                .fetch(image, Kind::Component, limits, Some(&progress))
+                .await
+        }
+    })
+    .await;
+    let artifact = fetched.map_err(|error| Failure::new(INVALID, "unreadable-component", error))?;
+    let pulled = match &artifact.origin {
+        Origin::Registry(pulled) => Some(pulled.resolved()),
+        Origin::File => None,
+    };
     let engine = Engine::new(config).map_err(|error| Failure::new(FAILURE, "engine", error))?;
     let source = CompileSource {
         name: artifact.name,
@@ -37,17 +52,17 @@ async fn inspect(args: &InspectArgs, output: &Output) -> Result<(), Failure> {
     let described = compiled.described();
 
     let mut text = String::new();
-    let _ = writeln!(
-        text,
-        "{}",
-        output.paint("1", &args.component.display().to_string())
-    );
+    let _ = writeln!(text, "{}", output.paint("1", &args.component));
+    if let Some(pulled) = &pulled {
+        let _ = writeln!(text, "  image   {pulled}");
+    }
     let _ = writeln!(text, "  size    {} bytes", compiled.size());
     let _ = writeln!(text, "  digest  sha256:{}", compiled.digest());
     list(&mut text, "imports", &described.imports);
     list(&mut text, "exports", &described.exports);
     let value = json!({
         "file": args.component,
+        "image": pulled,
         "size": compiled.size(),
         "digest": format!("sha256:{}", compiled.digest()),
         "imports": items(&described.imports),

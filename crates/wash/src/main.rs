@@ -9,6 +9,10 @@ mod completions;
 mod exit;
 mod inspect;
 mod output;
+mod progress;
+mod pull;
+mod push;
+mod registry;
 mod up;
 
 use std::process::ExitCode;
@@ -16,6 +20,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{AppCommand, Cli, Command};
+use crate::exit::Failure;
 use crate::output::Output;
 
 fn main() -> ExitCode {
@@ -25,6 +30,8 @@ fn main() -> ExitCode {
         Command::Up(args) => up::run(args, &output),
         Command::App(AppCommand::Validate(args)) => app::validate(&args, &output),
         Command::Inspect(args) => inspect::run(&args, &output),
+        Command::Pull(args) => pull::run(&args, &output),
+        Command::Push(args) => push::run(&args, &output),
         Command::Completions(args) => completions::run(&args),
     };
     match outcome {
@@ -34,4 +41,11 @@ fn main() -> ExitCode {
             failure.code
         }
     }
+}
+
+/// Runs a command that waits for files or the network. One thread is enough for it.
+fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(exit::FAILURE, "runtime", error))?;
+    runtime.block_on(command)
 }

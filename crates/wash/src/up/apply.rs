@@ -138,6 +138,14 @@ pub(crate) async fn apply(
     }
     for (id, (spec, at)) in &components {
         let begun = Instant::now();
+        if let ImageRef::Oci(image) = &spec.image
+            && applied
+                .components
+                .get(id)
+                .is_none_or(|now| now.image != spec.image)
+        {
+            output.note(&format!("  … {image}"));
+        }
         if steps.try_host(host.scale_component(spec.clone()).await, Some(at))? {
             steps.done("component", id.as_str(), &spec.image.to_string(), Some(begun));
         }

@@ -1,7 +1,7 @@
 //! `wash up`: a host in the foreground, with an application on it.
 
 mod apply;
-mod dirs;
+pub(crate) mod dirs;
 mod probe;
 mod signals;
 mod watch;
@@ -68,7 +68,7 @@ async fn serve(
     output: &Output,
 ) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(|error| Failure::new(FAILURE, "signals", error))?;
-    let host = Host::new(options(&args)).map_err(|error| Failure::new(FAILURE, "host", error))?;
+    let host = Host::new(options(&args)?).map_err(|error| Failure::new(FAILURE, "host", error))?;
     let labels = apply::labels(&args.label);
 
     let mut applied = Applied::default();
@@ -107,13 +107,14 @@ async fn serve(
     drain(&host, &mut signals, output).await
 }
 
-fn options(args: &UpArgs) -> HostOptions {
+fn options(args: &UpArgs) -> Result<HostOptions, Failure> {
     let cache_dir = match (&args.cache_dir, args.no_cache) {
         (_, true) => None,
         (Some(dir), _) => Some(dir.clone()),
         (None, _) => dirs::cache(),
     };
-    HostOptions {
+    Ok(HostOptions {
+        artifacts: args.registry.options(None, cache_dir.clone())?,
         data_dir: args.data_dir.clone().unwrap_or_else(dirs::data),
         engine: EngineConfig {
             cache_dir: cache_dir.map(|dir| dir.join("compiled")),
@@ -127,7 +128,7 @@ fn options(args: &UpArgs) -> HostOptions {
             drain: args.drain,
             ..Default::default()
         },
-    }
+    })
 }
 
 /// Says that the application answers, where, and how to try it.

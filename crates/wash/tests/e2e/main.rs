@@ -10,6 +10,7 @@ mod guests;
 mod lifecycle;
 mod load;
 mod refused;
+mod registry;
 mod server;
 mod support;
 mod watch;

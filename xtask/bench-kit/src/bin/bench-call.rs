@@ -18,7 +18,7 @@ use serde_json::json;
 use wasmcloud_capability::{Caller, Invocation};
 use wasmcloud_core::{ComponentId, ImageRef, InstanceMode, Limits, Link, LinkName, Route};
 use wasmcloud_engine::{EngineConfig, Prepared, call_export};
-use wasmcloud_host::{ComponentSpec, Host, HostOptions, IngressOptions};
+use wasmcloud_host::{ArtifactOptions, ComponentSpec, Host, HostOptions, IngressOptions};
 use wasmtime::component::Val;
 
 const DRIVER: &str = "test:calls/driver@0.1.0";
@@ -56,6 +56,10 @@ async fn run(
         engine: EngineConfig::default(),
         drain: Duration::from_secs(1),
         ingress: IngressOptions::default(),
+        artifacts: ArtifactOptions {
+            allow_file_load: true,
+            ..ArtifactOptions::default()
+        },
     })
     .context("start a host")?;
     let reused = Pair::start(&host, "reused", InstanceMode::Reuse, caller, callee).await?;
