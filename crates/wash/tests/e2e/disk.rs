@@ -96,6 +96,35 @@ fn a_cache_that_cannot_be_written_costs_only_time() -> Result<()> {
 }
 
 #[test]
+fn compiled_code_that_does_not_fit_on_the_disk_costs_only_time() -> Result<()> {
+    let (address, dir) = (free_address()?, tempfile::tempdir()?);
+    // A limit on the size of files fails in the middle of a write, as a full disk does, and needs no rights.
+    let limited = "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"";
+    let launch = Launch::command("/bin/sh", &["-c", limited, WASH, "-o", "json", "up"])?;
+    let (manifest, cache, data) = (launch.file("wadm.yaml"), dir.path(), launch.file("data"));
+    fs::write(&manifest, hello(address)?.text())?;
+    let launch = launch
+        .arg(&manifest)
+        .arg("--data-dir")
+        .arg(data)
+        .arg("--cache-dir")
+        .arg(cache);
+    for _ in 0..2 {
+        let wash = launch.ready()?;
+        get(address, "/")?.expect(200)?;
+        wash.wait_log(&["could not keep compiled code"], SOON)?;
+        assert_eq!(about_the_cache(&wash.stop()?.stderr), 1);
+        let left = fs::read_dir(cache.join("compiled"))?.flatten();
+        let partial: Vec<_> = left
+            .map(|file| file.file_name())
+            .filter(|name| name != "key")
+            .collect();
+        assert!(partial.is_empty(), "half files stay: {partial:?}");
+    }
+    Ok(())
+}
+
+#[test]
 fn altered_compiled_code_is_never_run() -> Result<()> {
     let address = free_address()?;
     let dir = tempfile::tempdir()?;
