@@ -6,9 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use wasmcloud_wire::state_api::{Change, Request, StateSubject, decode_reply};
 
 fuzz_target!(|input: &[u8]| {
-    if let Ok(text) = std::str::from_utf8(input) {
-        let _ = StateSubject::parse(text);
-    }
+    let _ = StateSubject::parse(input);
     if let Ok(request) = Request::decode(input) {
         let again = Request::decode(&request.encode()).expect("what we write we read");
         assert_eq!(again, request);
