@@ -12,6 +12,8 @@ mod output;
 mod progress;
 mod pull;
 mod push;
+#[cfg(test)]
+mod reference;
 mod registry;
 mod up;
 

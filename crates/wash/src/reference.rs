@@ -1,0 +1,57 @@
+//! docs/cli.md: the help of every command, written from the command line's own definition and held to it by a test.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use clap::CommandFactory as _;
+
+use crate::cli::Cli;
+
+/// Columns of the help texts; that of a terminal depends on the terminal.
+const WIDTH: usize = 100;
+
+const HEAD: &str = "# Commands\n\n\
+    The help of every command, as `wash COMMAND --help` prints it. Generated: \
+    `UPDATE_GENERATED=1 cargo nextest run -p wash reference`.\n";
+
+fn page() -> String {
+    let mut text = HEAD.to_owned();
+    let mut wash = Cli::command().term_width(WIDTH);
+    // Options that all commands share get into their help.
+    wash.build();
+    add(&mut text, wash);
+    text
+}
+
+fn add(text: &mut String, command: clap::Command) {
+    // What variables are set to is the business of the machine, not of the page.
+    let mut command = command
+        .term_width(WIDTH)
+        .mut_args(|arg| arg.hide_env_values(true));
+    let name = command.get_bin_name().unwrap_or("wash").to_owned();
+    let help = command.render_long_help().to_string();
+    let _ = write!(text, "\n## `{name}`\n\n```text\n");
+    help.lines().for_each(|line| {
+        let _ = writeln!(text, "{}", line.trim_end());
+    });
+    text.push_str("```\n");
+    let below: Vec<clap::Command> = command.get_subcommands().cloned().collect();
+    below
+        .into_iter()
+        .filter(|command| command.get_name() != "help")
+        .for_each(|command| add(text, command));
+}
+
+#[test]
+fn the_page_is_what_the_commands_say() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
+    let page = page();
+    if std::env::var_os("UPDATE_GENERATED").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == page,
+        "docs/cli.md is out of date; UPDATE_GENERATED=1 cargo nextest run -p wash reference"
+    );
+}
