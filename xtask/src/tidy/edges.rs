@@ -51,6 +51,11 @@ const ROOMS: &[Room] = &[
         may_know: &["core", "wire"],
         never: &["async-nats", "hyper", "serde-saphyr", "wasmtime"],
     },
+    Room {
+        name: "lattice",
+        may_know: &["core", "wire"],
+        never: &["hyper", "serde-saphyr", "wasmtime"],
+    },
     // Middle: how a component runs and what it may ask for.
     Room {
         name: "capability",

@@ -1,0 +1,251 @@
+//! Follows a stream: the last message of each key, then all that come, pushed by a consumer of our own that lives as
+//! long as the connection.
+//!
+//! The consumer numbers what it sends, so a gap shows; it sends heartbeats, so its end shows; and with every new
+//! connection it is made anew. Flow control keeps the server from sending more than we have read.
+
+use std::time::Duration;
+
+use async_nats::{Message, StatusCode};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+use wasmcloud_wire::state_api::Prefix;
+
+use super::super::view::{Change, Snapshot};
+use super::super::watch::{Feed, Heard, Source};
+use super::super::{Entry, MAX_ENTRIES, StateError};
+use super::api::Api;
+use super::is_marker;
+use crate::connection::{ConnectionState, Subscription};
+
+/// How often an idle consumer says that it is there, and after how long a silence it counts as gone.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+const SILENCE: Duration = Duration::from_secs(16);
+
+/// Longest look at a bucket.
+const LOOK: Duration = Duration::from_secs(60);
+
+pub(super) struct Watched {
+    api: Api,
+    prefix: Prefix,
+    filter: String,
+}
+
+pub(super) struct Pushed {
+    api: Api,
+    name: String,
+    prefix: Prefix,
+    stored_prefix: String,
+    subscription: Subscription,
+    connected: watch::Receiver<ConnectionState>,
+    delivered: u64,
+}
+
+/// A message of the stream, and how many wait behind it.
+struct Delivery {
+    change: Change,
+    pending: u64,
+}
+
+impl Watched {
+    pub(super) fn new(api: Api, prefix: Prefix) -> Self {
+        // Subjects are filtered by whole tokens; the rest of the prefix is looked at here.
+        let tokens = prefix
+            .as_str()
+            .rsplit_once('.')
+            .map_or(String::new(), |(tokens, _)| format!("{tokens}."));
+        let filter = format!("{}{tokens}>", api.stored_prefix());
+        Self { api, prefix, filter }
+    }
+}
+
+#[async_trait]
+impl Source for Watched {
+    type Feed = Pushed;
+
+    async fn open(&self) -> Result<(Snapshot, Pushed), StateError> {
+        let connection = &self.api.connection;
+        let info = self.api.ensure().await?;
+        let failed = |source| StateError::call(self.api.bucket.name(), "watch", source);
+        let inbox = connection.new_inbox();
+        let subscription = connection.subscribe(&inbox).await.map_err(failed)?;
+        let mut connected = connection.state();
+        connected.mark_unchanged();
+        connection
+            .barrier(connection.default_deadline())
+            .await
+            .map_err(failed)?;
+        let name: String = inbox.rsplit('.').next().unwrap_or_default().to_owned();
+        let heartbeat = u64::try_from(HEARTBEAT.as_nanos()).unwrap_or(u64::MAX);
+        let mut feed = Pushed {
+            api: self.api.clone(),
+            name,
+            prefix: self.prefix.clone(),
+            stored_prefix: self.api.stored_prefix(),
+            subscription,
+            connected,
+            delivered: 0,
+        };
+        let pending = self
+            .api
+            .consume(&self.filter, &inbox, &feed.name, heartbeat)
+            .await?;
+        let entries = match pending {
+            0 => Vec::new(),
+            _ => {
+                let look = timeout(LOOK, feed.look()).await;
+                look.map_err(|_| {
+                    StateError::answer(
+                        self.api.bucket.name(),
+                        "list",
+                        format!("not done within {LOOK:?}"),
+                    )
+                })??
+            }
+        };
+        let snapshot = Snapshot {
+            incarnation: Some(info.created),
+            revision: info.state.last_seq,
+            entries,
+            parts: Vec::new(),
+        };
+        Ok((snapshot, feed))
+    }
+
+    fn name(&self) -> String {
+        self.api.bucket.name().to_owned()
+    }
+}
+
+impl Pushed {
+    /// Reads up to the point where nothing waits behind.
+    async fn look(&mut self) -> Result<Vec<Entry>, StateError> {
+        let mut entries = std::collections::BTreeMap::new();
+        loop {
+            let delivery = match self.delivery().await {
+                Ok(delivery) => delivery,
+                Err(reason) => return Err(StateError::answer(self.api.bucket.name(), "list", reason)),
+            };
+            let Change { key, revision, value } = delivery.change;
+            match value {
+                Some(value) if key.starts_with(self.prefix.as_str()) => {
+                    entries.insert(key.clone(), Entry { key, value, revision });
+                }
+                _ => {
+                    entries.remove(&key);
+                }
+            }
+            if entries.len() > MAX_ENTRIES {
+                return Err(StateError::TooMany {
+                    bucket: self.api.bucket.name().to_owned(),
+                    prefix: self.prefix.to_string(),
+                });
+            }
+            if delivery.pending == 0 {
+                return Ok(entries.into_values().collect());
+            }
+        }
+    }
+
+    async fn delivery(&mut self) -> Result<Delivery, &'static str> {
+        let mut silent = Instant::now() + SILENCE;
+        loop {
+            let message = tokio::select! {
+                // In this order: what was heard before the connection was lost is still good.
+                biased;
+                message = self.subscription.next() => message,
+                _ = self.connected.changed() => return Err("the connection was lost"),
+                () = tokio::time::sleep_until(silent) => return Err("the consumer is silent"),
+            };
+            let message = message.ok_or("the subscription ended")?;
+            match message.status {
+                None => {
+                    let (delivery, number) = self.read(message).ok_or("a message could not be read")?;
+                    if number != self.delivered + 1 {
+                        return Err("messages were missed");
+                    }
+                    self.delivered = number;
+                    return Ok(delivery);
+                }
+                Some(StatusCode::IDLE_HEARTBEAT) => {
+                    self.answer_flow_control(&message).await;
+                    if self.misses_something(&message) {
+                        return Err("messages were missed");
+                    }
+                    // Somebody is there: the silence starts anew.
+                    silent = Instant::now() + SILENCE;
+                }
+                Some(_) => return Err("the consumer was ended"),
+            }
+        }
+    }
+
+    /// A request to say that everything before was read, in a message of its own or in a heartbeat of a consumer
+    /// that waits for it.
+    async fn answer_flow_control(&self, message: &Message) {
+        let stalled = message
+            .headers
+            .as_ref()
+            .and_then(|headers| headers.get("Nats-Consumer-Stalled"));
+        let subject = message.reply.as_ref().map(|reply| reply.as_str());
+        if let Some(subject) = subject.or(stalled.map(|stalled| stalled.as_str())) {
+            // If it cannot be sent, the consumer falls silent, and that is noticed.
+            self.api
+                .connection
+                .publish(subject, None, Bytes::new())
+                .await
+                .ok();
+        }
+    }
+
+    /// Whether a heartbeat tells of more messages than have come.
+    fn misses_something(&self, message: &Message) -> bool {
+        let last = message
+            .headers
+            .as_ref()
+            .and_then(|headers| headers.get("Nats-Last-Consumer"));
+        let last: Option<u64> = last.and_then(|last| last.as_str().parse().ok());
+        last.is_some_and(|last| last != self.delivered)
+    }
+
+    /// The numbers stand in the reply subject:
+    /// `$JS.ACK.{stream}.{consumer}.{deliveries}.{stream seq}.{consumer seq}.{time}.{pending}`, with a domain and an
+    /// account before the stream, and sometimes a token behind, in the longer form.
+    fn read(&self, message: Message) -> Option<(Delivery, u64)> {
+        let reply = message.reply.as_ref()?;
+        let tokens: Vec<&str> = reply.as_str().strip_prefix("$JS.ACK.")?.split('.').collect();
+        let first = if tokens.len() >= 9 { 4 } else { 2 };
+        let number = |at: usize| tokens.get(first + at)?.parse::<u64>().ok();
+        let (revision, delivered, pending) = (number(1)?, number(2)?, number(4)?);
+        let key = message
+            .subject
+            .as_str()
+            .strip_prefix(&self.stored_prefix)?
+            .to_owned();
+        let value = (!is_marker(message.headers.as_ref())).then_some(message.payload);
+        let change = Change { key, revision, value };
+        Some((Delivery { change, pending }, delivered))
+    }
+}
+
+impl Drop for Pushed {
+    fn drop(&mut self) {
+        self.api.forget(&self.name);
+    }
+}
+
+#[async_trait]
+impl Feed for Pushed {
+    async fn next(&mut self, _known: u64) -> Heard {
+        match self.delivery().await {
+            Ok(delivery) if delivery.change.key.starts_with(self.prefix.as_str()) => {
+                Heard::Change(delivery.change)
+            }
+            Ok(delivery) => Heard::Passed(delivery.change.revision),
+            Err(reason) => Heard::Lost(reason),
+        }
+    }
+}
