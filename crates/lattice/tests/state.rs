@@ -42,7 +42,7 @@ async fn entries_are_written_read_and_deleted(target: Target) -> Result<()> {
     let second = state.put("a", value("two")).await?;
     ensure!(second > first);
     let entry = state.get("a").await?.context("it was written")?;
-    ensure!((entry.key.as_str(), &entry.value[..], entry.revision) == ("a", b"two", second));
+    ensure!((entry.key.as_str(), &entry.value[..], entry.revision) == ("a", &b"two"[..], second));
     ensure!(state.list("").await? == [entry]);
     state.delete("a", None).await?;
     state.delete("a", None).await?;
@@ -198,7 +198,9 @@ async fn a_thousand_keys(target: Target) -> Result<()> {
     futures::stream::iter(&keys)
         .map(|key| state.put(key, value(key)))
         .buffer_unordered(32)
-        .for_each(|written| async { drop(written.unwrap()) })
+        .for_each(|written| async {
+            let _: u64 = written.unwrap();
+        })
         .await;
     let listed: Vec<String> = state
         .list("COMPONENT_")
@@ -340,7 +342,9 @@ async fn a_slow_reader_misses_nothing(target: Target) -> Result<()> {
             async move { state.put(&format!("k{}", n % 100), value(&n.to_string())).await }
         })
         .buffer_unordered(16)
-        .for_each(|written| async { drop(written.unwrap()) })
+        .for_each(|written| async {
+            let _: u64 = written.unwrap();
+        })
         .await;
     let expected: BTreeMap<String, Bytes> = state
         .list("")

@@ -40,6 +40,7 @@ struct Inner {
     client: Client,
     address: String,
     request_timeout: Duration,
+    subscription_capacity: usize,
     state: watch::Receiver<ConnectionState>,
     closing: watch::Sender<bool>,
     dropped: Arc<AtomicU64>,
@@ -89,6 +90,7 @@ impl Connection {
             client,
             address,
             request_timeout: options.request_timeout,
+            subscription_capacity: options.subscription_capacity.max(1),
             state,
             closing,
             dropped: established.signals.dropped.clone(),
@@ -119,6 +121,11 @@ impl Connection {
     /// Longest message that the server takes, headers included, in bytes.
     pub fn max_payload(&self) -> usize {
         self.0.client.max_payload()
+    }
+
+    /// Messages that may wait in one subscription.
+    pub(crate) fn subscription_capacity(&self) -> usize {
+        self.0.subscription_capacity
     }
 
     /// When a call that begins now has to end, if its caller does not say.

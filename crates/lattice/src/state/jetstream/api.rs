@@ -25,6 +25,9 @@ const NO_JETSTREAM: [u32; 2] = [10_039, 10_076];
 /// that only a new look at the bucket tells.
 const MARKER_TTL: u64 = 3_600_000_000_000;
 
+/// How long the server waits for an acknowledgement, in nanoseconds: a day, for a reader who takes his time.
+const ACK_WAIT: u64 = 86_400_000_000_000;
+
 #[derive(Clone, Debug)]
 pub(super) struct Api {
     pub(super) connection: Connection,
@@ -195,13 +198,14 @@ impl Api {
         }
     }
 
-    /// Has the server send the last message of each subject that matches, and all later ones, to `inbox`. Answers how
-    /// many are waiting.
+    /// Has the server send the last message of each subject that matches, and all later ones, to `inbox`; never more
+    /// than `ahead` of what was acknowledged. Answers how many are waiting.
     pub(super) async fn consume(
         &self,
         filter: &str,
         inbox: &str,
         name: &str,
+        ahead: u64,
         heartbeat: u64,
     ) -> Result<u64, StateError> {
         let stream = self.stream();
@@ -211,11 +215,12 @@ impl Api {
                 "name": name,
                 "deliver_subject": inbox,
                 "deliver_policy": "last_per_subject",
-                "ack_policy": "none",
+                "ack_policy": "all",
+                "max_ack_pending": ahead,
+                "ack_wait": ACK_WAIT,
                 "max_deliver": 1,
                 "filter_subject": filter,
                 "replay_policy": "instant",
-                "flow_control": true,
                 "idle_heartbeat": heartbeat,
                 "inactive_threshold": heartbeat * 6,
                 "num_replicas": 1,

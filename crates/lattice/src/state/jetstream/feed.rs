@@ -2,11 +2,12 @@
 //! long as the connection.
 //!
 //! The consumer numbers what it sends, so a gap shows; it sends heartbeats, so its end shows; and with every new
-//! connection it is made anew. Flow control keeps the server from sending more than we have read.
+//! connection it is made anew. It stops when it is some way ahead of what we acknowledged, so that a subscription never
+//! overflows.
 
 use std::time::Duration;
 
-use async_nats::{Message, StatusCode};
+use async_nats::{Message, StatusCode, Subject};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -25,6 +26,9 @@ use crate::connection::{ConnectionState, Subscription};
 const HEARTBEAT: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(16);
 
+/// Most messages that the server may have sent and we not read.
+const MOST_AHEAD: u64 = 1_024;
+
 /// Longest look at a bucket.
 const LOOK: Duration = Duration::from_secs(60);
 
@@ -42,6 +46,7 @@ pub(super) struct Pushed {
     subscription: Subscription,
     connected: watch::Receiver<ConnectionState>,
     delivered: u64,
+    ahead: u64,
 }
 
 /// A message of the stream, and how many wait behind it.
@@ -80,6 +85,9 @@ impl Source for Watched {
             .map_err(failed)?;
         let name: String = inbox.rsplit('.').next().unwrap_or_default().to_owned();
         let heartbeat = u64::try_from(HEARTBEAT.as_nanos()).unwrap_or(u64::MAX);
+        // Half of what the subscription holds; the rest is for heartbeats.
+        let room = u64::try_from(connection.subscription_capacity() / 2).unwrap_or(u64::MAX);
+        let ahead = room.clamp(1, MOST_AHEAD);
         let mut feed = Pushed {
             api: self.api.clone(),
             name,
@@ -88,10 +96,11 @@ impl Source for Watched {
             subscription,
             connected,
             delivered: 0,
+            ahead,
         };
         let pending = self
             .api
-            .consume(&self.filter, &inbox, &feed.name, heartbeat)
+            .consume(&self.filter, &inbox, &feed.name, ahead, heartbeat)
             .await?;
         let entries = match pending {
             0 => Vec::new(),
@@ -163,15 +172,16 @@ impl Pushed {
             let message = message.ok_or("the subscription ended")?;
             match message.status {
                 None => {
+                    let reply = message.reply.clone();
                     let (delivery, number) = self.read(message).ok_or("a message could not be read")?;
                     if number != self.delivered + 1 {
                         return Err("messages were missed");
                     }
                     self.delivered = number;
+                    self.acknowledge(reply, number).await;
                     return Ok(delivery);
                 }
                 Some(StatusCode::IDLE_HEARTBEAT) => {
-                    self.answer_flow_control(&message).await;
                     if self.misses_something(&message) {
                         return Err("messages were missed");
                     }
@@ -183,21 +193,13 @@ impl Pushed {
         }
     }
 
-    /// A request to say that everything before was read, in a message of its own or in a heartbeat of a consumer
-    /// that waits for it.
-    async fn answer_flow_control(&self, message: &Message) {
-        let stalled = message
-            .headers
-            .as_ref()
-            .and_then(|headers| headers.get("Nats-Consumer-Stalled"));
-        let subject = message.reply.as_ref().map(|reply| reply.as_str());
-        if let Some(subject) = subject.or(stalled.map(|stalled| stalled.as_str())) {
-            // If it cannot be sent, the consumer falls silent, and that is noticed.
-            self.api
-                .connection
-                .publish(subject, None, Bytes::new())
-                .await
-                .ok();
+    /// Tells the server from time to time how far we have read; without, it stops sending.
+    async fn acknowledge(&self, reply: Option<Subject>, number: u64) {
+        if let Some(reply) = reply
+            && number.is_multiple_of((self.ahead / 4).max(1))
+        {
+            // If it cannot be sent, the connection is lost, and that is noticed.
+            self.api.connection.publish(&reply, None, Bytes::new()).await.ok();
         }
     }
 
