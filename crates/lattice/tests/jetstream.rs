@@ -19,9 +19,11 @@ async fn server(server: NatsServer) -> Result<(Running, Connection)> {
 
 async fn ask(connection: &Connection, what: &str, body: Value) -> Result<Value> {
     let subject = format!("$JS.API.{what}");
-    let reply = connection
-        .request(&subject, None, body.to_string().into(), deadline())
-        .await?;
+    let payload = match body {
+        Value::Null => Bytes::new(),
+        body => body.to_string().into(),
+    };
+    let reply = connection.request(&subject, None, payload, deadline()).await?;
     let reply: Value = serde_json::from_slice(&reply.payload)?;
     ensure!(reply.get("error").is_none(), "{reply}");
     Ok(reply)

@@ -24,7 +24,8 @@ pub const WATCH_QUEUE: usize = 1_024;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// The events of a watch, in order. Never ends by itself: while the state is not available there is silence, and
+/// The events of a watch, in order. An entry that is written several times in a row may be yielded with its latest value
+/// only, and one that is deleted and made again may be yielded as changed. Never ends by itself: while the state is not available there is silence, and
 /// afterwards the difference. Dropping it ends the watch.
 #[derive(Debug)]
 pub struct Watch {
