@@ -44,7 +44,7 @@ pub enum EngineError {
 ///
 /// wasmtime's support for concurrent calls into one instance (component model async, WASI 0.3) puts an event loop and
 /// task bookkeeping into every call of an engine that has it. Components that do not use it, which are all that were
-/// built for WASI 0.2, run on an engine without it, which saves a fifth to a third of the user time (ADR 1).
+/// built for WASI 0.2, run on an engine without it, which serves a tenth more fresh instances (ADR 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flavor {
     /// Without component model async.
