@@ -4,6 +4,7 @@
 //! crate opens nothing, waits for nothing and knows no wire format: how these values look in JSON or in a
 //! manifest is the business of the crates that read and write those.
 
+mod builtin;
 mod ids;
 mod image;
 mod interface;
@@ -11,6 +12,7 @@ mod limits;
 mod link;
 mod suggest;
 
+pub use builtin::builtin_for;
 pub use ids::{AppName, ComponentId, ConfigName, HostId, InvalidName, LatticeName, LinkName, PublicKey};
 pub use image::{ImageRef, InvalidImageRef};
 pub use interface::{InterfaceName, InvalidInterface};

@@ -27,7 +27,6 @@
 //! YAML merge keys (`<<`), tags other than those of the core schema, and keys that are not text are refused.
 
 mod application;
-mod builtin;
 mod check;
 mod desired;
 mod diagnostic;
@@ -42,7 +41,6 @@ mod tree;
 mod validate;
 mod yaml;
 
-pub use builtin::builtin_for;
 pub use desired::{
     Desired, DesiredComponent, DesiredLink, DesiredProvider, Scaler, ScalerKind, SecretRef, SharedReference,
     Spread,

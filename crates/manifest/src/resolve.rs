@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use wasmcloud_core::{ImageRef, nearest};
+use wasmcloud_core::{ImageRef, builtin_for, nearest};
 
 use crate::application::{Application, ConfigUse, Part, PartKind, PartLink};
-use crate::builtin::builtin_for;
 use crate::desired::{Desired, DesiredComponent, DesiredLink, DesiredProvider, SharedReference};
 use crate::diagnostic::Sink;
 use crate::source::Spanned;

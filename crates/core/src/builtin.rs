@@ -1,6 +1,6 @@
 //! Images of well-known v1 providers, and the built-in providers that take their place (design D5).
 
-use wasmcloud_core::ImageRef;
+use crate::image::ImageRef;
 
 /// Repositories whose every version is answered by a built-in provider. A provider moves here once the host has it;
 /// until then its image stays an image.
