@@ -46,8 +46,8 @@ const MAX_HEAD: usize = 64 << 10;
 /// Requests at once on one HTTP/2 connection.
 const H2_STREAMS: u32 = 200;
 
-/// Longest time in milliseconds that a client may leave what was sent to it unread (`TCP_USER_TIMEOUT`, tcp(7)): a connection whose
-/// reader has stalled would hold its place for as long as its other end exists.
+/// Longest time in milliseconds that a client may leave what was sent to it unread (`TCP_USER_TIMEOUT`, tcp(7)): a
+/// connection whose reader has stalled would hold its place for as long as its other end exists.
 const UNREAD_MS: u32 = 60_000;
 
 /// Pause after a failed accept: the process is out of file descriptors, say, and asking again at once would spin.

@@ -11,7 +11,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
@@ -25,6 +25,18 @@ struct Worker {
     runtime: Handle,
     open: Arc<AtomicUsize>,
     _running: oneshot::Sender<()>,
+}
+
+/// A runtime that may be dropped anywhere, also on a thread of another one, as it is if its thread does not start.
+/// Blocking work that its connections have begun may go on; nothing waits for it.
+struct Owned(Option<Runtime>);
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// One connection less when it ends, however it ends.
@@ -68,19 +80,59 @@ impl Worker {
     fn start(number: usize) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
+        let runtime = Owned(Some(runtime));
         let (running, ended) = oneshot::channel::<()>();
         std::thread::Builder::new()
             .name(format!("http-{number}"))
             .spawn(move || {
-                // Nobody sends: it ends when the other half is dropped.
-                let _ = runtime.block_on(ended);
-                // Blocking work that connections have begun may go on; nothing waits for it any more.
-                runtime.shutdown_background();
+                if let Some(runtime) = &runtime.0 {
+                    // Nobody sends: it ends when the other half is dropped.
+                    let _ = runtime.block_on(ended);
+                }
             })?;
         Ok(Self {
             runtime: handle,
             open: Arc::default(),
             _running: running,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_go_where_the_fewest_are_and_workers_end_with_their_owner() {
+        let workers = Workers::start(NonZero::new(2).unwrap()).unwrap();
+        let connections = TaskTracker::new();
+        let (seen, mut threads) = tokio::sync::mpsc::unbounded_channel();
+        for _ in 0..4 {
+            let seen = seen.clone();
+            workers.spawn(&connections, async move {
+                let _ = seen.send(std::thread::current().id());
+                std::future::pending::<()>().await;
+            });
+        }
+        drop(seen);
+        let mut ids = Vec::new();
+        for _ in 0..4 {
+            ids.push(threads.recv().await.unwrap());
+        }
+        ids.sort_by_key(|id| format!("{id:?}"));
+        assert!(
+            ids[0] == ids[1] && ids[2] == ids[3] && ids[1] != ids[2],
+            "{ids:?}"
+        );
+        // On a thread of another runtime, as an ingress is.
+        drop(workers);
+        connections.close();
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(10), connections.wait()).await;
+        assert!(ended.is_ok(), "connections outlive their workers");
+    }
+
+    #[tokio::test]
+    async fn a_runtime_whose_thread_did_not_start_may_be_dropped_here() {
+        drop(Owned(Some(Builder::new_current_thread().build().unwrap())));
     }
 }

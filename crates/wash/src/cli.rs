@@ -117,7 +117,12 @@ pub(crate) struct RegistryArgs {
     )]
     pub(crate) tls_ca_path: Vec<PathBuf>,
     /// The registry that user and password are for [default: that of the image].
-    #[arg(long, env = "WASMCLOUD_OCI_REGISTRY", value_name = "REGISTRY")]
+    #[arg(
+        long,
+        env = "WASMCLOUD_OCI_REGISTRY",
+        requires = "oci_user",
+        value_name = "REGISTRY"
+    )]
     pub(crate) oci_registry: Option<String>,
     /// A user of the registry. Without one, Docker's configuration is asked.
     #[arg(
