@@ -69,7 +69,7 @@ struct Login {
 }
 
 impl Broker {
-    /// Takes the folder, opens the state, listens, and says in the folder where.
+    /// Takes the folder, the port and the state, serves, and says in the folder where.
     pub async fn start(config: BrokerConfig) -> Result<Self, BrokerError> {
         let directory = Directory::hold(&config.dir)
             .await
@@ -84,6 +84,8 @@ impl Broker {
                     .map_err(|error| BrokerError::Random(io::Error::other(error)))?,
             }),
         };
+        // Before the state: whoever finds the port taken may try another one at once.
+        let (listener, address) = listen(config.port).await?;
         let router = Arc::new(Router::new(config.limits.max_total_subscriptions));
         let state = State::open(
             directory.file("state.redb"),
@@ -92,7 +94,6 @@ impl Broker {
         )
         .await
         .map_err(BrokerError::State)?;
-        let (listener, address) = listen(config.port).await?;
         let server = Arc::new(Server {
             id: KeyPair::new_server().public_key(),
             address,

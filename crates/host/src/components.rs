@@ -16,12 +16,27 @@ pub struct ComponentSpec {
     pub id: ComponentId,
     /// Where its code comes from.
     pub image: ImageRef,
+    /// The same as somebody wrote it, which is how the inventory shows it: controllers compare texts.
+    pub reference: String,
     /// What it may use.
     pub limits: Limits,
     /// Its named configs, later ones override earlier ones.
     pub config: Vec<ConfigName>,
     /// Who manages it and why; opaque to the host.
     pub annotations: BTreeMap<String, String>,
+    /// What an import means that nobody answers yet.
+    pub unlinked: Unlinked,
+}
+
+/// What a start does about an import that is answered over a link, when there is no such link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unlinked {
+    /// It fails. For who knows all links beforehand, as a manifest does.
+    #[default]
+    Refuse,
+    /// It goes on; calls of the import fail until the link is there. Controllers of v1 put links after they have
+    /// started both ends (wire reference §17).
+    Allow,
 }
 
 /// A place for one component on this host. It outlives what runs in it: callers that were linked to a component that

@@ -17,14 +17,14 @@ use wasmcloud_cap_config::{Bus, Config, Logging};
 use wasmcloud_cap_http::{Http, HttpResolver, Ingress, IngressOptions};
 use wasmcloud_cap_keyvalue::KeyValue;
 use wasmcloud_capability::{BoundLink, Capability, ConfigMap, Endpoint, Provider};
-use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link, LinkKey};
+use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link};
 use wasmcloud_engine::{
     CallRoute, CompileSource, Compiled, Described, DescribedItem, Engine, EngineConfig, Linkers,
     PrepareOptions, ResolveExports, StartError, Target, link_dynamic_import,
 };
 
 use crate::builtin::{self, Shared};
-use crate::components::{Component, ComponentSpec, Running};
+use crate::components::{Component, ComponentSpec, Running, Unlinked};
 use crate::configs::Configs;
 use crate::error::HostError;
 use crate::inventory::{ComponentInfo, Inventory, ProviderInfo};
@@ -210,7 +210,8 @@ impl Host {
         spec: &ComponentSpec,
     ) -> Result<Arc<wasmcloud_engine::Prepared>, HostError> {
         let id = || spec.id.clone();
-        let linked = |interface: &str| component.context.links().has_interface(interface);
+        let may_wait = spec.unlinked == Unlinked::Allow;
+        let linked = |interface: &str| may_wait || component.context.links().has_interface(interface);
         let (custom, problems) = self.0.linkers.check(&compiled, linked);
         if !problems.is_empty() {
             return Err(HostError::Start {
@@ -254,8 +255,9 @@ impl Host {
         }
     }
 
-    /// Starts a built-in provider and gives it the links that name it.
-    pub async fn start_provider(&self, spec: ProviderSpec) -> Result<(), HostError> {
+    /// Starts a built-in provider and gives it the links that name it. Answers the links that it refused, which are not
+    /// kept: they were put when nobody could refuse them, and the provider runs without them.
+    pub async fn start_provider(&self, spec: ProviderSpec) -> Result<Vec<(Link, HostError)>, HostError> {
         let _wiring = self.0.wiring.lock().await;
         self.refuse_if_stopping()?;
         let config = {
@@ -309,10 +311,31 @@ impl Host {
                 .cloned()
                 .collect()
         };
-        for link in &links {
-            self.wire(link).await?;
+        let mut refused = Vec::new();
+        for link in links {
+            if let Err(error) = self.wire(&link).await {
+                self.0
+                    .tables
+                    .lock()
+                    .links
+                    .take(&(link.key(), link.target.clone()));
+                self.refresh_table(&link.source);
+                refused.push((link, error));
+            }
         }
-        Ok(())
+        Ok(refused)
+    }
+
+    /// What a component that runs here was started with.
+    pub fn component_spec(&self, id: &ComponentId) -> Option<ComponentSpec> {
+        let component = self.0.tables.lock().components.get(id).cloned()?;
+        component.spec.lock().clone()
+    }
+
+    /// What a provider that runs here was started with.
+    pub fn provider_spec(&self, id: &ComponentId) -> Option<ProviderSpec> {
+        let tables = self.0.tables.lock();
+        tables.providers.get(id).map(|running| running.spec.clone())
     }
 
     /// Stops a provider: it takes no new work, finishes what is under way and lets go of ports and files.
@@ -415,28 +438,40 @@ impl Host {
         Ok(())
     }
 
-    /// Removes the links with this key and tells both ends. Removing one that is not there is no error.
-    pub async fn delete_link(&self, key: &LinkKey) -> Result<(), HostError> {
+    /// Removes a link and tells both ends. Removing one that is not there is no error.
+    pub async fn remove_link(&self, link: &Link) {
         let _wiring = self.0.wiring.lock().await;
-        let (removed, providers) = {
+        let key = link.key();
+        let (providers, rest) = {
             let mut tables = self.0.tables.lock();
-            let removed = tables.links.remove(key);
-            let ends = removed.iter().flat_map(|link| [&link.source, &link.target]);
+            if tables.links.take(&(key.clone(), link.target.clone())).is_none() {
+                return;
+            }
+            let ends = [&link.source, &link.target].into_iter();
             let providers: Vec<_> = ends
                 .filter_map(|end| tables.providers.get(end))
-                .map(|p| Arc::clone(&p.provider))
+                .map(|running| Arc::clone(&running.provider))
                 .collect();
-            (removed, providers)
+            let rest: Vec<Link> = tables
+                .links
+                .of(&key.source)
+                .filter(|other| other.key() == key)
+                .cloned()
+                .collect();
+            (providers, rest)
         };
         self.refresh_table(&key.source);
         for provider in providers {
-            provider.unlink(key).await;
+            provider.unlink(&key).await;
         }
-        removed
-            .iter()
-            .for_each(|link| self.forget_if_unused(&link.target));
+        // Providers know links by key. Those that share it and stay are told again.
+        for link in rest {
+            if let Err(error) = self.wire(&link).await {
+                tracing::warn!(%link, error = &error as &dyn std::error::Error, "a link that stays was refused");
+            }
+        }
+        self.forget_if_unused(&link.target);
         self.forget_if_unused(&key.source);
-        Ok(())
     }
 
     /// Adds or replaces a named config; whoever uses it sees the new values at once.
@@ -511,9 +546,23 @@ impl Host {
         first.map_or(Ok(()), Err)
     }
 
+    /// Replaces the credentials of the registries named, and keeps those of others.
+    pub fn set_registry_credentials(&self, credentials: &BTreeMap<String, wasmcloud_artifacts::Credentials>) {
+        self.0.artifacts.set_credentials(credentials);
+    }
+
     /// The named config, if there is one.
     pub fn config(&self, name: &ConfigName) -> Option<ConfigMap> {
         self.0.tables.lock().configs.get(name).cloned()
+    }
+
+    /// A named config is gone from where it was kept. Who uses it goes on without its values (v1 wire reference
+    /// §2.9); one that nobody uses is forgotten.
+    pub async fn clear_config(&self, name: &ConfigName) -> Result<(), HostError> {
+        match self.delete_config(name) {
+            Err(HostError::ConfigInUse { .. }) => self.put_config(name.clone(), ConfigMap::new()).await,
+            other => other.map(drop),
+        }
     }
 
     /// Removes a named config that nobody uses. Says whether it was there.
@@ -537,9 +586,10 @@ impl Host {
             let ((running, waiting), stats) = (prepared.in_use(), component.stats.snapshot());
             Some(ComponentInfo {
                 id: spec.id,
-                image_ref: spec.image.to_string(),
+                image_ref: spec.reference,
                 digest: prepared.compiled().digest().to_owned(),
                 max_instances: spec.limits.concurrency,
+                limits: spec.limits,
                 running,
                 waiting,
                 invocations: stats.invocations,
@@ -552,14 +602,14 @@ impl Host {
             .values()
             .map(|RunningProvider { spec, provider }| ProviderInfo {
                 id: spec.id.clone(),
-                image_ref: spec.image.to_string(),
+                image_ref: spec.reference.clone(),
                 urls: provider.urls(),
                 annotations: spec.annotations.clone(),
             });
         Inventory {
             components: components.collect(),
             providers: providers.collect(),
-            links: tables.links.all().count(),
+            links: tables.links.len(),
         }
     }
 
@@ -685,10 +735,7 @@ impl Host {
     /// A place that holds nothing and that no link names is not kept.
     fn forget_if_unused(&self, id: &ComponentId) {
         let mut tables = self.0.tables.lock();
-        let named = tables
-            .links
-            .all()
-            .any(|link| link.source == *id || link.target == *id);
+        let named = tables.links.names(id);
         let runs = |component: &Arc<Component>| {
             // Somebody who starts it holds the lock.
             component

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use wasmcloud_core::ComponentId;
+use wasmcloud_core::{ComponentId, Limits};
 
 /// Everything on a host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -28,6 +28,9 @@ pub struct ComponentInfo {
     pub digest: String,
     /// How many calls may run at once.
     pub max_instances: u32,
+    /// What it may use.
+    #[serde(skip)]
+    pub limits: Limits,
     /// Calls that run now.
     pub running: u32,
     /// Calls that wait for a slot now.

@@ -1,24 +1,32 @@
 //! What runs on this host: components, providers, links and config, and the router between them.
 //!
-//! [`Host`] is a library: the command line drives it now, the lattice's control interface will. It knows no manifest;
-//! whoever has one turns it into these calls. How a component runs is for `engine`, what an interface means for the
+//! [`Host`] is a library; [`LatticeHost`] makes one a part of a lattice, whose control interface drives it then. It
+//! knows no manifest; whoever has one turns it into these calls. How a component runs is for `engine`, what an interface means for the
 //! `cap-*` crates.
 
 mod builtin;
 mod components;
 mod configs;
+mod control;
 mod error;
 mod host;
+mod identity;
 mod inventory;
 mod links;
 mod providers;
 mod router;
 
 pub use builtin::BUILTIN_PROVIDERS;
-pub use components::ComponentSpec;
+pub use components::{ComponentSpec, Unlinked};
+pub use control::{
+    ControlError, JoinError, JoinOptions, LatticeHost, PolicyError, PolicyOptions, RecordError, StopRequest,
+};
 pub use error::HostError;
 pub use host::{Host, HostOptions};
+pub use identity::{HostKey, Identity, InvalidSeed, LabelError, builtin_labels};
 pub use inventory::{ComponentInfo, Inventory, ProviderInfo};
 pub use providers::ProviderSpec;
 pub use wasmcloud_artifacts::ArtifactOptions;
 pub use wasmcloud_cap_http::IngressOptions;
+/// What callers need of the wire to fill in [`JoinOptions`].
+pub use wasmcloud_wire::subject::{Auctions as ControlAuctions, InvalidTopic, Topic};

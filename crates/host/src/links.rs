@@ -13,9 +13,14 @@ const MAX_LINKS: usize = 50_000;
 /// Identifies one stored link: disjoint interfaces under one key may go to different targets (v1 wire reference §3.1).
 pub(crate) type LinkId = (LinkKey, ComponentId);
 
-/// All links, by source.
+/// All links, by source: whatever is asked about one component costs by its own links, not by all.
 #[derive(Default)]
-pub(crate) struct Links(BTreeMap<LinkId, Stored>);
+pub(crate) struct Links {
+    sources: BTreeMap<ComponentId, BTreeMap<LinkId, Stored>>,
+    /// How many links name a component or provider as source or target.
+    named: BTreeMap<ComponentId, usize>,
+    count: usize,
+}
 
 pub(crate) struct Stored {
     pub(crate) link: Link,
@@ -26,49 +31,76 @@ pub(crate) struct Stored {
 impl Links {
     /// Adds a link or replaces the one with the same key and target.
     pub(crate) fn put(&mut self, link: Link) -> Result<(), HostError> {
-        let of_source = self.0.values().filter(|stored| stored.link.source == link.source);
-        if let Some(existing) = of_source
-            .map(|stored| &stored.link)
-            .find(|known| known.conflicts_with(&link))
-        {
+        if let Some(existing) = self.of(&link.source).find(|known| known.conflicts_with(&link)) {
             return Err(HostError::LinkConflict {
                 link: Box::new(link.key()),
                 existing: Box::new(existing.clone()),
             });
         }
-        if self.0.len() >= MAX_LINKS {
+        if self.count >= MAX_LINKS {
             return Err(HostError::Full {
                 what: "links",
                 limit: MAX_LINKS,
             });
         }
-        self.0
-            .insert((link.key(), link.target.clone()), Stored { link, endpoint: None });
+        let id = (link.key(), link.target.clone());
+        self.take(&id);
+        for end in [&link.source, &link.target] {
+            *self.named.entry(end.clone()).or_default() += 1;
+        }
+        self.count += 1;
+        let of_source = self.sources.entry(link.source.clone()).or_default();
+        of_source.insert(id, Stored { link, endpoint: None });
         Ok(())
     }
 
     /// Removes one link.
     pub(crate) fn take(&mut self, id: &LinkId) -> Option<Link> {
-        self.0.remove(id).map(|stored| stored.link)
-    }
-
-    /// Removes all links with this key.
-    pub(crate) fn remove(&mut self, key: &LinkKey) -> Vec<Link> {
-        let ids: Vec<LinkId> = self.0.keys().filter(|(known, _)| known == key).cloned().collect();
-        ids.iter()
-            .filter_map(|id| self.0.remove(id))
-            .map(|stored| stored.link)
-            .collect()
+        let source = &id.0.source;
+        let of_source = self.sources.get_mut(source)?;
+        let stored = of_source.remove(id)?;
+        if of_source.is_empty() {
+            self.sources.remove(source);
+        }
+        for end in [&stored.link.source, &stored.link.target] {
+            if let Some(count) = self.named.get_mut(end) {
+                *count -= 1;
+                if *count == 0 {
+                    self.named.remove(end);
+                }
+            }
+        }
+        self.count -= 1;
+        Some(stored.link)
     }
 
     pub(crate) fn set_endpoint(&mut self, id: &LinkId, endpoint: Option<Handle>) {
-        if let Some(stored) = self.0.get_mut(id) {
+        let of_source = self.sources.get_mut(&id.0.source);
+        if let Some(stored) = of_source.and_then(|of_source| of_source.get_mut(id)) {
             stored.endpoint = endpoint;
         }
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Link> {
-        self.0.values().map(|stored| &stored.link)
+        self.sources
+            .values()
+            .flat_map(BTreeMap::values)
+            .map(|stored| &stored.link)
+    }
+
+    /// The links of one source.
+    pub(crate) fn of(&self, source: &ComponentId) -> impl Iterator<Item = &Link> {
+        let of_source = self.sources.get(source).into_iter().flat_map(BTreeMap::values);
+        of_source.map(|stored| &stored.link)
+    }
+
+    /// Whether any link names this component or provider.
+    pub(crate) fn names(&self, id: &ComponentId) -> bool {
+        self.named.contains_key(id)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.count
     }
 
     /// The table that a component's calls look into. `endpoint` says what stands behind a link.
@@ -77,20 +109,17 @@ impl Links {
         source: &ComponentId,
         mut endpoint: impl FnMut(&Stored) -> Endpoint,
     ) -> LinkTable {
-        let entries = self
-            .0
-            .values()
-            .filter(|stored| stored.link.source == *source)
-            .map(|stored| {
-                let link = &stored.link;
-                LinkEntry {
-                    interfaces: interfaces(link),
-                    name: link.name.clone(),
-                    target: link.target.clone(),
-                    route: link.route,
-                    endpoint: endpoint(stored),
-                }
-            });
+        let of_source = self.sources.get(source).into_iter().flat_map(BTreeMap::values);
+        let entries = of_source.map(|stored| {
+            let link = &stored.link;
+            LinkEntry {
+                interfaces: interfaces(link),
+                name: link.name.clone(),
+                target: link.target.clone(),
+                route: link.route,
+                endpoint: endpoint(stored),
+            }
+        });
         LinkTable::new(entries.collect())
     }
 }

@@ -13,6 +13,9 @@ pub struct ProviderSpec {
     pub id: ComponentId,
     /// What runs.
     pub image: ImageRef,
+    /// The image as somebody wrote it, which may be one that a built-in provider answers for. The inventory shows
+    /// this: controllers compare texts.
+    pub reference: String,
     /// Its named configs, later ones override earlier ones.
     pub config: Vec<ConfigName>,
     /// Who manages it and why; opaque to the host.

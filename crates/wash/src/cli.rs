@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::host::args::HostArgs;
+
 /// Run WebAssembly applications, from one process on a laptop to a lattice of hosts.
 #[derive(Debug, Parser)]
 #[command(name = "wash", version, max_term_width = 100, after_help = EXIT_CODES)]
@@ -28,8 +30,12 @@ pub(crate) enum OutputFormat {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run an application here, in the foreground, until Ctrl-C.
+    /// Run an application here until Ctrl-C, with a lattice of its own or in one that is there.
     Up(UpArgs),
+    /// Stop what `wash up` runs on this machine.
+    Down(DownArgs),
+    /// Run a host that takes commands from its lattice.
+    Host(HostCommand),
     /// Work with application manifests.
     #[command(subcommand)]
     App(AppCommand),
@@ -56,41 +62,27 @@ pub(crate) struct UpArgs {
     /// Apply changes of the manifest and of component files while running.
     #[arg(long, requires = "manifest")]
     pub(crate) watch: bool,
-    /// Where providers keep their data [default: $XDG_DATA_HOME/wasmcloud].
+    /// Return once the application is ready, and keep it running in the background; `wash down` ends it.
+    #[arg(long, short, conflicts_with = "watch")]
+    pub(crate) detached: bool,
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HostCommand {
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DownArgs {
+    /// The lattice's folder is below this one [default: $XDG_DATA_HOME/wasmcloud].
     #[arg(long, env = "WASMCLOUD_DATA_DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// Where compiled code is kept [default: $XDG_CACHE_HOME/wasmcloud].
-    #[arg(long, env = "WASMCLOUD_CACHE_DIR")]
-    pub(crate) cache_dir: Option<PathBuf>,
-    /// Keep no compiled code: compile at each start.
-    #[arg(long, conflicts_with = "cache_dir")]
-    pub(crate) no_cache: bool,
-    /// What is logged, for example `info` or `info,wasmcloud_host=debug`.
-    #[arg(long, env = "WASMCLOUD_LOG_LEVEL", default_value = "info")]
-    pub(crate) log_level: String,
-    /// Log as JSON, one object per line.
-    #[arg(long, env = "WASMCLOUD_STRUCTURED_LOGGING_ENABLED")]
-    pub(crate) enable_structured_logging: bool,
-    /// Whether images of well-known providers are answered by the built-in ones.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) builtin_providers: Switch,
-    /// A label of this host, KEY=VALUE; can be repeated.
-    #[arg(long, short, value_parser = label)]
-    pub(crate) label: Vec<(String, String)>,
-    /// Component instances at once on this host.
-    #[arg(long, env = "WASMCLOUD_MAX_INSTANCES", default_value_t = 1000)]
-    pub(crate) max_instances: u32,
-    /// Upper bound of any component's memory, for example `4GiB`.
-    #[arg(long, env = "WASMCLOUD_MAX_LINEAR_MEMORY", value_parser = bytes, default_value = "4GiB")]
-    pub(crate) max_linear_memory_bytes: u64,
-    /// Largest component file, for example `50MiB`.
-    #[arg(long, env = "WASMCLOUD_MAX_COMPONENT_SIZE", value_parser = bytes, default_value = "50MiB")]
-    pub(crate) max_component_size_bytes: u64,
-    /// How long requests under way may take when something stops, for example `10s`.
+    /// How long requests under way may take, for example `10s`.
     #[arg(long, value_parser = duration, default_value = "10s")]
     pub(crate) drain: Duration,
-    #[command(flatten)]
-    pub(crate) registry: RegistryArgs,
 }
 
 /// How registries are asked. The names are those of v1 (wire reference §2.1).
@@ -205,15 +197,15 @@ pub(crate) struct CompletionsArgs {
     pub(crate) shell: clap_complete::Shell,
 }
 
-fn bytes(raw: &str) -> Result<u64, String> {
+pub(crate) fn bytes(raw: &str) -> Result<u64, String> {
     wasmcloud_core::parse_bytes(raw).map_err(|error| error.to_string())
 }
 
-fn duration(raw: &str) -> Result<Duration, String> {
+pub(crate) fn duration(raw: &str) -> Result<Duration, String> {
     wasmcloud_core::parse_duration(raw).map_err(|error| error.to_string())
 }
 
-fn label(raw: &str) -> Result<(String, String), String> {
+pub(crate) fn label(raw: &str) -> Result<(String, String), String> {
     match raw.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write KEY=VALUE".to_owned()),

@@ -7,6 +7,7 @@ mod app;
 mod cli;
 mod completions;
 mod exit;
+mod host;
 mod inspect;
 mod output;
 mod progress;
@@ -30,6 +31,8 @@ fn main() -> ExitCode {
     let output = Output::new(cli.output);
     let outcome = match cli.command {
         Command::Up(args) => up::run(args, &output),
+        Command::Down(args) => up::down::run(&args, &output),
+        Command::Host(command) => host::run(command, &output),
         Command::App(AppCommand::Validate(args)) => app::validate(&args, &output),
         Command::Inspect(args) => inspect::run(&args, &output),
         Command::Pull(args) => pull::run(&args, &output),

@@ -85,7 +85,15 @@ const ROOMS: &[Room] = &[
     // Top: who puts it together.
     Room {
         name: "host",
-        may_know: &["core", "capability", "engine", "artifacts", "cap-*"],
+        may_know: &[
+            "core",
+            "capability",
+            "engine",
+            "artifacts",
+            "cap-*",
+            "wire",
+            "lattice",
+        ],
         never: &["serde-saphyr"],
     },
     Room {

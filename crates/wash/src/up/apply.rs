@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde_json::json;
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link};
-use wasmcloud_host::{ComponentSpec, Host, HostError, ProviderSpec};
+use wasmcloud_host::{ComponentSpec, LatticeHost, ProviderSpec, Unlinked};
 use wasmcloud_manifest::{Desired, DesiredLink, Scaler};
 
 use crate::app::Loaded;
@@ -31,22 +31,20 @@ impl Applied {
         })
     }
 
+    /// What the lattice remembers only as long as this application runs: its links and configs.
+    pub(crate) fn records(&self) -> (Vec<Link>, Vec<ConfigName>) {
+        (self.links.clone(), self.configs.keys().cloned().collect())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.components.is_empty() && self.providers.is_empty() && self.links.is_empty()
+    }
+
     fn has(&self, link: &Link) -> bool {
         self.links
             .iter()
             .any(|known| known.key() == link.key() && known.target == link.target)
     }
-}
-
-/// The labels of this host: those that every host has (v1 wire reference §1), then the user's.
-pub(crate) fn labels(given: &[(String, String)]) -> BTreeMap<String, String> {
-    let own = [
-        ("hostcore.arch", std::env::consts::ARCH),
-        ("hostcore.os", std::env::consts::OS),
-        ("hostcore.osfamily", std::env::consts::FAMILY),
-    ];
-    let own = own.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    own.into_iter().chain(given.iter().cloned()).collect()
 }
 
 /// The first line: what is being started.
@@ -62,7 +60,7 @@ pub(crate) fn title(desired: &Desired, output: &Output) -> String {
 /// Makes the host run what the manifest says. What is the same as before is left alone. On failure `applied` says
 /// what runs then.
 pub(crate) async fn apply(
-    host: &Host,
+    host: &LatticeHost,
     applied: &mut Applied,
     loaded: Loaded,
     labels: &BTreeMap<String, String>,
@@ -75,12 +73,14 @@ pub(crate) async fn apply(
         file: &file,
         links: &[],
     };
-    steps.refuse_what_is_missing(&desired)?;
+    steps.refuse_what_is_missing(&desired).await?;
     let (components, providers) = (
         components(&desired, labels, &steps)?,
         providers(&desired, labels, &steps)?,
     );
     let links: Vec<Link> = desired.links.iter().map(|link| link.link.clone()).collect();
+    let sources = components.keys().chain(providers.keys());
+    steps.forget_former(sources, applied).await?;
 
     for (name, config) in &desired.configs {
         if applied.configs.get(name) != Some(config) {
@@ -161,7 +161,7 @@ pub(crate) async fn apply(
         .cloned()
         .collect();
     for id in gone {
-        steps.try_host(host.stop_component(&id).await, None)?;
+        steps.try_host(host.stop_component(&id, None).await, None)?;
         applied.components.remove(&id);
         steps.done("component", id.as_str(), "stopped", None);
     }
@@ -172,14 +172,14 @@ pub(crate) async fn apply(
         .cloned()
         .collect();
     for name in unused {
-        steps.try_host(host.delete_config(&name), None)?;
+        steps.try_host(host.delete_config(&name).await, None)?;
         applied.configs.remove(&name);
     }
     Ok(())
 }
 
 struct Steps<'a> {
-    host: &'a Host,
+    host: &'a LatticeHost,
     output: &'a Output,
     file: &'a str,
     /// All links that should be there in the end.
@@ -195,8 +195,30 @@ impl Steps<'_> {
         }
     }
 
-    fn try_host<T>(&self, outcome: Result<T, HostError>, at: Option<&str>) -> Result<T, Failure> {
+    fn try_host<T, E>(&self, outcome: Result<T, E>, at: Option<&str>) -> Result<T, Failure>
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
         outcome.map_err(|error| self.failure(error, at))
+    }
+
+    /// The lattice may remember links of a run that was killed. Those of this application's sources go before
+    /// anything starts; what it still wants is put again below.
+    async fn forget_former(
+        &self,
+        sources: impl Iterator<Item = &ComponentId>,
+        applied: &Applied,
+    ) -> Result<(), Failure> {
+        if !applied.is_empty() {
+            return Ok(());
+        }
+        for source in sources {
+            let keys = self.try_host(self.host.links_of(source).await, None)?;
+            for key in keys {
+                self.try_host(self.host.delete_link(&key).await, None)?;
+            }
+        }
+        Ok(())
     }
 
     fn done(&self, kind: &str, name: &str, what: &str, begun: Option<Instant>) {
@@ -221,10 +243,8 @@ impl Steps<'_> {
             known.key() == link.key() && !self.links.iter().any(stays)
         };
         let former = applied.links.iter().find(|known| leaves(known)).cloned();
-        let put = match &former {
-            Some(former) => self.host.replace_link(former, link.clone()).await,
-            None => self.host.put_link(link.clone()).await,
-        };
+        let instead_of = former.as_ref().map(|former| &former.target);
+        let put = self.host.put_link(link.clone(), instead_of).await;
         self.try_host(put, Some(&desired.at.to_string()))?;
         applied.links.retain(|known| {
             Some(known) != former.as_ref() && (known.key() != link.key() || known.target != link.target)
@@ -235,7 +255,7 @@ impl Steps<'_> {
     }
 
     /// What a manifest may say and one process cannot do.
-    fn refuse_what_is_missing(&self, desired: &Desired) -> Result<(), Failure> {
+    async fn refuse_what_is_missing(&self, desired: &Desired) -> Result<(), Failure> {
         if let Some((_, secret)) = desired.secrets.iter().next() {
             let error = anyhow::anyhow!(
                 "secret `{}` comes from the backend `{}`, and `wash up` has no secrets backend yet",
@@ -253,10 +273,11 @@ impl Steps<'_> {
             return Err(self.failure(error, Some(&reference.at.to_string())));
         }
         for (name, at) in &desired.external_configs {
-            if self.host.config(name).is_none() {
+            if self.try_host(self.host.config(name).await, None)?.is_none() {
                 let error = anyhow::anyhow!(
-                    "config `{name}` has no `properties` here and does not exist on this host; \
-                     hint: add `properties` to it"
+                    "config `{name}` has no `properties` here and does not exist in lattice `{}`; \
+                     hint: add `properties` to it, or put it with `wash config put`",
+                    self.host.lattice()
                 );
                 return Err(self.failure(error, Some(&at.to_string())));
             }
@@ -315,6 +336,8 @@ fn components(
             let spec = ComponentSpec {
                 id: component.id.clone(),
                 image: component.image.clone(),
+                reference: component.image.to_string(),
+                unlinked: Unlinked::Refuse,
                 limits: component.limits.clone(),
                 config: component.config.clone(),
                 annotations: annotations(desired),
@@ -337,6 +360,7 @@ fn providers(
             let spec = ProviderSpec {
                 id: provider.id.clone(),
                 image: provider.image.clone(),
+                reference: provider.image.to_string(),
                 config: provider.config.clone(),
                 annotations: annotations(desired),
             };

@@ -1,25 +1,24 @@
-//! `wash up`: a host in the foreground, with an application on it.
+//! `wash up`: a host with an application on it, in the foreground or, detached, in the background.
 
-mod apply;
+pub(crate) mod apply;
+pub(crate) mod detach;
 pub(crate) mod dirs;
+pub(crate) mod down;
 mod probe;
-mod signals;
+pub(crate) mod signals;
 mod watch;
 
-use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use serde_json::json;
-use wasmcloud_engine::EngineConfig;
-use wasmcloud_host::{Host, HostOptions};
-use wasmcloud_telemetry::LogOptions;
 
 use crate::app::{self, Loaded};
 use crate::cli::{Switch, UpArgs};
-use crate::exit::{self, FAILURE, Failure, NOT_STARTED};
+use crate::exit::{FAILURE, Failure};
+use crate::host::{self, Joined, interrupted};
 use crate::output::Output;
 use crate::up::apply::Applied;
+use crate::up::detach::Report;
 use crate::up::signals::Signals;
 use crate::up::watch::Snapshot;
 
@@ -29,118 +28,126 @@ pub(crate) fn run(args: UpArgs, output: &Output) -> Result<(), Failure> {
     let mut before = Snapshot::default();
     before.add(args.manifest.as_deref());
     let loaded = match &args.manifest {
-        Some(path) => Some(app::load(path, args.builtin_providers == Switch::On)?),
+        Some(path) => Some(app::load(path, args.host.builtin_providers == Switch::On)?),
         None => None,
     };
     before.add(loaded.iter().flat_map(Loaded::files));
-    let options = LogOptions {
-        filter: args.log_level.clone(),
-        json: args.enable_structured_logging,
-        color: None,
-    };
-    let logs =
-        wasmcloud_telemetry::init_logs(&options).map_err(|error| Failure::new(FAILURE, "logs", error))?;
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    // Fails only if one is installed already, which is then the same.
-    let _ = provider.install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("start the async runtime")
-        .map_err(|error| Failure::new(FAILURE, "runtime", error))?;
-    let outcome = runtime.block_on(serve(args, loaded, before, begun, output));
-    if logs.dropped_lines() > 0 {
-        output.note(&format!(
-            "{} log lines were dropped, they came too fast",
-            logs.dropped_lines()
-        ));
+    if args.detached {
+        return detach::run(&args, output);
     }
-    // Whatever still runs had its time to drain.
-    runtime.shutdown_background();
+    let report = Report::to_parent();
+    let command = serve(&args, loaded, before, begun, &report, output);
+    let outcome = host::in_runtime(&args.host, output, command);
+    if let Err(failure) = &outcome {
+        report.failed(failure);
+    }
     outcome
 }
 
 async fn serve(
-    args: UpArgs,
+    args: &UpArgs,
     loaded: Option<Loaded>,
     before: Snapshot,
     begun: Instant,
+    report: &Report,
     output: &Output,
 ) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(|error| Failure::new(FAILURE, "signals", error))?;
-    let host = Host::new(options(&args)?).map_err(|error| Failure::new(FAILURE, "host", error))?;
-    let labels = apply::labels(&args.label);
-
+    let joined = tokio::select! {
+        joined = Joined::start(&args.host, true, output) => joined?,
+        () = signals.first() => return Err(interrupted()),
+    };
     let mut applied = Applied::default();
+    let ran = run_application(
+        args,
+        loaded,
+        before,
+        begun,
+        &joined,
+        &mut applied,
+        &mut signals,
+        report,
+        output,
+    );
+    let outcome = ran.await;
+    let (drain, outcome) = match outcome {
+        Ok(drain) => (drain, Ok(())),
+        Err(failure) => (None, Err(failure)),
+    };
+    joined.leave(&applied, drain, &mut signals, output).await?;
+    outcome
+}
+
+/// Until somebody wants it to stop; answers how long stopping may take, where somebody said so.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "what one call of one command has; a struct would only name it twice"
+)]
+async fn run_application(
+    args: &UpArgs,
+    loaded: Option<Loaded>,
+    before: Snapshot,
+    begun: Instant,
+    joined: &Joined,
+    applied: &mut Applied,
+    signals: &mut Signals,
+    report: &Report,
+    output: &Output,
+) -> Result<Option<Duration>, Failure> {
+    let host = &joined.host;
+    let labels = host.identity().labels();
     if let Some(loaded) = loaded {
         loaded.warnings.iter().for_each(|warning| output.warning(warning));
         output.note(&apply::title(&loaded.desired, output));
-        let started = tokio::select! {
-            started = apply::apply(&host, &mut applied, loaded, &labels, output) => started,
-            () = signals.first() => Err(Failure::new(NOT_STARTED, "interrupted", anyhow::anyhow!("interrupted"))),
-        };
-        if let Err(failure) = started {
-            drain(&host, &mut signals, output).await?;
-            return Err(failure);
+        tokio::select! {
+            started = apply::apply(host, applied, loaded, &labels, output) => started?,
+            () = signals.first() => return Err(interrupted()),
         }
-        probe::ready(&host).await?;
-        announce(&host, begun, output);
+        probe::ready(host.host()).await?;
+        announce(joined, begun, report, output);
     } else {
-        let text = format!(
-            "host is up after {} ms, nothing runs on it",
-            begun.elapsed().as_millis()
-        );
-        output.event(&text, &json!({ "event": "ready", "urls": [] }));
+        joined.announce(begun, output);
+        report.ready(&[], host.connection().address());
     }
-
+    let stop = async {
+        tokio::select! {
+            () = signals.first() => None,
+            stop = host.stop_requested() => stop.timeout,
+        }
+    };
     match (args.watch, &args.manifest) {
         (true, Some(manifest)) => {
-            let builtin = args.builtin_providers == Switch::On;
-            let watching = watch::run(&host, manifest, builtin, &labels, &mut applied, before, output);
+            let builtin = args.host.builtin_providers == Switch::On;
+            let watching = watch::run(host, manifest, builtin, &labels, applied, before, output);
             tokio::select! {
-                ended = watching => ended?,
-                () = signals.first() => {}
+                ended = watching => ended.map(|()| None),
+                drain = stop => Ok(drain),
             }
         }
-        _ => signals.first().await,
+        _ => Ok(stop.await),
     }
-    drain(&host, &mut signals, output).await
-}
-
-fn options(args: &UpArgs) -> Result<HostOptions, Failure> {
-    let cache_dir = match (&args.cache_dir, args.no_cache) {
-        (_, true) => None,
-        (Some(dir), _) => Some(dir.clone()),
-        (None, _) => dirs::cache(),
-    };
-    Ok(HostOptions {
-        artifacts: args.registry.options(None, cache_dir.clone())?,
-        data_dir: args.data_dir.clone().unwrap_or_else(dirs::data),
-        engine: EngineConfig {
-            cache_dir: cache_dir.map(|dir| dir.join("compiled")),
-            max_component_size: args.max_component_size_bytes,
-            max_instances: args.max_instances,
-            max_memory: args.max_linear_memory_bytes,
-            ..EngineConfig::default()
-        },
-        drain: args.drain,
-        ingress: wasmcloud_host::IngressOptions {
-            drain: args.drain,
-            ..Default::default()
-        },
-    })
 }
 
 /// Says that the application answers, where, and how to try it.
-fn announce(host: &Host, begun: Instant, output: &Output) {
+fn announce(joined: &Joined, begun: Instant, report: &Report, output: &Output) {
     let took = begun.elapsed();
+    let host = &joined.host;
     let urls: Vec<String> = host
+        .host()
         .inventory()
         .providers
         .into_iter()
         .flat_map(|provider| provider.urls)
         .collect();
-    let value = json!({ "event": "ready", "urls": urls, "ms": took.as_millis() as u64 });
+    let value = json!({
+        "event": "ready",
+        "urls": urls,
+        "ms": took.as_millis() as u64,
+        "host_id": host.id().as_str(),
+        "friendly_name": host.identity().friendly_name,
+        "lattice": host.lattice().as_str(),
+        "nats_url": host.connection().address(),
+    });
     output.event(
         &output.paint("1;32", &format!("ready in {} ms", took.as_millis())),
         &value,
@@ -154,22 +161,5 @@ fn announce(host: &Host, begun: Instant, output: &Output) {
         }
         output.note("Ctrl-C stops it");
     }
-}
-
-/// Stops everything within the drain time; a second signal leaves at once.
-async fn drain(host: &Host, signals: &mut Signals, output: &Output) -> Result<(), Failure> {
-    output.event(
-        "stopping, Ctrl-C again to leave at once",
-        &json!({ "event": "stopping" }),
-    );
-    tokio::select! {
-        () = host.stop() => {
-            output.event("stopped", &json!({ "event": "stopped" }));
-            Ok(())
-        }
-        () = signals.next() => {
-            let forced = Failure::new(exit::FORCED, "forced", anyhow::anyhow!("left before everything had stopped"));
-            Err(Failure { code: ExitCode::from(exit::FORCED), ..forced })
-        }
-    }
+    report.ready(&urls, host.connection().address());
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use serde_json::json;
 use tokio::sync::mpsc;
-use wasmcloud_host::Host;
+use wasmcloud_host::LatticeHost;
 
 use crate::app;
 use crate::exit::{FAILURE, Failure};
@@ -33,7 +33,7 @@ impl Snapshot {
 
 /// Runs until it is dropped. Ends early only if the file system cannot be watched.
 pub(crate) async fn run(
-    host: &Host,
+    host: &LatticeHost,
     manifest: &Path,
     builtin_providers: bool,
     labels: &BTreeMap<String, String>,

@@ -98,10 +98,17 @@ fn a_cache_that_cannot_be_written_costs_only_time() -> Result<()> {
 #[test]
 fn compiled_code_that_does_not_fit_on_the_disk_costs_only_time() -> Result<()> {
     let (address, dir) = (free_address()?, tempfile::tempdir()?);
+    // The lattice has its file elsewhere, in a process that is not limited.
+    let lattice = Launch::command(
+        WASH,
+        &["-o", "json", "up", "--nats-port", "0", "--data-dir", "data"],
+    )?;
+    let data = lattice.file("data");
+    let _lattice = lattice.ready()?;
     // A limit on the size of files fails in the middle of a write, as a full disk does, and needs no rights.
     let limited = "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"";
     let launch = Launch::command("/bin/sh", &["-c", limited, WASH, "-o", "json", "up"])?;
-    let (manifest, cache, data) = (launch.file("wadm.yaml"), dir.path(), launch.file("data"));
+    let (manifest, cache) = (launch.file("wadm.yaml"), dir.path());
     fs::write(&manifest, hello(address)?.text())?;
     let launch = launch
         .arg(&manifest)

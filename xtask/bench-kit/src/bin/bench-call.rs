@@ -153,6 +153,8 @@ async fn start(host: &Host, id: ComponentId, file: &Path, mode: InstanceMode) ->
     let spec = ComponentSpec {
         id: id.clone(),
         image: ImageRef::File(file.to_owned()),
+        reference: file.display().to_string(),
+        unlinked: wasmcloud_host::Unlinked::Refuse,
         limits,
         config: Vec::new(),
         annotations: BTreeMap::new(),

@@ -1,0 +1,381 @@
+//! What is done on a lattice host: each operation with the record that others read and the event that others hear.
+//!
+//! The control interface calls these for requests, and a program that has the host in its own process calls them
+//! directly: both ways do the same. Configs and links return when they are in effect on this host.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wasmcloud_core::{ComponentId, ConfigName, Link, LinkKey};
+use wasmcloud_wire::event::{
+    ComponentScaleFailed, ComponentScaled, ConfigChanged, Event, LinkdefDeleted, LinkdefSet,
+    LinkdefSetFailed, ProviderStartFailed, ProviderStarted, ProviderStopped,
+};
+use wasmcloud_wire::message::{chain, scale_denied, start_denied};
+use wasmcloud_wire::policy::{ComponentPolicy, PolicyAction, ProviderPolicy};
+use wasmcloud_wire::state::{Config, ConfigKey};
+
+use super::records::Deleted;
+use super::{ControlError, LatticeHost, RecordError};
+use crate::components::ComponentSpec;
+use crate::error::HostError;
+use crate::providers::ProviderSpec;
+
+/// How long a change of the state may take until it has come back to this host.
+const APPLIED: Duration = Duration::from_secs(5);
+
+impl LatticeHost {
+    /// Puts a config, and waits until this host has it.
+    pub async fn put_config(
+        &self,
+        name: ConfigName,
+        values: BTreeMap<String, String>,
+    ) -> Result<(), ControlError> {
+        let revision = self.write_config(&name, &Config(values)).await?;
+        let applied = self
+            .0
+            .mirrored
+            .configs_at(revision, Instant::now() + APPLIED)
+            .await;
+        applied_or(applied, || format!("config `{name}`"))?;
+        match self.0.mirrored.config_refusal(&name) {
+            Some(refused) => Err(ControlError::Refused(refused)),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) async fn write_config(&self, name: &ConfigName, config: &Config) -> Result<u64, RecordError> {
+        let revision = self.0.records.put_config(name, config).await?;
+        self.0.events.tell(Event::ConfigSet(ConfigChanged {
+            config_name: name.to_string(),
+        }));
+        Ok(revision)
+    }
+
+    /// Removes a config. That there is none is no error.
+    pub async fn delete_config(&self, name: &ConfigName) -> Result<(), RecordError> {
+        self.0.records.delete_config(name).await?;
+        self.0.events.tell(Event::ConfigDeleted(ConfigChanged {
+            config_name: name.to_string(),
+        }));
+        Ok(())
+    }
+
+    /// The values of a config, if there is one.
+    pub async fn config(&self, name: &ConfigName) -> Result<Option<BTreeMap<String, String>>, RecordError> {
+        Ok(self.0.records.config(name).await?.map(|(config, _)| config.0))
+    }
+
+    /// Puts a link, in the place of one to `instead_of` if one is named, and waits until it is in effect on this host.
+    /// A link that this host refuses is taken back.
+    pub async fn put_link(&self, link: Link, instead_of: Option<&ComponentId>) -> Result<(), ControlError> {
+        let former =
+            self.0.host.links().into_iter().find(|known| {
+                known.key() == link.key() && known.target == *instead_of.unwrap_or(&link.target)
+            });
+        let wire = wasmcloud_wire::Link::from(&link);
+        let revision = self.write_link(&wire, &link.key(), instead_of).await?;
+        let applied = self.0.mirrored.links_at(revision, Instant::now() + APPLIED).await;
+        applied_or(applied, || format!("link {link}"))?;
+        let id = (link.key(), link.target.clone());
+        let Some(refused) = self.0.mirrored.refusal(&id) else {
+            return Ok(());
+        };
+        let undone = match former {
+            Some(former) => {
+                let wire = wasmcloud_wire::Link::from(&former);
+                let instead_of = (former.target != link.target).then_some(&link.target);
+                self.write_link(&wire, &former.key(), instead_of).await.map(drop)
+            }
+            None => self.remove_links(&link.key(), Some(&link.target)).await.map(drop),
+        };
+        if let Err(error) = undone {
+            tracing::warn!(%link, error = chain(&error), "a link that was refused could not be taken back");
+        }
+        Err(ControlError::Refused(refused))
+    }
+
+    pub(super) async fn write_link(
+        &self,
+        link: &wasmcloud_wire::Link,
+        key: &LinkKey,
+        instead_of: Option<&ComponentId>,
+    ) -> Result<u64, RecordError> {
+        let put = self.0.records.put_link(link, key, instead_of).await;
+        let data = LinkdefSet::from(link);
+        match put {
+            Ok(changed) => {
+                self.0.events.tell(Event::LinkdefSet(data));
+                Ok(changed.revision.unwrap_or_default())
+            }
+            Err(error) => {
+                let failed = LinkdefSetFailed {
+                    error: chain(&error),
+                    link: data,
+                };
+                self.0.events.tell(Event::LinkdefSetFailed(failed));
+                Err(error)
+            }
+        }
+    }
+
+    /// The keys of the links that a source has in the state of the lattice. What cannot be a link is left out.
+    pub async fn links_of(&self, source: &ComponentId) -> Result<Vec<LinkKey>, RecordError> {
+        let Some((spec, _)) = self.0.records.spec(source).await? else {
+            return Ok(Vec::new());
+        };
+        let links = spec.links.iter().filter_map(|link| Link::try_from(link).ok());
+        let mut keys: Vec<LinkKey> = links.map(|link| link.key()).collect();
+        keys.dedup();
+        Ok(keys)
+    }
+
+    /// Removes links and configs from the state of the lattice, for a host that leaves: nothing is waited for but the
+    /// state itself. What cannot be removed is logged.
+    pub(super) async fn withdraw(&self, links: &[Link], configs: &[ConfigName]) {
+        for link in links {
+            if let Err(error) = self.remove_links(&link.key(), Some(&link.target)).await {
+                tracing::warn!(%link, error = chain(&error), "the link stays in the state of the lattice");
+                return;
+            }
+        }
+        for config in configs {
+            if let Err(error) = self.delete_config(config).await {
+                tracing::warn!(%config, error = chain(&error), "the config stays in the state of the lattice");
+                return;
+            }
+        }
+    }
+
+    /// Removes the links with a key, and waits until they are gone from this host.
+    pub async fn delete_link(&self, key: &LinkKey) -> Result<(), ControlError> {
+        let (revision, _) = self.remove_links(key, None).await?;
+        if let Some(revision) = revision {
+            let applied = self.0.mirrored.links_at(revision, Instant::now() + APPLIED).await;
+            applied_or(applied, || format!("the end of link {key}"))?;
+        }
+        Ok(())
+    }
+
+    /// Answers the revision to wait for, and what was found.
+    pub(super) async fn remove_links(
+        &self,
+        key: &LinkKey,
+        target: Option<&ComponentId>,
+    ) -> Result<(Option<u64>, Deleted), RecordError> {
+        let changed = self.0.records.delete_links(key, target).await?;
+        let tell = |link: Option<&wasmcloud_wire::Link>| {
+            self.0.events.tell(Event::LinkdefDeleted(LinkdefDeleted {
+                source_id: key.source.to_string(),
+                name: key.name.to_string(),
+                wit_namespace: key.namespace.clone(),
+                wit_package: key.package.clone(),
+                target: link.map(|link| link.target.clone()),
+                interfaces: link.map(|link| link.interfaces.clone()),
+            }));
+        };
+        match changed.value.links.as_slice() {
+            [] => tell(None),
+            links => links.iter().for_each(|link| tell(Some(link))),
+        }
+        Ok((changed.revision, changed.value))
+    }
+
+    /// Starts a component, or changes the running one; see [`Host::scale_component`](crate::Host::scale_component).
+    /// Tells the outcome, once.
+    pub async fn scale_component(&self, spec: ComponentSpec) -> Result<bool, ControlError> {
+        let (id, reference) = (spec.id.clone(), spec.reference.clone());
+        let (count, annotations) = (spec.limits.concurrency, spec.annotations.clone());
+        let outcome = self.start_component(spec).await;
+        self.0.events.tell(match &outcome {
+            Ok(_) => Event::ComponentScaled(ComponentScaled {
+                annotations,
+                host_id: self.id().to_string(),
+                image_ref: reference,
+                max_instances: count,
+                component_id: id.to_string(),
+                ..ComponentScaled::default()
+            }),
+            Err(error) => Event::ComponentScaleFailed(ComponentScaleFailed {
+                annotations,
+                host_id: self.id().to_string(),
+                image_ref: reference,
+                max_instances: count,
+                component_id: id.to_string(),
+                error: chain(error),
+                ..ComponentScaleFailed::default()
+            }),
+        });
+        outcome
+    }
+
+    async fn start_component(&self, spec: ComponentSpec) -> Result<bool, ControlError> {
+        if let Some(policy) = &self.0.policy {
+            let action = PolicyAction::StartComponent(ComponentPolicy {
+                component_id: spec.id.to_string(),
+                image_ref: spec.reference.clone(),
+                max_instances: spec.limits.concurrency,
+                annotations: spec.annotations.clone(),
+                claims: None,
+            });
+            policy.check(action, |_, why| scale_denied(&spec.id, why)).await?;
+        }
+        self.catch_up(&spec.id, &spec.config, || format!("component `{}`", spec.id))
+            .await?;
+        let (id, reference) = (spec.id.clone(), spec.reference.clone());
+        let changed = self.0.host.scale_component(spec).await?;
+        self.note_url(&id, &reference).await;
+        Ok(changed)
+    }
+
+    /// Stops a component and tells it, once. `asked` is what is told where it does not run: its reference and
+    /// annotations.
+    pub async fn stop_component(
+        &self,
+        id: &ComponentId,
+        asked: Option<(String, BTreeMap<String, String>)>,
+    ) -> Result<(), HostError> {
+        let running = self.0.host.component_spec(id);
+        let outcome = self.0.host.stop_component(id).await;
+        let told = match running {
+            Some(spec) => Some((spec.reference, spec.annotations)),
+            None => asked,
+        };
+        if let Some((image_ref, annotations)) = told {
+            self.0.events.tell(Event::ComponentScaled(ComponentScaled {
+                annotations,
+                host_id: self.id().to_string(),
+                image_ref,
+                max_instances: 0,
+                component_id: id.to_string(),
+                ..ComponentScaled::default()
+            }));
+        }
+        outcome
+    }
+
+    /// Starts a provider and tells the outcome, once.
+    pub async fn start_provider(&self, spec: ProviderSpec) -> Result<(), ControlError> {
+        let (id, reference, annotations) =
+            (spec.id.clone(), spec.reference.clone(), spec.annotations.clone());
+        let outcome = self.run_provider(spec).await;
+        self.0.events.tell(match &outcome {
+            Ok(()) => Event::ProviderStarted(ProviderStarted {
+                host_id: self.id().to_string(),
+                image_ref: reference,
+                provider_id: id.to_string(),
+                annotations,
+                ..ProviderStarted::default()
+            }),
+            Err(error) => Event::ProviderStartFailed(ProviderStartFailed {
+                provider_ref: reference,
+                provider_id: id.to_string(),
+                host_id: self.id().to_string(),
+                error: chain(error),
+                link_name: "default".to_owned(),
+            }),
+        });
+        outcome
+    }
+
+    async fn run_provider(&self, spec: ProviderSpec) -> Result<(), ControlError> {
+        if let Some(policy) = &self.0.policy {
+            let action = PolicyAction::StartProvider(ProviderPolicy {
+                provider_id: spec.id.to_string(),
+                image_ref: spec.reference.clone(),
+                annotations: spec.annotations.clone(),
+                claims: None,
+            });
+            policy.check(action, start_denied).await?;
+        }
+        self.catch_up(&spec.id, &spec.config, || format!("provider `{}`", spec.id))
+            .await?;
+        let (id, reference) = (spec.id.clone(), spec.reference.clone());
+        let refused = self.0.host.start_provider(spec).await?;
+        for (link, error) in &refused {
+            let error = chain(error);
+            tracing::warn!(%link, error, "the link is not in effect on this host");
+            self.0.events.tell(Event::LinkdefSetFailed(LinkdefSetFailed {
+                error,
+                link: LinkdefSet::from(&wasmcloud_wire::Link::from(link)),
+            }));
+        }
+        self.0.mirrored.note(refused);
+        // Links that waited for this provider's sake, for example because another one had the port.
+        self.0.mirrored.retry();
+        self.note_url(&id, &reference).await;
+        Ok(())
+    }
+
+    /// Stops a provider and tells it.
+    pub async fn stop_provider(&self, id: &ComponentId) -> Result<(), HostError> {
+        let spec = self.0.host.provider_spec(id);
+        self.0.host.stop_provider(id).await?;
+        self.0.events.tell(Event::ProviderStopped(ProviderStopped {
+            host_id: self.id().to_string(),
+            provider_id: id.to_string(),
+            annotations: spec.map(|spec| spec.annotations).unwrap_or_default(),
+            reason: "stop".to_owned(),
+            instance_id: id.to_string(),
+            public_key: id.to_string(),
+            link_name: "default".to_owned(),
+        }));
+        Ok(())
+    }
+
+    /// What was put a moment ago, perhaps through another host, has to be in effect here before what uses it starts.
+    async fn catch_up(
+        &self,
+        id: &ComponentId,
+        configs: &[ConfigName],
+        user: impl Fn() -> String,
+    ) -> Result<(), ControlError> {
+        let deadline = Instant::now() + APPLIED;
+        for name in configs {
+            if let ConfigKey::Secret(secret) = ConfigKey::of(name.clone()) {
+                return Err(ControlError::NoSecrets { secret, user: user() });
+            }
+            if self.0.host.config(name).is_some() {
+                continue;
+            }
+            let Some((_, revision)) = self.0.records.config(name).await? else {
+                return Err(ControlError::NoConfig {
+                    config: name.clone(),
+                    user: user(),
+                });
+            };
+            let applied = self.0.mirrored.configs_at(revision, deadline).await;
+            applied_or(applied, || format!("config `{name}`"))?;
+        }
+        match self.0.records.spec(id).await {
+            Ok(Some((_, revision))) => {
+                let applied = self.0.mirrored.links_at(revision, deadline).await;
+                applied_or(applied, || format!("the links of `{id}`"))
+            }
+            Ok(None) => Ok(()),
+            // Without the state, what is known here has to do: an image in the cache still starts.
+            Err(error) => {
+                tracing::warn!(%id, error = chain(&error), "starting with the links that are known here");
+                Ok(())
+            }
+        }
+    }
+
+    /// The record says where what runs came from. That it could not be written is no reason to stop what runs.
+    async fn note_url(&self, id: &ComponentId, reference: &str) {
+        if let Err(error) = self.0.records.put_url(id, reference).await {
+            tracing::warn!(%id, error = chain(&error), "where it came from is not in the state of the lattice");
+        }
+    }
+}
+
+fn applied_or(applied: bool, what: impl Fn() -> String) -> Result<(), ControlError> {
+    match applied {
+        true => Ok(()),
+        false => Err(ControlError::NotApplied {
+            what: what(),
+            waited: APPLIED,
+        }),
+    }
+}

@@ -1,0 +1,246 @@
+//! A host in this process: what `wash host` and `wash up` have in common, and `wash host` itself.
+
+pub(crate) mod args;
+pub(crate) mod connect;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use serde_json::json;
+use wasmcloud_broker::Broker;
+use wasmcloud_core::Limits;
+use wasmcloud_engine::EngineConfig;
+use wasmcloud_host::{
+    ControlAuctions, Host, HostKey, HostOptions, JoinError, JoinOptions, LatticeHost, PolicyOptions,
+};
+use wasmcloud_telemetry::{LogGuard, LogOptions};
+
+use crate::cli::{HostCommand, Switch};
+use crate::exit::{self, FAILURE, Failure, INVALID, NOT_STARTED};
+use crate::host::args::HostArgs;
+use crate::output::Output;
+use crate::up::apply::Applied;
+use crate::up::dirs;
+use crate::up::signals::Signals;
+
+/// `wash host`: a host that takes commands from its lattice.
+pub(crate) fn run(command: HostCommand, output: &Output) -> Result<(), Failure> {
+    let begun = Instant::now();
+    in_runtime(&command.host, output, serve(&command.host, begun, output))
+}
+
+async fn serve(args: &HostArgs, begun: Instant, output: &Output) -> Result<(), Failure> {
+    let mut signals = Signals::new().map_err(|error| Failure::new(FAILURE, "signals", error))?;
+    let joined = tokio::select! {
+        joined = Joined::start(args, false, output) => joined?,
+        () = signals.first() => return Err(interrupted()),
+    };
+    joined.announce(begun, output);
+    let drain = tokio::select! {
+        () = signals.first() => None,
+        stop = joined.host.stop_requested() => stop.timeout,
+    };
+    joined
+        .leave(&Applied::default(), drain, &mut signals, output)
+        .await
+}
+
+/// Sets up what every command with a host needs, and runs it.
+pub(crate) fn in_runtime(
+    args: &HostArgs,
+    output: &Output,
+    command: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    args.obsolete
+        .remarks()
+        .iter()
+        .for_each(|remark| output.note(remark));
+    let logs = logs(args)?;
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    // Fails only if one is installed already, which is then the same.
+    let _ = provider.install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the async runtime")
+        .map_err(|error| Failure::new(FAILURE, "runtime", error))?;
+    let outcome = runtime.block_on(command);
+    if logs.dropped_lines() > 0 {
+        output.note(&format!(
+            "{} log lines were dropped, they came too fast",
+            logs.dropped_lines()
+        ));
+    }
+    // Whatever still runs had its time to drain.
+    runtime.shutdown_background();
+    outcome
+}
+
+fn logs(args: &HostArgs) -> Result<LogGuard, Failure> {
+    let options = LogOptions {
+        // The NATS client tells at INFO what the lattice connection tells as well.
+        filter: format!("async_nats=warn,{}", args.log_level),
+        json: args.enable_structured_logging,
+        color: None,
+    };
+    wasmcloud_telemetry::init_logs(&options).map_err(|error| Failure::new(FAILURE, "logs", error))
+}
+
+/// A host that is part of a lattice, and that lattice where it is this process that runs it.
+pub(crate) struct Joined {
+    pub(crate) host: LatticeHost,
+    broker: Option<Broker>,
+    drain: Duration,
+}
+
+impl Joined {
+    /// Finds or starts the lattice, and joins it.
+    pub(crate) async fn start(args: &HostArgs, up: bool, output: &Output) -> Result<Self, Failure> {
+        let host = Host::new(options(args, up)?).map_err(|error| Failure::new(FAILURE, "host", error))?;
+        let data_dir = data_dir(args);
+        let chosen = connect::choose(&args.nats, &data_dir, up, output).await?;
+        let joined = LatticeHost::join(host, join_options(args, chosen.options)?).await;
+        let host = joined.map_err(|error| {
+            let kind = match &error {
+                JoinError::Connect(_) => "no-lattice",
+                JoinError::Duplicate { .. } => "duplicate-host",
+                _ => "lattice",
+            };
+            Failure::new(NOT_STARTED, kind, error)
+        })?;
+        Ok(Self {
+            host,
+            broker: chosen.broker,
+            drain: args.drain,
+        })
+    }
+
+    /// Says that the host is there, and where.
+    pub(crate) fn announce(&self, begun: Instant, output: &Output) {
+        let (host, ms) = (&self.host, begun.elapsed().as_millis() as u64);
+        let (name, id, lattice) = (&host.identity().friendly_name, host.id(), host.lattice());
+        let address = host.connection().address();
+        let text = format!("host {name} ({id}) is part of lattice `{lattice}` at {address} after {ms} ms");
+        let value = json!({
+            "event": "ready",
+            "urls": [],
+            "ms": ms,
+            "host_id": id.as_str(),
+            "friendly_name": name,
+            "lattice": lattice.as_str(),
+            "nats_url": address,
+        });
+        output.event(&text, &value);
+    }
+
+    /// Stops everything within the drain time; a second signal leaves at once.
+    pub(crate) async fn leave(
+        self,
+        applied: &Applied,
+        drain: Option<Duration>,
+        signals: &mut Signals,
+        output: &Output,
+    ) -> Result<(), Failure> {
+        output.event(
+            "stopping, Ctrl-C again to leave at once",
+            &json!({ "event": "stopping" }),
+        );
+        let left = async {
+            let (links, configs) = applied.records();
+            let leave = self.host.leave(&links, &configs);
+            // What drains longer than somebody has time for is left behind.
+            tokio::time::timeout(drain.unwrap_or(self.drain) + GRACE, leave)
+                .await
+                .ok();
+            if let Some(broker) = self.broker {
+                broker.stop().await;
+            }
+        };
+        tokio::select! {
+            () = left => {
+                output.event("stopped", &json!({ "event": "stopped" }));
+                Ok(())
+            }
+            () = signals.next() => {
+                let error = anyhow::anyhow!("left before everything had stopped");
+                Err(Failure::new(exit::FORCED, "forced", error))
+            }
+        }
+    }
+}
+
+/// What leaving takes besides the drain time: telling the lattice, closing connections and ports.
+const GRACE: Duration = Duration::from_secs(10);
+
+pub(crate) fn interrupted() -> Failure {
+    Failure::new(NOT_STARTED, "interrupted", anyhow::anyhow!("interrupted"))
+}
+
+pub(crate) fn data_dir(args: &HostArgs) -> PathBuf {
+    args.data_dir.clone().unwrap_or_else(dirs::data)
+}
+
+fn options(args: &HostArgs, up: bool) -> Result<HostOptions, Failure> {
+    let cache_dir = match (&args.cache_dir, args.no_cache) {
+        (_, true) => None,
+        (Some(dir), _) => Some(dir.clone()),
+        (None, _) => dirs::cache(),
+    };
+    let mut artifacts = args.registry.options(None, cache_dir.clone())?;
+    artifacts.allow_file_load = args.allow_file_load.unwrap_or(up);
+    Ok(HostOptions {
+        artifacts,
+        data_dir: data_dir(args),
+        engine: EngineConfig {
+            cache_dir: cache_dir.map(|dir| dir.join("compiled")),
+            max_component_size: args.max_component_size_bytes,
+            max_instances: args.max_instances,
+            max_memory: args.max_linear_memory_bytes,
+            ..EngineConfig::default()
+        },
+        drain: args.drain,
+        ingress: wasmcloud_host::IngressOptions {
+            drain: args.drain,
+            ..Default::default()
+        },
+    })
+}
+
+fn join_options(args: &HostArgs, lattice: wasmcloud_lattice::LatticeOptions) -> Result<JoinOptions, Failure> {
+    let invalid = |error: anyhow::Error| Failure::new(INVALID, "invalid-option", error);
+    let key = match &args.host_seed {
+        Some(seed) => HostKey::from_seed(seed).map_err(|error| invalid(error.into()))?,
+        None => HostKey::generate(),
+    };
+    let topic = |text: &String| {
+        text.parse()
+            .map_err(|error: wasmcloud_host::InvalidTopic| invalid(error.into()))
+    };
+    let policy = match &args.policy.policy_topic {
+        Some(asked) => Some(PolicyOptions {
+            topic: topic(asked)?,
+            changes: args.policy.policy_changes_topic.as_ref().map(topic).transpose()?,
+            timeout: Duration::from_millis(args.policy.policy_timeout_ms),
+        }),
+        None => None,
+    };
+    Ok(JoinOptions {
+        key,
+        labels: args.labels().collect::<BTreeMap<_, _>>(),
+        auctions: ControlAuctions {
+            components: args.enable_component_auction,
+            providers: args.enable_provider_auction,
+        },
+        heartbeat: Duration::from_secs(args.heartbeat_interval_seconds),
+        policy,
+        config_service: args.config_service_enabled,
+        builtin_providers: args.builtin_providers == Switch::On,
+        limits: Limits {
+            deadline: Duration::from_millis(args.max_execution_time_ms),
+            ..Limits::default()
+        },
+        ..JoinOptions::new(lattice)
+    })
+}

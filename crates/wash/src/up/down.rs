@@ -1,0 +1,147 @@
+//! `wash down`: ends what runs in the embedded lattice of this machine, and waits until it has ended.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use futures::StreamExt as _;
+use serde_json::json;
+use tokio::time::{Instant, timeout};
+use wasmcloud_broker::{Credentials, Endpoint};
+use wasmcloud_core::LatticeName;
+use wasmcloud_lattice::{Auth, Connection, NatsOptions};
+use wasmcloud_wire::Message as _;
+use wasmcloud_wire::control::{CtlResponse, Host, Nothing, Request, StopHost};
+use wasmcloud_wire::subject::{ControlInterface, Topic};
+
+use crate::cli::DownArgs;
+use crate::exit::{FAILURE, Failure};
+use crate::host::connect::lattice_dir;
+use crate::output::Output;
+use crate::up::dirs;
+
+/// How long hosts on this machine may take to say that they are there.
+const ANSWERS: Duration = Duration::from_secs(2);
+/// Nobody else answers once it has been silent for this long.
+const QUIET: Duration = Duration::from_millis(200);
+/// What a stop takes besides draining.
+const GRACE: Duration = Duration::from_secs(12);
+/// How often it is looked whether it has ended: what ends is a lock of another process.
+const LOOK: Duration = Duration::from_millis(20);
+
+pub(crate) fn run(args: &DownArgs, output: &Output) -> Result<(), Failure> {
+    crate::block_on(down(args, output))
+}
+
+async fn down(args: &DownArgs, output: &Output) -> Result<(), Failure> {
+    let failed = |error: anyhow::Error| Failure::new(FAILURE, "down", error);
+    let dir = lattice_dir(&args.data_dir.clone().unwrap_or_else(dirs::data));
+    let Some(endpoint) = running(&dir)? else {
+        let value =
+            json!({ "success": true, "hosts_stopped": [], "nats_stopped": false, "wadm_stopped": false });
+        output.data(
+            &format!("nothing runs in the lattice of {}", dir.display()),
+            &value,
+        );
+        return Ok(());
+    };
+    let connection = connect(&dir, &endpoint).await.map_err(failed)?;
+    let interface = ControlInterface::new(&Topic::control(), &lattice()?);
+    let hosts = hosts(&connection, &interface).await.map_err(failed)?;
+    for host in &hosts {
+        stop(&connection, &interface, host, args.drain)
+            .await
+            .map_err(failed)?;
+        output.note(&format!("stopping {} ({})", host.friendly_name, host.id));
+    }
+    let deadline = Instant::now() + args.drain + GRACE;
+    while running(&dir)?.is_some_and(|now| now.server_id == endpoint.server_id) {
+        if Instant::now() >= deadline {
+            let error = anyhow!(
+                "process {} was asked to stop and runs on after {:?}; hint: `kill {}` makes it leave at once",
+                endpoint.pid,
+                args.drain + GRACE,
+                endpoint.pid
+            );
+            return Err(failed(error));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    let ids: Vec<&str> = hosts.iter().map(|host| host.id.as_str()).collect();
+    let value = json!({ "success": true, "hosts_stopped": ids, "nats_stopped": true, "wadm_stopped": false });
+    output.data(
+        &format!("stopped {} host(s) and their lattice", hosts.len()),
+        &value,
+    );
+    Ok(())
+}
+
+fn running(dir: &Path) -> Result<Option<Endpoint>, Failure> {
+    Endpoint::load(dir).map_err(|error| Failure::new(FAILURE, "lattice", error))
+}
+
+fn lattice() -> Result<LatticeName, Failure> {
+    let name = std::env::var("WASMCLOUD_LATTICE").unwrap_or_else(|_| "default".to_owned());
+    name.parse()
+        .map_err(|error: wasmcloud_core::InvalidName| Failure::new(FAILURE, "lattice", error))
+}
+
+async fn connect(dir: &Path, endpoint: &Endpoint) -> anyhow::Result<Connection> {
+    let mut options = NatsOptions::new(&format!("nats://{}", endpoint.address))?;
+    if let Some(credentials) = Credentials::load(dir)? {
+        options.auth = Auth::UserPassword {
+            user: credentials.user,
+            password: credentials.password.into(),
+        };
+    }
+    Ok(Connection::connect(&options).await?)
+}
+
+async fn hosts(connection: &Connection, interface: &ControlInterface) -> anyhow::Result<Vec<Host>> {
+    let inbox = connection.new_inbox();
+    let mut answers = connection.subscribe(&inbox).await?;
+    let ping = Request::PingHosts;
+    let subject = interface.subject(&ping.operation());
+    connection
+        .client()
+        .publish_with_reply(subject, inbox, ping.encode().into())
+        .await?;
+    let (mut hosts, begun) = (Vec::new(), Instant::now());
+    while begun.elapsed() < ANSWERS {
+        let patience = if hosts.is_empty() { ANSWERS } else { QUIET };
+        let Ok(Some(answer)) = timeout(patience, answers.next()).await else {
+            break;
+        };
+        let reply = CtlResponse::<Host>::decode(&answer.payload).ok();
+        hosts.extend(reply.and_then(|reply| reply.response));
+    }
+    Ok(hosts)
+}
+
+async fn stop(
+    connection: &Connection,
+    interface: &ControlInterface,
+    host: &Host,
+    drain: Duration,
+) -> anyhow::Result<()> {
+    let id = host.id.parse()?;
+    let stop = StopHost {
+        host_id: None,
+        timeout: u64::try_from(drain.as_millis()).ok(),
+    };
+    let request = Request::StopHost(id, stop);
+    let subject = interface.subject(&request.operation());
+    let answer = connection
+        .request(
+            &subject,
+            None,
+            request.encode().into(),
+            connection.default_deadline(),
+        )
+        .await?;
+    let reply = CtlResponse::<Nothing>::decode(&answer.payload)?;
+    match reply.success {
+        true => Ok(()),
+        false => Err(anyhow!("host {} says: {}", host.id, reply.message)),
+    }
+}
