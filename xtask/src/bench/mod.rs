@@ -23,9 +23,14 @@
 //! * `bench call`: the calling component takes the time of a batch of calls itself, and the number is the median of
 //!   the batches, for each call. `an instance, no call` is the price of a fresh instance alone: made and dropped.
 //!   `from the host` is the same call without a component around it.
+//! * `bench control-plane`: requests go through the same server as those of `bare request and reply`, which a task of
+//!   the measuring program answers. `each second` is with 32 requests under way, times are with one. Writes are on the
+//!   disk before they are answered (embedded lattice), or in the file system's cache (nats-server, unless it is told to
+//!   sync). `scale to answer` ends with the status of the first answer over HTTP.
 
 mod build;
 mod call;
+mod control_plane;
 mod distinct;
 mod http;
 mod load;
@@ -58,6 +63,8 @@ enum Bench {
     Start(start::Args),
     /// What a call from component to component adds
     Call(call::Args),
+    /// What a host costs that is asked, and one that is not
+    ControlPlane(control_plane::Args),
 }
 
 /// What all benches have in common.
@@ -76,6 +83,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Bench::Http(args) => http::run(args),
         Bench::Start(args) => start::run(args),
         Bench::Call(args) => call::run(args),
+        Bench::ControlPlane(args) => control_plane::run(args),
     }
 }
 

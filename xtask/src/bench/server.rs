@@ -100,6 +100,11 @@ impl Server {
         }
     }
 
+    /// Its process; `setpriv` has become it.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// An error if it has ended, with what it said.
     pub(super) fn refuse_if_ended(&mut self) -> Result<()> {
         match self.child.try_wait()? {

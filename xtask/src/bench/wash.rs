@@ -130,6 +130,27 @@ impl Wash {
         Ok((server, Events::of(stdout)))
     }
 
+    /// Starts it with nothing on it, and listens to what it says happens.
+    pub(super) fn up_empty(
+        &self,
+        name: &str,
+        cache: &Path,
+        dir: &Path,
+        more: &[OsString],
+    ) -> Result<(Server, Events)> {
+        let mut words: Vec<OsString> = vec![self.program.clone().into()];
+        words.extend(["-o", "json", "up", "--log-level", "error", "--data-dir"].map(Into::into));
+        words.extend([
+            dir.join("data").into_os_string(),
+            "--cache-dir".into(),
+            cache.into(),
+        ]);
+        words.extend_from_slice(more);
+        let mut server = Server::start(name, &words, dir, Some(Stdio::piped()))?;
+        let stdout = server.take_stdout().context("a pipe was asked for")?;
+        Ok((server, Events::of(stdout)))
+    }
+
     fn words(&self, json: bool, manifest: &Path, cache: &Path, dir: &Path) -> Vec<OsString> {
         let mut words: Vec<OsString> = vec![self.program.clone().into()];
         if json {
