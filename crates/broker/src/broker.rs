@@ -138,6 +138,11 @@ impl Broker {
         self.address
     }
 
+    /// How many clients are connected now.
+    pub fn connections(&self) -> usize {
+        self.server.connections.load(Ordering::Relaxed)
+    }
+
     /// What they log in with.
     pub fn credentials(&self) -> &Credentials {
         &self.credentials

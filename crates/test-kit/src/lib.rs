@@ -10,3 +10,8 @@ pub mod process;
 pub mod ports {
     pub use wasmcloud_test_nats::free_address;
 }
+
+/// Where the nats-server is that tests of `wash` use.
+pub fn nats_server() -> anyhow::Result<std::path::PathBuf> {
+    wasmcloud_test_nats::binary("2.12.8")
+}

@@ -175,7 +175,12 @@ impl Launch {
 
     /// Runs the process to its end.
     pub fn run(&self) -> Result<Ended> {
-        self.start()?.wait_exit(SOON)
+        self.run_within(SOON)
+    }
+
+    /// Runs a process that may take longer than others to its end.
+    pub fn run_within(&self, limit: Duration) -> Result<Ended> {
+        self.start()?.wait_exit(limit)
     }
 }
 

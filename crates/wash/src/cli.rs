@@ -71,6 +71,9 @@ pub(crate) struct UpArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct HostCommand {
+    /// Return once the host is part of its lattice, and keep it running in the background.
+    #[arg(long, short)]
+    pub(crate) detached: bool,
     #[command(flatten)]
     pub(crate) host: HostArgs,
 }

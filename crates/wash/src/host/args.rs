@@ -131,7 +131,7 @@ pub(crate) struct NatsArgs {
     )]
     pub(crate) nats_seed: Option<String>,
     /// A credentials file to log in with.
-    #[arg(long, env = "WASMCLOUD_NATS_CREDS", value_name = "FILE", conflicts_with_all = ["nats_jwt", "nats_seed"])]
+    #[arg(long, alias = "nats-credsfile", env = "WASMCLOUD_NATS_CREDS", value_name = "FILE", conflicts_with_all = ["nats_jwt", "nats_seed"])]
     pub(crate) nats_creds: Option<PathBuf>,
     /// Refuse NATS servers without TLS.
     #[arg(long, env = "WASMCLOUD_NATS_TLS")]
@@ -147,6 +147,9 @@ pub(crate) struct NatsArgs {
         value_name = "FILE"
     )]
     pub(crate) nats_tls_ca: Vec<PathBuf>,
+    /// Start no embedded lattice: connect to NATS at its usual place, 127.0.0.1:4222, or where other flags say.
+    #[arg(long)]
+    pub(crate) nats_connect_only: bool,
     /// The JetStream domain of the lattice's state.
     #[arg(
         long,
@@ -189,7 +192,7 @@ pub(crate) struct NatsArgs {
     #[arg(long, env = "WASMCLOUD_CTL_SEED", hide_env_values = true, value_name = "SEED")]
     pub(crate) ctl_seed: Option<String>,
     /// A credentials file for it.
-    #[arg(long, env = "WASMCLOUD_CTL_CREDS", value_name = "FILE", conflicts_with_all = ["ctl_jwt", "ctl_seed"])]
+    #[arg(long, alias = "ctl-credsfile", env = "WASMCLOUD_CTL_CREDS", value_name = "FILE", conflicts_with_all = ["ctl_jwt", "ctl_seed"])]
     pub(crate) ctl_creds: Option<PathBuf>,
     /// Refuse it without TLS.
     #[arg(long, env = "WASMCLOUD_CTL_TLS")]
@@ -213,7 +216,7 @@ pub(crate) struct NatsArgs {
     #[arg(long, env = "WASMCLOUD_RPC_SEED", hide_env_values = true, value_name = "SEED")]
     pub(crate) rpc_seed: Option<String>,
     /// A credentials file for it.
-    #[arg(long, env = "WASMCLOUD_RPC_CREDS", value_name = "FILE", conflicts_with_all = ["rpc_jwt", "rpc_seed"])]
+    #[arg(long, alias = "rpc-credsfile", env = "WASMCLOUD_RPC_CREDS", value_name = "FILE", conflicts_with_all = ["rpc_jwt", "rpc_seed"])]
     pub(crate) rpc_creds: Option<PathBuf>,
     /// Refuse it without TLS.
     #[arg(long, env = "WASMCLOUD_RPC_TLS")]
@@ -266,6 +269,20 @@ pub(crate) struct ObsoleteArgs {
     flame_graph: Option<String>,
     #[arg(long, env = "WASMCLOUD_EXPERIMENTAL_FEATURES", hide = true)]
     feature: Vec<String>,
+    #[arg(long, hide = true)]
+    multi_local: bool,
+    #[arg(long, hide = true)]
+    disable_wadm: bool,
+    #[arg(long, hide = true)]
+    wasmcloud_start_only: bool,
+    #[arg(long, hide = true)]
+    nats_websocket_port: Option<String>,
+    #[arg(long, hide = true)]
+    nats_version: Option<String>,
+    #[arg(long, hide = true)]
+    wasmcloud_version: Option<String>,
+    #[arg(long, hide = true)]
+    wadm_version: Option<String>,
 }
 
 impl ObsoleteArgs {
@@ -301,6 +318,41 @@ impl ObsoleteArgs {
                 !self.feature.is_empty(),
                 "--feature",
                 "the built-in providers are always there (--builtin-providers off turns them off)",
+            ),
+            (
+                self.multi_local,
+                "--multi-local",
+                "a second host on this machine joins the lattice of the first",
+            ),
+            (
+                self.disable_wadm,
+                "--disable-wadm",
+                "no process of its own manages applications",
+            ),
+            (
+                self.wasmcloud_start_only,
+                "--wasmcloud-start-only",
+                "this program is the host, nothing is downloaded",
+            ),
+            (
+                self.nats_websocket_port.is_some(),
+                "--nats-websocket-port",
+                "the embedded lattice speaks the NATS protocol over TCP only",
+            ),
+            (
+                self.nats_version.is_some(),
+                "--nats-version",
+                "nothing is downloaded; --nats-url uses a NATS server that is there",
+            ),
+            (
+                self.wasmcloud_version.is_some(),
+                "--wasmcloud-version",
+                "this program is the host, nothing is downloaded",
+            ),
+            (
+                self.wadm_version.is_some(),
+                "--wadm-version",
+                "no process of its own manages applications",
             ),
         ];
         told.into_iter()

@@ -110,7 +110,8 @@ impl NatsArgs {
     /// started.
     fn names_servers(&self, start: bool) -> bool {
         let port = self.nats_port.is_some() && !start;
-        port || self.nats_url.is_some()
+        port || self.nats_connect_only
+            || self.nats_url.is_some()
             || self.nats_host.is_some()
             || self.nats_creds.is_some()
             || self.nats_seed.is_some()

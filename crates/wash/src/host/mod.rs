@@ -22,22 +22,36 @@ use crate::exit::{self, FAILURE, Failure, INVALID, NOT_STARTED};
 use crate::host::args::HostArgs;
 use crate::output::Output;
 use crate::up::apply::Applied;
+use crate::up::detach::{self, Report};
 use crate::up::dirs;
 use crate::up::signals::Signals;
 
 /// `wash host`: a host that takes commands from its lattice.
 pub(crate) fn run(command: HostCommand, output: &Output) -> Result<(), Failure> {
     let begun = Instant::now();
-    in_runtime(&command.host, output, serve(&command.host, begun, output))
+    if command.detached {
+        return detach::run(&command.host, "host", "wash stop host HOST", output);
+    }
+    let report = Report::to_parent();
+    let outcome = in_runtime(
+        &command.host,
+        output,
+        serve(&command.host, begun, &report, output),
+    );
+    if let Err(failure) = &outcome {
+        report.failed(failure);
+    }
+    outcome
 }
 
-async fn serve(args: &HostArgs, begun: Instant, output: &Output) -> Result<(), Failure> {
+async fn serve(args: &HostArgs, begun: Instant, report: &Report, output: &Output) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(|error| Failure::new(FAILURE, "signals", error))?;
     let joined = tokio::select! {
         joined = Joined::start(args, false, output) => joined?,
         () = signals.first() => return Err(interrupted()),
     };
     joined.announce(begun, output);
+    report.ready(&[], &joined.host);
     let drain = tokio::select! {
         () = signals.first() => None,
         stop = joined.host.stop_requested() => stop.timeout,
@@ -101,7 +115,13 @@ impl Joined {
         let host = Host::new(options(args, up)?).map_err(|error| Failure::new(FAILURE, "host", error))?;
         let data_dir = data_dir(args);
         let chosen = connect::choose(&args.nats, &data_dir, up, output).await?;
-        let joined = LatticeHost::join(host, join_options(args, chosen.options)?).await;
+        let mut options = join_options(args, chosen.options)?;
+        if chosen.broker.is_some() {
+            options
+                .labels
+                .extend(RUNS_LATTICE.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        }
+        let joined = LatticeHost::join(host, options).await;
         let host = joined.map_err(|error| {
             let kind = match &error {
                 JoinError::Connect(_) => "no-lattice",
@@ -155,6 +175,10 @@ impl Joined {
                 .await
                 .ok();
             if let Some(broker) = self.broker {
+                // Asked over the lattice, as `wash down` does, and not by a signal: the others were asked as well.
+                if let Some(drain) = drain {
+                    all_left(&broker, drain).await;
+                }
                 broker.stop().await;
             }
         };
@@ -170,6 +194,20 @@ impl Joined {
         }
     }
 }
+
+/// How often it is looked whether the others have left.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Waits until nobody is connected to our lattice, or until the time is over.
+async fn all_left(broker: &Broker, limit: Duration) {
+    let deadline = Instant::now() + limit;
+    while broker.connections() > 0 && Instant::now() < deadline {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The label of a host whose process also runs the lattice: it has to stop last.
+pub(crate) const RUNS_LATTICE: [(&str, &str); 1] = [("hostcore.lattice", "embedded")];
 
 /// What leaving takes besides the drain time: telling the lattice, closing connections and ports.
 const GRACE: Duration = Duration::from_secs(10);

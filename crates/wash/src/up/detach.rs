@@ -1,4 +1,4 @@
-//! `wash up --detached`: the same command once more in the background, and a wait until it says that it is ready.
+//! `--detached`: the same command once more in the background, and a wait until it says that it is ready.
 //!
 //! The background process reports over a socket that it finds as its stdin: one line of JSON when it is ready, or when
 //! it has failed. If it dies instead, the socket closes, and its log says why.
@@ -16,9 +16,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use serde_json::{Value, json};
+use wasmcloud_host::LatticeHost;
 
-use crate::cli::UpArgs;
 use crate::exit::{FAILURE, Failure, Message, NOT_STARTED};
+use crate::host::args::HostArgs;
 use crate::host::data_dir;
 use crate::output::Output;
 
@@ -42,8 +43,14 @@ impl Report {
     }
 
     /// It is ready.
-    pub(crate) fn ready(&self, urls: &[String], nats_url: &str) {
-        self.send(&json!({ "ready": true, "urls": urls, "nats_url": nats_url }));
+    pub(crate) fn ready(&self, urls: &[String], host: &LatticeHost) {
+        self.send(&json!({
+            "ready": true,
+            "urls": urls,
+            "nats_url": host.connection().address(),
+            "host_id": host.id().as_str(),
+            "friendly_name": host.identity().friendly_name,
+        }));
     }
 
     /// It is not going to be.
@@ -69,11 +76,12 @@ impl Report {
     }
 }
 
-/// Starts the background process and waits for its report.
-pub(crate) fn run(args: &UpArgs, output: &Output) -> Result<(), Failure> {
+/// Starts the background process and waits for its report. `command` is the one that is being run, `stop` the one
+/// that ends it.
+pub(crate) fn run(args: &HostArgs, command: &str, stop: &str, output: &Output) -> Result<(), Failure> {
     let failed = |error: anyhow::Error| Failure::new(FAILURE, "detach", error);
-    let dir = data_dir(&args.host).join("logs");
-    let log = dir.join("wash-up.log");
+    let dir = data_dir(args).join("logs");
+    let log = dir.join(format!("wash-{command}.log"));
     let (child, socket) = start(&dir, &log).map_err(failed)?;
     socket
         .set_read_timeout(Some(LIMIT))
@@ -99,21 +107,25 @@ pub(crate) fn run(args: &UpArgs, output: &Output) -> Result<(), Failure> {
         (Err(_), None) => {
             let error = anyhow!(
                 "it is not ready after {LIMIT:?} and goes on in the background (process {child}); hint: see {}, and \
-                 stop it with `wash down`",
+                 stop it with `{stop}`",
                 log.display()
             );
             return Err(Failure::new(NOT_STARTED, "not-ready", error));
         }
     }
-    let nats_url = text("nats_url").unwrap_or_default();
+    let [nats_url, host_id, name] =
+        ["nats_url", "host_id", "friendly_name"].map(|key| text(key).unwrap_or_default());
+    let stop = stop.replace("HOST", &host_id);
     let urls = report.and_then(|mut report| Some(report.get_mut("urls")?.take()));
     // The keys are those of v1 (wire reference §7.3), and ours behind them.
     let value = json!({
         "success": true,
         "wasmcloud_log": log.display().to_string(),
-        "kill_cmd": "wash down",
+        "kill_cmd": stop,
         "nats_url": nats_url,
         "pid": child,
+        "host_id": host_id,
+        "friendly_name": name,
         "urls": urls,
     });
     let mut lines = vec![format!(
@@ -122,7 +134,7 @@ pub(crate) fn run(args: &UpArgs, output: &Output) -> Result<(), Failure> {
     let urls = urls.as_ref().and_then(Value::as_array).into_iter().flatten();
     lines.extend(urls.filter_map(Value::as_str).map(|url| format!("  {url}")));
     lines.push(format!("log: {}", log.display()));
-    lines.push("stop it: wash down".to_owned());
+    lines.push(format!("stop it: {stop}"));
     output.data(&lines.join("\n"), &value);
     Ok(())
 }

@@ -16,6 +16,7 @@ use wasmcloud_wire::subject::{ControlInterface, Topic};
 
 use crate::cli::DownArgs;
 use crate::exit::{FAILURE, Failure};
+use crate::host::RUNS_LATTICE;
 use crate::host::connect::lattice_dir;
 use crate::output::Output;
 use crate::up::dirs;
@@ -48,13 +49,15 @@ async fn down(args: &DownArgs, output: &Output) -> Result<(), Failure> {
     let connection = connect(&dir, &endpoint).await.map_err(failed)?;
     let interface = ControlInterface::new(&Topic::control(), &lattice()?);
     let hosts = hosts(&connection, &interface).await.map_err(failed)?;
-    for host in &hosts {
+    let deadline = Instant::now() + args.drain + GRACE;
+    for host in last_the_carrier(&hosts) {
         stop(&connection, &interface, host, args.drain)
             .await
             .map_err(failed)?;
         output.note(&format!("stopping {} ({})", host.friendly_name, host.id));
     }
-    let deadline = Instant::now() + args.drain + GRACE;
+    // The carrier waits for everybody to leave, us included.
+    connection.close(connection.default_deadline()).await;
     while running(&dir)?.is_some_and(|now| now.server_id == endpoint.server_id) {
         if Instant::now() >= deadline {
             let error = anyhow!(
@@ -74,6 +77,16 @@ async fn down(args: &DownArgs, output: &Output) -> Result<(), Failure> {
         &value,
     );
     Ok(())
+}
+
+/// The host whose process carries the lattice goes last: the others want to say goodbye.
+fn last_the_carrier(hosts: &[Host]) -> impl Iterator<Item = &Host> {
+    let carries = |host: &&Host| {
+        let has = |(key, value): (&str, &str)| host.labels.get(key).is_some_and(|now| now == value);
+        RUNS_LATTICE.into_iter().all(has)
+    };
+    let (carriers, others): (Vec<&Host>, Vec<&Host>) = hosts.iter().partition(carries);
+    others.into_iter().chain(carriers)
 }
 
 fn running(dir: &Path) -> Result<Option<Endpoint>, Failure> {

@@ -33,7 +33,7 @@ pub(crate) fn run(args: UpArgs, output: &Output) -> Result<(), Failure> {
     };
     before.add(loaded.iter().flat_map(Loaded::files));
     if args.detached {
-        return detach::run(&args, output);
+        return detach::run(&args.host, "up", "wash down", output);
     }
     let report = Report::to_parent();
     let command = serve(&args, loaded, before, begun, &report, output);
@@ -107,7 +107,7 @@ async fn run_application(
         announce(joined, begun, report, output);
     } else {
         joined.announce(begun, output);
-        report.ready(&[], host.connection().address());
+        report.ready(&[], host);
     }
     let stop = async {
         tokio::select! {
@@ -161,5 +161,5 @@ fn announce(joined: &Joined, begun: Instant, report: &Report, output: &Output) {
         }
         output.note("Ctrl-C stops it");
     }
-    report.ready(&urls, host.connection().address());
+    report.ready(&urls, host);
 }
