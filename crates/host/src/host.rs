@@ -618,6 +618,11 @@ impl Host {
         self.0.tables.lock().links.all().cloned().collect()
     }
 
+    /// The links of one source.
+    pub fn links_of(&self, source: &ComponentId) -> Vec<Link> {
+        self.0.tables.lock().links.of(source).cloned().collect()
+    }
+
     /// The addresses on which this host answers HTTP.
     pub async fn listening(&self) -> Vec<SocketAddr> {
         self.0.ingress.addresses().await

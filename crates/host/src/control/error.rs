@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wasmcloud_core::ConfigName;
+use wasmcloud_core::{ComponentId, ConfigName};
 
 use super::RecordError;
 use super::policy::PolicyError;
@@ -33,6 +33,9 @@ pub enum ControlError {
         /// How long was waited.
         waited: std::time::Duration,
     },
+    /// It was to be written together with others, of which one is the reason that none was.
+    #[error("it was not written, because another link of `{0}` could not be")]
+    WithOthers(ComponentId),
     /// A config that nobody has put.
     #[error("config `{config}` does not exist, and {user} uses it; hint: put it first")]
     NoConfig {

@@ -31,10 +31,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
-use wasmcloud_core::{ConfigName, HostId, LatticeName, Limits, Link};
+use wasmcloud_core::{ComponentId, ConfigName, HostId, LatticeName, Limits, Link};
 use wasmcloud_lattice::{CallError, Connection, ConnectionState, Lattice};
 use wasmcloud_wire::config_service::{ConfigServiceReply, ConfigServiceRequest};
 use wasmcloud_wire::control::{CtlResponse, HostInventory, RegistryCredential};
@@ -60,6 +60,9 @@ pub use self::records::RecordError;
 /// How long a host of the same key may take to say that it is there.
 const DUPLICATE_CHECK: Duration = Duration::from_millis(500);
 
+/// Records of where things came from that may wait to be written; whoever starts one more waits.
+const URLS: usize = 1_024;
+
 /// A host that is part of a lattice. Cheap to clone; all clones are the same host.
 #[derive(Clone)]
 pub struct LatticeHost(Arc<Inner>);
@@ -76,6 +79,8 @@ struct Inner {
     policy: Option<Policy>,
     builtin_providers: bool,
     limits: Limits,
+    /// Where things came from, on the way into their records.
+    urls: mpsc::Sender<(ComponentId, String)>,
     /// Set when the control interface asks this host to stop, to the time that calls under way may take.
     stop: watch::Sender<Option<StopRequest>>,
     leaving: AtomicBool,
@@ -117,8 +122,11 @@ impl LatticeHost {
             None => None,
         };
         let mirror = Mirror::start(host.clone(), Arc::clone(&records), events.clone()).await?;
+        let (urls, waiting) = mpsc::channel(URLS);
+        tokio::spawn(operations::write_urls(Arc::clone(&records), waiting));
         let joined = Self(Arc::new(Inner {
             host,
+            urls,
             identity,
             interface,
             records,

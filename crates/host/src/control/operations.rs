@@ -4,8 +4,10 @@
 //! directly: both ways do the same. Configs and links return when they are in effect on this host.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wasmcloud_core::{ComponentId, ConfigName, Link, LinkKey};
 use wasmcloud_wire::event::{
@@ -16,7 +18,7 @@ use wasmcloud_wire::message::{chain, scale_denied, start_denied};
 use wasmcloud_wire::policy::{ComponentPolicy, PolicyAction, ProviderPolicy};
 use wasmcloud_wire::state::{Config, ConfigKey};
 
-use super::records::Deleted;
+use super::records::{Deleted, LinkPut, Records};
 use super::{ControlError, LatticeHost, RecordError};
 use crate::components::ComponentSpec;
 use crate::error::HostError;
@@ -67,57 +69,109 @@ impl LatticeHost {
         Ok(self.0.records.config(name).await?.map(|(config, _)| config.0))
     }
 
-    /// Puts a link, in the place of one to `instead_of` if one is named, and waits until it is in effect on this host.
-    /// A link that this host refuses is taken back.
-    pub async fn put_link(&self, link: Link, instead_of: Option<&ComponentId>) -> Result<(), ControlError> {
-        let former =
-            self.0.host.links().into_iter().find(|known| {
-                known.key() == link.key() && known.target == *instead_of.unwrap_or(&link.target)
-            });
-        let wire = wasmcloud_wire::Link::from(&link);
-        let revision = self.write_link(&wire, &link.key(), instead_of).await?;
-        let applied = self.0.mirrored.links_at(revision, Instant::now() + APPLIED).await;
-        applied_or(applied, || format!("link {link}"))?;
-        let id = (link.key(), link.target.clone());
-        let Some(refused) = self.0.mirrored.refusal(&id) else {
-            return Ok(());
+    /// Puts links, each in the place of one to another target if one is named, and waits until they are in effect on
+    /// this host. Those of one source are written at once. Answers for each of them, in the same order; a link that this
+    /// host refuses is taken back.
+    pub async fn put_links(&self, links: Vec<(Link, Option<ComponentId>)>) -> Vec<Result<(), ControlError>> {
+        let mut sources: BTreeMap<ComponentId, Vec<usize>> = BTreeMap::new();
+        for (at, (link, _)) in links.iter().enumerate() {
+            sources.entry(link.source.clone()).or_default().push(at);
+        }
+        let mut outcomes: Vec<Result<(), ControlError>> = links.iter().map(|_| Ok(())).collect();
+        for places in sources.into_values() {
+            let of_source: Vec<&(Link, Option<ComponentId>)> =
+                places.iter().filter_map(|at| links.get(*at)).collect();
+            let written = self.put_links_of_one(&of_source).await;
+            for (at, outcome) in places.into_iter().zip(written) {
+                if let Some(place) = outcomes.get_mut(at) {
+                    *place = outcome;
+                }
+            }
+        }
+        outcomes
+    }
+
+    async fn put_links_of_one(
+        &self,
+        links: &[&(Link, Option<ComponentId>)],
+    ) -> Vec<Result<(), ControlError>> {
+        let Some(source) = links.first().map(|(link, _)| link.source.clone()) else {
+            return Vec::new();
         };
+        let before = self.0.host.links_of(&source);
+        let puts = links.iter().map(|(link, instead_of)| LinkPut {
+            link: link.into(),
+            key: link.key(),
+            instead_of: instead_of.clone(),
+        });
+        let applied = async {
+            let revision = self.write_links(&source, &puts.collect::<Vec<_>>()).await?;
+            let applied = self.0.mirrored.links_at(revision, Instant::now() + APPLIED).await;
+            applied_or(applied, || format!("the links of `{source}`"))
+        };
+        if let Err(error) = applied.await {
+            // All or none were written, and the reason is told once.
+            let mut error = Some(error);
+            let rest = || ControlError::WithOthers(source.clone());
+            return links
+                .iter()
+                .map(|_| Err(error.take().unwrap_or_else(rest)))
+                .collect();
+        }
+        let mut outcomes = Vec::with_capacity(links.len());
+        for (link, instead_of) in links {
+            let id = (link.key(), link.target.clone());
+            outcomes.push(match self.0.mirrored.refusal(&id) {
+                None => Ok(()),
+                Some(refused) => {
+                    let replaced = instead_of.as_ref().unwrap_or(&link.target);
+                    let former = before
+                        .iter()
+                        .find(|known| known.key() == link.key() && known.target == *replaced);
+                    self.take_back(link, former).await;
+                    Err(ControlError::Refused(refused))
+                }
+            });
+        }
+        outcomes
+    }
+
+    /// Writes what was there before a link that was refused.
+    async fn take_back(&self, link: &Link, former: Option<&Link>) {
         let undone = match former {
             Some(former) => {
-                let wire = wasmcloud_wire::Link::from(&former);
-                let instead_of = (former.target != link.target).then_some(&link.target);
-                self.write_link(&wire, &former.key(), instead_of).await.map(drop)
+                let put = LinkPut {
+                    link: former.into(),
+                    key: former.key(),
+                    instead_of: (former.target != link.target).then(|| link.target.clone()),
+                };
+                self.write_links(&link.source, &[put]).await.map(drop)
             }
             None => self.remove_links(&link.key(), Some(&link.target)).await.map(drop),
         };
         if let Err(error) = undone {
             tracing::warn!(%link, error = chain(&error), "a link that was refused could not be taken back");
         }
-        Err(ControlError::Refused(refused))
     }
 
-    pub(super) async fn write_link(
+    /// Writes links of one source and tells of each.
+    pub(super) async fn write_links(
         &self,
-        link: &wasmcloud_wire::Link,
-        key: &LinkKey,
-        instead_of: Option<&ComponentId>,
+        source: &ComponentId,
+        puts: &[LinkPut],
     ) -> Result<u64, RecordError> {
-        let put = self.0.records.put_link(link, key, instead_of).await;
-        let data = LinkdefSet::from(link);
-        match put {
-            Ok(changed) => {
-                self.0.events.tell(Event::LinkdefSet(data));
-                Ok(changed.revision.unwrap_or_default())
-            }
-            Err(error) => {
-                let failed = LinkdefSetFailed {
-                    error: chain(&error),
-                    link: data,
-                };
-                self.0.events.tell(Event::LinkdefSetFailed(failed));
-                Err(error)
-            }
+        let written = self.0.records.put_links(source, puts).await;
+        for put in puts {
+            let link = LinkdefSet::from(&put.link);
+            self.0.events.tell(match &written {
+                Ok(_) => Event::LinkdefSet(link),
+                Err(error) => Event::LinkdefSetFailed(LinkdefSetFailed {
+                    error: chain(error),
+                    link,
+                }),
+            });
         }
+        Ok(written?.revision.unwrap_or_default())
     }
 
     /// The keys of the links that a source has in the state of the lattice. What cannot be a link is left out.
@@ -362,9 +416,17 @@ impl LatticeHost {
         }
     }
 
-    /// The record says where what runs came from. That it could not be written is no reason to stop what runs.
+    /// The record says where what runs came from. Whoever started it does not wait for that.
     async fn note_url(&self, id: &ComponentId, reference: &str) {
-        if let Err(error) = self.0.records.put_url(id, reference).await {
+        self.0.urls.send((id.clone(), reference.to_owned())).await.ok();
+    }
+}
+
+/// Writes where things came from, one after another, so that the last word on each is the last one written. That it
+/// cannot be written is no reason to stop what runs.
+pub(super) async fn write_urls(records: Arc<Records>, mut urls: mpsc::Receiver<(ComponentId, String)>) {
+    while let Some((id, url)) = urls.recv().await {
+        if let Err(error) = records.put_url(&id, &url).await {
             tracing::warn!(%id, error = chain(&error), "where it came from is not in the state of the lattice");
         }
     }

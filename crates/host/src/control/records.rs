@@ -3,6 +3,7 @@
 //! Several hosts and several clients change one record at the same time, so every change is compare-and-set (v1: the
 //! last writer won, wire reference §3.2). What this leaves to others: telling anybody, and acting on it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +15,9 @@ use wasmcloud_wire::{DecodeError, Link, Message as _};
 
 /// How long a change of one record is tried again while others change it too.
 const LIMIT: Duration = Duration::from_secs(4);
+
+/// Reads of configs that are under way for one request.
+const AT_ONCE: usize = 32;
 
 /// The prefix of records with links.
 const COMPONENTS: &str = "COMPONENT_";
@@ -72,6 +76,14 @@ pub enum RecordError {
     },
 }
 
+/// A link to be written.
+pub(crate) struct LinkPut {
+    pub(crate) link: Link,
+    pub(crate) key: LinkKey,
+    /// A target that a link with this key goes to now and shall not go to any more.
+    pub(crate) instead_of: Option<ComponentId>,
+}
+
 /// A record as it is after a change.
 pub(crate) struct Changed<T> {
     /// Since which write; waiting for it means waiting for the change. `None` if there is no record and none was
@@ -103,43 +115,67 @@ impl Records {
         Ok(Self { lattice, configs })
     }
 
-    /// Adds a link to the record of its source, or replaces the one with the same key and target. `instead_of` is a
-    /// target that a link with this key goes to now and shall not go to any more.
-    pub(crate) async fn put_link(
+    /// Adds links to the record of their source, each in the place of one with the same key and target. All of them or
+    /// none: one write, however many they are.
+    pub(crate) async fn put_links(
         &self,
-        link: &Link,
-        key: &LinkKey,
-        instead_of: Option<&ComponentId>,
+        source: &ComponentId,
+        links: &[LinkPut],
     ) -> Result<Changed<()>, RecordError> {
-        for config in link.source_config.iter().chain(&link.target_config) {
-            if self.configs.get(config).await?.is_none() {
-                return Err(RecordError::NoConfig {
-                    config: config.clone(),
-                    link: Box::new(key.clone()),
+        self.refuse_missing_configs(links).await?;
+        self.change(source, true, |spec| {
+            for put in links {
+                if let Some(former) = &put.instead_of {
+                    spec.links
+                        .retain(|known| !(has_key(known, &put.key) && known.target == former.as_str()));
+                }
+            }
+            for LinkPut { link, key, .. } in links {
+                let conflict = spec.links.iter().find(|known| {
+                    has_key(known, key)
+                        && known.target != link.target
+                        && known.interfaces.iter().any(|name| link.interfaces.contains(name))
                 });
-            }
-        }
-        self.change(&key.source, true, |spec| {
-            if let Some(former) = instead_of {
-                spec.links
-                    .retain(|known| !(has_key(known, key) && known.target == former.as_str()));
-            }
-            let conflict = spec.links.iter().find(|known| {
-                has_key(known, key)
-                    && known.target != link.target
-                    && known.interfaces.iter().any(|name| link.interfaces.contains(name))
-            });
-            if let Some(conflict) = conflict {
-                return Err(RecordError::LinkConflict(Box::new(conflict.clone())));
-            }
-            let same = |known: &&mut Link| has_key(known, key) && known.target == link.target;
-            match spec.links.iter_mut().find(same) {
-                Some(known) => *known = link.clone(),
-                None => spec.links.push(link.clone()),
+                if let Some(conflict) = conflict {
+                    return Err(RecordError::LinkConflict(Box::new(conflict.clone())));
+                }
+                let same = |known: &&mut Link| has_key(known, key) && known.target == link.target;
+                match spec.links.iter_mut().find(same) {
+                    Some(known) => *known = link.clone(),
+                    None => spec.links.push(link.clone()),
+                }
             }
             Ok(())
         })
         .await
+    }
+
+    async fn refuse_missing_configs(&self, links: &[LinkPut]) -> Result<(), RecordError> {
+        let mut users: BTreeMap<&str, &LinkKey> = BTreeMap::new();
+        for LinkPut { link, key, .. } in links {
+            for config in link.source_config.iter().chain(&link.target_config) {
+                users.entry(config).or_insert(key);
+            }
+        }
+        let users: Vec<(&str, &LinkKey)> = users.into_iter().collect();
+        for some in users.chunks(AT_ONCE) {
+            let looks: Vec<_> = some
+                .iter()
+                .map(|(config, key)| self.refuse_missing_config(config, key))
+                .collect();
+            futures::future::try_join_all(looks).await?;
+        }
+        Ok(())
+    }
+
+    async fn refuse_missing_config(&self, config: &str, key: &LinkKey) -> Result<(), RecordError> {
+        match self.configs.get(config).await? {
+            Some(_) => Ok(()),
+            None => Err(RecordError::NoConfig {
+                config: config.to_owned(),
+                link: Box::new(key.clone()),
+            }),
+        }
     }
 
     /// Removes all links with a key, or only the one to `target`.

@@ -23,6 +23,7 @@ use wasmcloud_wire::message::{self, chain};
 use wasmcloud_wire::subject::Auctions;
 use wasmcloud_wire::{Link, Message as _};
 
+use super::records::LinkPut;
 use super::{ControlError, LatticeHost, StopRequest, describe, limits};
 use crate::components::{ComponentSpec, Unlinked};
 use crate::identity::LabelError;
@@ -194,7 +195,13 @@ impl LatticeHost {
             Ok(link) => link.key(),
             Err(error) => return failed(&error),
         };
-        match self.write_link(link, &key, None).await {
+        let source = key.source.clone();
+        let put = LinkPut {
+            link: link.clone(),
+            key,
+            instead_of: None,
+        };
+        match self.write_links(&source, &[put]).await {
             Ok(_) => ok(message::LINK_PUT),
             Err(error) => failed(&error),
         }

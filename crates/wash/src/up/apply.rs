@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use futures::StreamExt as _;
 use serde_json::json;
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link};
 use wasmcloud_host::{ComponentSpec, LatticeHost, ProviderSpec, Unlinked};
@@ -12,6 +13,9 @@ use wasmcloud_manifest::{Desired, DesiredLink, Scaler};
 use crate::app::Loaded;
 use crate::exit::{Failure, NOT_STARTED};
 use crate::output::Output;
+
+/// Configs on their way into the lattice at the same time.
+const AT_ONCE: usize = 32;
 
 /// What runs because of the manifest.
 #[derive(Default)]
@@ -82,11 +86,20 @@ pub(crate) async fn apply(
     let sources = components.keys().chain(providers.keys());
     steps.forget_former(sources, applied).await?;
 
-    for (name, config) in &desired.configs {
-        if applied.configs.get(name) != Some(config) {
-            steps.try_host(host.put_config(name.clone(), config.clone()).await, None)?;
-            applied.configs.insert(name.clone(), config.clone());
-        }
+    let changed: Vec<_> = desired
+        .configs
+        .iter()
+        .filter(|(name, config)| applied.configs.get(*name) != Some(*config))
+        .collect();
+    let mut puts =
+        futures::stream::iter(changed)
+            .map(|(name, config)| async move {
+                (name, config, host.put_config(name.clone(), config.clone()).await)
+            })
+            .buffer_unordered(AT_ONCE);
+    while let Some((name, config, outcome)) = puts.next().await {
+        steps.try_host(outcome, None)?;
+        applied.configs.insert(name.clone(), config.clone());
     }
     // What goes, goes before what comes: a new owner may want the same port. Whoever stays is not touched, and a link
     // that turns to another target does so in one step, below.
@@ -133,9 +146,7 @@ pub(crate) async fn apply(
         .links
         .iter()
         .partition(|link| providers.contains_key(&link.link.source));
-    for link in of_components {
-        steps.link(applied, link).await?;
-    }
+    steps.put_links(applied, &of_components).await?;
     for (id, (spec, at)) in &components {
         let begun = Instant::now();
         if let ImageRef::Oci(image) = &spec.image
@@ -151,9 +162,7 @@ pub(crate) async fn apply(
         }
         applied.components.insert(id.clone(), spec.clone());
     }
-    for link in of_providers {
-        steps.link(applied, link).await?;
-    }
+    steps.put_links(applied, &of_providers).await?;
     let gone: Vec<ComponentId> = applied
         .components
         .keys()
@@ -233,25 +242,45 @@ impl Steps<'_> {
         self.output.event(&text, &value);
     }
 
-    async fn link(&self, applied: &mut Applied, desired: &DesiredLink) -> Result<(), Failure> {
-        let link = &desired.link;
-        if applied.links.contains(link) {
-            return Ok(());
+    /// Puts the links that are not there yet. The first that is refused is the failure; those beside it are there.
+    async fn put_links(&self, applied: &mut Applied, desired: &[&DesiredLink]) -> Result<(), Failure> {
+        let missing: Vec<&DesiredLink> = desired
+            .iter()
+            .copied()
+            .filter(|desired| !applied.links.contains(&desired.link))
+            .collect();
+        let formers: Vec<Option<Link>> = missing
+            .iter()
+            .map(|desired| self.former(applied, &desired.link))
+            .collect();
+        let puts = missing.iter().zip(&formers).map(|(desired, former)| {
+            let instead_of = former.as_ref().map(|former| former.target.clone());
+            (desired.link.clone(), instead_of)
+        });
+        let outcomes = self.host.put_links(puts.collect()).await;
+        let mut failure = None;
+        for ((desired, former), outcome) in missing.into_iter().zip(formers).zip(outcomes) {
+            let link = &desired.link;
+            if let Err(failed) = self.try_host(outcome, Some(&desired.at.to_string())) {
+                failure = failure.or(Some(failed));
+                continue;
+            }
+            applied.links.retain(|known| {
+                Some(known) != former.as_ref() && (known.key() != link.key() || known.target != link.target)
+            });
+            applied.links.push(link.clone());
+            self.done("link", &link.to_string(), &link.interfaces.join(", "), None);
         }
-        let leaves = |known: &Link| {
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// The link that this one takes the place of, where it goes to another target.
+    fn former(&self, applied: &Applied, link: &Link) -> Option<Link> {
+        let leaves = |known: &&Link| {
             let stays = |new: &Link| new.key() == known.key() && new.target == known.target;
             known.key() == link.key() && !self.links.iter().any(stays)
         };
-        let former = applied.links.iter().find(|known| leaves(known)).cloned();
-        let instead_of = former.as_ref().map(|former| &former.target);
-        let put = self.host.put_link(link.clone(), instead_of).await;
-        self.try_host(put, Some(&desired.at.to_string()))?;
-        applied.links.retain(|known| {
-            Some(known) != former.as_ref() && (known.key() != link.key() || known.target != link.target)
-        });
-        applied.links.push(link.clone());
-        self.done("link", &link.to_string(), &link.interfaces.join(", "), None);
-        Ok(())
+        applied.links.iter().find(leaves).cloned()
     }
 
     /// What a manifest may say and one process cannot do.
