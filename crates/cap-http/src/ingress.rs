@@ -121,14 +121,16 @@ impl Ingress {
         Ok(address)
     }
 
-    /// Removes the routes of a link; an address that nobody uses any more is closed.
+    /// Removes the routes of a link; an address that nobody uses any more is closed, and requests on it end in their
+    /// own time.
     pub(crate) async fn remove(&self, owner: &LinkKey) {
         let mut addresses = self.addresses.lock().await;
         remove_routes(addresses.values(), owner);
         close_unused(&mut addresses).await;
     }
 
-    /// Removes everything of a provider.
+    /// Removes everything of a provider. Its addresses are free for others at once; returns when the requests on them
+    /// have ended, or their time is over.
     pub(crate) async fn release(&self, holder: &ComponentId) {
         let mut addresses = self.addresses.lock().await;
         for entry in addresses.values_mut() {
@@ -158,7 +160,10 @@ impl Ingress {
             .iter()
             .filter_map(|address| addresses.remove(address))
             .collect();
-        futures::future::join_all(closing.into_iter().map(|entry| entry.listener.stop())).await;
+        let closed = futures::future::join_all(closing.into_iter().map(|entry| entry.listener.close())).await;
+        // Others open and close addresses while these drain.
+        drop(addresses);
+        futures::future::join_all(closed).await;
     }
 
     fn workers(&self) -> Result<&Arc<Workers>, ProviderError> {
@@ -236,7 +241,7 @@ async fn close_unused(addresses: &mut HashMap<SocketAddr, Address>) {
         .collect();
     for address in unused {
         if let Some(entry) = addresses.remove(&address) {
-            entry.listener.stop().await;
+            entry.listener.close().await;
         }
     }
 }

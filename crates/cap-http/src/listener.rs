@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -59,6 +59,8 @@ pub(crate) struct Listener {
     pub(crate) address: SocketAddr,
     pub(crate) routes: Arc<ArcSwap<RouteTable>>,
     stop: CancellationToken,
+    /// Ends when the socket is closed.
+    listening: oneshot::Receiver<()>,
     task: JoinHandle<()>,
 }
 
@@ -105,8 +107,9 @@ impl Listener {
             http,
         });
         let stop = CancellationToken::new();
+        let (open, listening) = oneshot::channel();
         let task = tokio::spawn(accept(
-            socket,
+            (socket, open),
             shared,
             stop.clone(),
             options.clone(),
@@ -117,14 +120,17 @@ impl Listener {
             address,
             routes,
             stop,
+            listening,
             task,
         })
     }
 
-    /// Accepts nothing more, lets requests under way end within the drain limit, closes the rest.
-    pub(crate) async fn stop(self) {
+    /// Closes the socket, which is quick: when this returns, the address is free. Requests under way end within the
+    /// drain limit, the rest is cut then; the task that comes back ends after that, and need not be waited for.
+    pub(crate) async fn close(self) -> JoinHandle<()> {
         self.stop.cancel();
-        let _ = self.task.await;
+        let _ = self.listening.await;
+        self.task
     }
 }
 
@@ -158,7 +164,7 @@ fn bind_error(address: SocketAddr, error: io::Error) -> ProviderError {
 }
 
 async fn accept(
-    socket: TcpListener,
+    (socket, open): (TcpListener, oneshot::Sender<()>),
     shared: Arc<Shared>,
     stop: CancellationToken,
     options: IngressOptions,
@@ -205,6 +211,7 @@ async fn accept(
         });
     }
     drop(socket);
+    drop(open);
     connections.close();
     if timeout(options.drain, graceful.shutdown()).await.is_err() {
         tracing::warn!(address = %shared.address, open = connections.len(), "connections cut, they did not end in time");

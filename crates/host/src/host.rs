@@ -340,11 +340,15 @@ impl Host {
 
     /// Stops a provider: it takes no new work, finishes what is under way and lets go of ports and files.
     pub async fn stop_provider(&self, id: &ComponentId) -> Result<(), HostError> {
-        let _wiring = self.0.wiring.lock().await;
-        let provider = self
-            .take_provider(id)
-            .ok_or_else(|| HostError::NoProvider(id.clone()))?;
-        provider.stop().await;
+        let provider = {
+            let _wiring = self.0.wiring.lock().await;
+            self.take_provider(id)
+        };
+        // Draining may take its time; others change links and providers meanwhile.
+        provider
+            .ok_or_else(|| HostError::NoProvider(id.clone()))?
+            .stop()
+            .await;
         Ok(())
     }
 
