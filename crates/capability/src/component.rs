@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use wasmcloud_core::ComponentId;
 
 use crate::links::LinkTable;
+use crate::traffic::Traffic;
 
 /// Named config after its merge: what `wasi:config` shows.
 pub type ConfigMap = BTreeMap<String, String>;
@@ -17,6 +18,7 @@ pub struct ComponentContext {
     id: ComponentId,
     links: ArcSwap<LinkTable>,
     config: ArcSwap<ConfigMap>,
+    traffic: Traffic,
 }
 
 impl ComponentContext {
@@ -26,6 +28,7 @@ impl ComponentContext {
             id,
             links: ArcSwap::default(),
             config: ArcSwap::default(),
+            traffic: Traffic::default(),
         })
     }
 
@@ -42,6 +45,11 @@ impl ComponentContext {
     /// The config as it is now.
     pub fn config(&self) -> arc_swap::Guard<Arc<ConfigMap>> {
         self.config.load()
+    }
+
+    /// What goes over the network for it.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// Replaces the links. Calls under way keep the endpoint they found.

@@ -15,6 +15,7 @@ mod links;
 mod logs;
 mod provider;
 mod state;
+mod traffic;
 
 pub use component::{ComponentContext, ConfigMap};
 pub use invocation::{Caller, Invocation, InvocationId};
@@ -22,3 +23,4 @@ pub use limiter::{LimitExceeded, MemoryLimiter};
 pub use links::{BoundLink, Endpoint, LinkEntry, LinkTable, NoLink};
 pub use provider::{Capability, Handle, Provider, ProviderError};
 pub use state::InstanceState;
+pub use traffic::{Counter, Flow, Traffic};

@@ -161,11 +161,14 @@ impl Engine {
             })
             .await
         };
-        match tokio::time::timeout(limit, compiled).await {
+        let compiled = match tokio::time::timeout(limit, compiled).await {
             Ok(Ok(result)) => result,
             Ok(Err(_panicked)) => Err(CompileError::Crashed { name }),
             Err(_elapsed) => Err(CompileError::Timeout { name, limit }),
-        }
+        };
+        self.compile_stats()
+            .ended(compiled.as_ref().ok().map(Compiled::took));
+        compiled
     }
 }
 

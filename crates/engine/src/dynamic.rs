@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use tokio::time::timeout_at;
+use tracing::Instrument as _;
 use wasmcloud_capability::{InstanceState, Invocation};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Val};
@@ -106,6 +107,20 @@ pub async fn call_export(
 }
 
 async fn call(
+    target: &Arc<Prepared>,
+    invocation: Invocation,
+    interface: &ImportName,
+    function: &str,
+    params: &[Val],
+    results: &mut [Val],
+) -> Result<(), CallError> {
+    let span = target.span(&invocation, &interface.unversioned, function);
+    call_in_span(target, invocation, interface, function, params, results)
+        .instrument(span)
+        .await
+}
+
+async fn call_in_span(
     target: &Arc<Prepared>,
     invocation: Invocation,
     interface: &ImportName,

@@ -33,5 +33,5 @@ pub use live::Live;
 pub use permits::Permits;
 pub use prepared::{Exports, PrepareOptions, Prepared, ResolveExports, StartError};
 pub use runtime::{Engine, EngineError, Flavor};
-pub use stats::{Stats, StatsSnapshot};
+pub use stats::{CompileSnapshot, Durations, Stats, StatsSnapshot};
 pub use target::Target;

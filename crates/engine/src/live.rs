@@ -99,9 +99,10 @@ impl Drop for Live {
             return;
         };
         if self.outcome != Outcome::Unused {
+            let failed = self.outcome == Outcome::Failed;
             self.prepared
                 .stats
-                .finished(self.begun.elapsed(), self.outcome == Outcome::Failed);
+                .finished(self.begun.elapsed(), failed, self.uses == 0);
         }
         if matches!(self.outcome, Outcome::Ended | Outcome::Unused) {
             let uses = self.uses + u32::from(self.outcome == Outcome::Ended);

@@ -44,10 +44,15 @@ impl Permits {
         }))
     }
 
+    /// A slot, if one is free now.
+    pub fn free(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0.slots).try_acquire_owned().ok()
+    }
+
     /// A slot, at once if one is free, else after waiting in line until `deadline`.
     pub async fn acquire(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Refused> {
         let this = &*self.0;
-        if let Ok(permit) = Arc::clone(&this.slots).try_acquire_owned() {
+        if let Some(permit) = self.free() {
             return Ok(permit);
         }
         if this.waiting.fetch_add(1, Ordering::Relaxed) >= this.queue {

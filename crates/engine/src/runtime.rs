@@ -8,6 +8,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 use crate::cache::Cache;
 use crate::config::EngineConfig;
+use crate::stats::{CompileSnapshot, CompileStats};
 
 /// Time between two epochs. A guest that computes gives way to other tasks of its thread this often (design D8).
 const EPOCH: Duration = Duration::from_millis(10);
@@ -63,6 +64,7 @@ struct Inner {
     concurrent: OnceLock<wasmtime::Engine>,
     cache: Option<Cache>,
     compilations: Arc<Semaphore>,
+    compile_stats: CompileStats,
 }
 
 impl Engine {
@@ -80,6 +82,7 @@ impl Engine {
             concurrent: OnceLock::new(),
             cache,
             compilations,
+            compile_stats: CompileStats::default(),
         });
         let weak = Arc::downgrade(&inner);
         std::thread::Builder::new()
@@ -92,6 +95,15 @@ impl Engine {
     /// The settings.
     pub fn config(&self) -> &EngineConfig {
         &self.0.config
+    }
+
+    /// What compiling came to so far.
+    pub fn compiled(&self) -> CompileSnapshot {
+        self.0.compile_stats.snapshot()
+    }
+
+    pub(crate) fn compile_stats(&self) -> &CompileStats {
+        &self.0.compile_stats
     }
 
     /// The wasmtime engine of a flavor. The concurrent one is made when the first component needs it.
