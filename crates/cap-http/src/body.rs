@@ -15,6 +15,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use wasmcloud_capability::ComponentContext;
 use wasmcloud_engine::CallError;
 use wasmtime_wasi_http::Error as WasiError;
 
@@ -36,8 +37,11 @@ pub(crate) enum BrokenBody {
     Guest(#[source] WasiError),
 }
 
-/// The body of a response.
-pub(crate) struct ResponseBody(State);
+/// The body of a response, and whose bytes they are.
+pub(crate) struct ResponseBody {
+    state: State,
+    counted: Option<Arc<ComponentContext>>,
+}
 
 enum State {
     /// Everything is there.
@@ -139,7 +143,21 @@ impl Driven {
 impl ResponseBody {
     /// A body that is complete.
     pub(crate) fn full(bytes: Bytes) -> Self {
-        Self(State::Full(Some(bytes).filter(|bytes| !bytes.is_empty())))
+        Self::uncounted(State::Full(Some(bytes).filter(|bytes| !bytes.is_empty())))
+    }
+
+    fn uncounted(state: State) -> Self {
+        Self { state, counted: None }
+    }
+
+    /// The same, counted as sent by a component: at once if it is complete, else as it goes.
+    pub(crate) fn counted(mut self, component: &Arc<ComponentContext>) -> Self {
+        match &self.state {
+            State::Full(Some(bytes)) => component.traffic().served.sent.add(bytes.len() as u64),
+            State::Full(None) => {}
+            State::Streaming { .. } => self.counted = Some(Arc::clone(component)),
+        }
+        self
     }
 
     /// The body of a guest that has returned: complete already, in the usual case of one write.
@@ -174,7 +192,7 @@ impl ResponseBody {
     }
 
     fn streaming(next: Option<Frame<Bytes>>, body: GuestBody, guest: Option<Running>) -> Self {
-        Self(State::Streaming { next, body, guest })
+        Self::uncounted(State::Streaming { next, body, guest })
     }
 }
 
@@ -205,7 +223,30 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenBody>>> {
-        let (next, body, guest) = match &mut self.0 {
+        let polled = self.state.poll_frame(cx);
+        if let (Poll::Ready(Some(Ok(frame))), Some(component)) = (&polled, &self.counted)
+            && let Some(data) = frame.data_ref()
+        {
+            component.traffic().served.sent.add(data.len() as u64);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.state, State::Full(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.state {
+            State::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            State::Streaming { .. } => SizeHint::default(),
+        }
+    }
+}
+
+impl State {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenBody>>> {
+        let (next, body, guest) = match self {
             State::Full(bytes) => return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             State::Streaming { next, body, guest } => (next, body, guest),
         };
@@ -240,17 +281,6 @@ impl Body for ResponseBody {
                 Poll::Ready(None)
             }
             Poll::Pending => Poll::Pending,
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        matches!(self.0, State::Full(None))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.0 {
-            State::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            State::Streaming { .. } => SizeHint::default(),
         }
     }
 }

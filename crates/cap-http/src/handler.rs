@@ -9,6 +9,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
 use tokio::time::timeout_at;
+use tracing::Instrument as _;
 use wasmcloud_capability::{Caller, Invocation, InvocationId};
 use wasmcloud_engine::{CallError, Live, Prepared};
 use wasmtime_wasi_http::p2::bindings::http::types as p2;
@@ -16,6 +17,7 @@ use wasmtime_wasi_http::p3;
 
 use crate::body::{BrokenBody, Guest, GuestBody, ResponseBody};
 use crate::capability::view;
+use crate::counted::Counted;
 use crate::exports::{HttpExports, load_p2, load_p3};
 
 /// Why a request has no answer from the guest.
@@ -62,13 +64,25 @@ async fn call(
         return Err(Unanswered::NoHandler(prepared.context().id().to_string()));
     };
     let deadline = invocation.deadline.into();
-    let live = prepared.begin(invocation).await?;
+    let interface = match exports {
+        HttpExports::P2(_) => "wasi:http/incoming-handler",
+        HttpExports::P3(_) => "wasi:http/handler",
+    };
+    let span = prepared.span(&invocation, interface, "handle");
+    let live = prepared.begin(invocation).instrument(span.clone()).await?;
+    let component = prepared.context();
+    let request = request.map(|body| Counted::new(body, component, |traffic| &traffic.served.received));
     let answer = Answer::default();
-    let mut guest = match exports {
+    let guest = match exports {
         HttpExports::P2(indices) => begin_p2(live, indices, secure, request, Arc::clone(&answer)),
         HttpExports::P3(indices) => begin_p3(live, indices, secure, request, Arc::clone(&answer)),
     }
     .map_err(Unanswered::Setup)?;
+    let mut guest: Guest = match span.is_disabled() {
+        true => guest,
+        // Whoever polls it from now on, what happens in it belongs to this call.
+        false => Box::pin(guest.instrument(span)),
+    };
 
     poll_fn(|cx| {
         let done = match guest.as_mut().poll(cx) {
@@ -91,7 +105,8 @@ async fn call(
             let guest = std::mem::replace(&mut guest, Box::pin(async { Ok(()) }));
             ResponseBody::driven(body, guest, deadline)
         };
-        Poll::Ready(Ok(Response::from_parts(head, body)))
+        component.traffic().answered(head.status.as_u16());
+        Poll::Ready(Ok(Response::from_parts(head, body.counted(component))))
     })
     .await
 }
@@ -100,7 +115,7 @@ fn begin_p2(
     mut live: Live,
     indices: &wasmtime_wasi_http::p2::bindings::ProxyIndices,
     secure: bool,
-    request: Request<Incoming>,
+    request: Request<Counted<Incoming>>,
     answer: Answer,
 ) -> wasmtime::Result<Guest> {
     let (store, instance) = live.parts();
@@ -130,7 +145,7 @@ fn begin_p3(
     mut live: Live,
     indices: &p3::bindings::ServiceIndices,
     secure: bool,
-    request: Request<Incoming>,
+    request: Request<Counted<Incoming>>,
     answer: Answer,
 ) -> wasmtime::Result<Guest> {
     let (store, instance) = live.parts();

@@ -12,6 +12,7 @@ use wasmtime_wasi_http::{
 
 use crate::egress::{self, Outgoing};
 use crate::headers::is_forbidden;
+use crate::trace;
 
 /// Largest headers of one message that a guest can build, in bytes of host memory. wasmtime's default.
 const MAX_FIELDS: usize = 128 << 10;
@@ -104,10 +105,12 @@ impl WasiHttpHooks for Hooks {
 
     fn send_request(
         &mut self,
-        request: Request<WasiBody>,
+        mut request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _processed: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
+        // Here and not in the future: this runs inside the guest's call.
+        trace::propagate(request.headers_mut());
         let outgoing = Outgoing {
             component: Arc::clone(&self.component),
             link: self.link.clone().unwrap_or_else(|| "default".to_owned()),

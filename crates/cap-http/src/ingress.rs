@@ -67,6 +67,11 @@ impl Ingress {
         self.addresses.lock().await.keys().copied().collect()
     }
 
+    /// Connections that are open, on all addresses together.
+    pub fn connections(&self) -> usize {
+        self.workers.get().map_or(0, |workers| workers.open())
+    }
+
     /// Opens an address for a provider, or shares it with providers that listen there in the same way. Returns the
     /// address with its port, which differs where port 0 was asked for.
     pub(crate) async fn hold(
@@ -247,7 +252,7 @@ async fn close_unused(addresses: &mut HashMap<SocketAddr, Address>) {
 }
 
 /// The process that listens on a TCP port of this machine, as `1234 (wash)`, if this user may see it.
-pub(crate) fn port_owner(port: u16) -> Option<String> {
+pub fn port_owner(port: u16) -> Option<String> {
     let inode = ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(|table| {
         let table = std::fs::read_to_string(table).ok()?;
         // Columns of proc(5): number, local address:port in hexadecimal, remote, state (0A is listen), …, inode.

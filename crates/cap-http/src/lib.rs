@@ -10,6 +10,7 @@
 mod body;
 mod capability;
 mod cors;
+mod counted;
 mod egress;
 mod exports;
 mod handler;
@@ -22,10 +23,11 @@ mod routes;
 mod server;
 mod settings;
 mod tls;
+mod trace;
 mod workers;
 
 pub use capability::Http;
 pub use egress::HttpClientProvider;
 pub use exports::HttpResolver;
-pub use ingress::{Ingress, IngressOptions};
+pub use ingress::{Ingress, IngressOptions, port_owner};
 pub use server::HttpServerProvider;

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 use wasmcloud_capability::{Caller, InvocationId, ProviderError};
 use wasmcloud_engine::{CallError, Refused};
 
@@ -31,6 +32,7 @@ use crate::responses;
 use crate::routes::{NoRoute, Route, RouteTable};
 use crate::settings::ListenSettings;
 use crate::tls;
+use crate::trace;
 use crate::workers::Workers;
 
 /// Longest wait for a TLS handshake.
@@ -368,8 +370,12 @@ async fn call(
         Err(refused) => return Err(Box::new(responses::busy(&refused.to_string()))),
     };
     let caller = Caller::Provider(route.owner.source.clone());
-    let (id, answer) = handler::handle(&prepared, caller, route.settings.timeout, secure, request).await;
-    answer.map_err(|unanswered| Box::new(failure(id, route, &unanswered)))
+    let span = trace::request(&request, secure);
+    let handled = handler::handle(&prepared, caller, route.settings.timeout, secure, request);
+    let (id, answer) = handled.instrument(span.clone()).await;
+    let answer = answer.map_err(|unanswered| Box::new(failure(id, route, &unanswered)));
+    trace::answer(&span, answer.as_ref().unwrap_or_else(|failure| failure).status());
+    answer
 }
 
 fn failure(id: InvocationId, route: &Route, unanswered: &Unanswered) -> Response<ResponseBody> {

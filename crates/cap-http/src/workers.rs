@@ -56,6 +56,12 @@ impl Workers {
         Ok(Self { first, others })
     }
 
+    /// Connections on all of them.
+    pub(crate) fn open(&self) -> usize {
+        let all = std::iter::once(&self.first).chain(&self.others);
+        all.map(|worker| worker.open.load(Ordering::Relaxed)).sum()
+    }
+
     /// Runs a connection on the thread that has the fewest.
     pub(crate) fn spawn(
         &self,

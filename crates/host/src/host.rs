@@ -29,6 +29,7 @@ use crate::configs::Configs;
 use crate::error::HostError;
 use crate::inventory::{ComponentInfo, Inventory, ProviderInfo};
 use crate::links::{LinkId, Links, Stored};
+use crate::metrics::Look;
 use crate::providers::{ProviderSpec, RunningProvider};
 use crate::router::Router;
 
@@ -615,6 +616,25 @@ impl Host {
             providers: providers.collect(),
             links: tables.links.len(),
         }
+    }
+
+    /// What metrics are made of, as it is now.
+    pub(crate) fn look(&self) -> Look {
+        let tables = self.0.tables.lock();
+        Look {
+            components: tables.components.values().cloned().collect(),
+            providers: tables.providers.len(),
+            links: tables.links.all().count(),
+            connections: self.0.ingress.connections(),
+            max_instances: self.0.options.engine.max_instances,
+            compiled: self.0.engine.compiled(),
+        }
+    }
+
+    /// The same host, without keeping it.
+    pub(crate) fn downgrade(&self) -> impl Fn() -> Option<Self> + Send + Sync + 'static {
+        let weak = Arc::downgrade(&self.0);
+        move || weak.upgrade().map(Self)
     }
 
     /// All links.

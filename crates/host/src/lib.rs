@@ -4,6 +4,7 @@
 //! knows no manifest; whoever has one turns it into these calls. How a component runs is for `engine`, what an interface means for the
 //! `cap-*` crates.
 
+mod admin;
 mod builtin;
 mod components;
 mod configs;
@@ -13,9 +14,11 @@ mod host;
 mod identity;
 mod inventory;
 mod links;
+mod metrics;
 mod providers;
 mod router;
 
+pub use admin::{Admin, AdminError, Readiness};
 pub use builtin::BUILTIN_PROVIDERS;
 pub use components::{ComponentSpec, Unlinked};
 pub use control::{

@@ -31,11 +31,11 @@ pub(crate) enum OutputFormat {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run an application here until Ctrl-C, with a lattice of its own or in one that is there.
-    Up(UpArgs),
+    Up(Box<UpArgs>),
     /// Stop what `wash up` runs on this machine.
     Down(DownArgs),
     /// Run a host that takes commands from its lattice.
-    Host(HostCommand),
+    Host(Box<HostCommand>),
     /// Work with application manifests.
     #[command(subcommand)]
     App(AppCommand),

@@ -12,6 +12,8 @@ pub(crate) const INVALID: u8 = 3;
 pub(crate) const NOT_STARTED: u8 = 4;
 /// A second signal ended the program before it had drained: 128 + SIGINT, as shells report it.
 pub(crate) const FORCED: u8 = 130;
+/// What JSON output calls that.
+pub(crate) const FORCED_KIND: &str = "forced";
 
 /// A failed command: what to say and which code to leave with.
 pub(crate) struct Failure {

@@ -16,6 +16,7 @@ mod push;
 #[cfg(test)]
 mod reference;
 mod registry;
+mod telemetry;
 mod up;
 
 use std::process::ExitCode;
@@ -30,9 +31,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.output);
     let outcome = match cli.command {
-        Command::Up(args) => up::run(args, &output),
+        Command::Up(args) => up::run(*args, &output),
         Command::Down(args) => up::down::run(&args, &output),
-        Command::Host(command) => host::run(command, &output),
+        Command::Host(command) => host::run(*command, &output),
         Command::App(AppCommand::Validate(args)) => app::validate(&args, &output),
         Command::Inspect(args) => inspect::run(&args, &output),
         Command::Pull(args) => pull::run(&args, &output),

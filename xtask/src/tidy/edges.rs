@@ -29,7 +29,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "telemetry",
         may_know: &[],
-        never: &["async-nats", "hyper", "wasmtime"],
+        never: &["async-nats", "serde-saphyr", "wasmtime"],
     },
     Room {
         name: "manifest",
@@ -74,7 +74,8 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "cap-http",
-        may_know: CAPABILITY,
+        // For the trace context in headers.
+        may_know: &["core", "capability", "engine", "telemetry"],
         never: &["serde-saphyr"],
     },
     Room {
@@ -90,6 +91,7 @@ const ROOMS: &[Room] = &[
             "capability",
             "engine",
             "artifacts",
+            "telemetry",
             "cap-*",
             "wire",
             "lattice",
@@ -262,7 +264,7 @@ mod tests {
                     &["wasmcloud-cap-http", "wasmcloud-cap-keyvalue"],
                 ),
             ],
-            &["cap-http depends on cap-keyvalue, it may know core, capability, engine"],
+            &["cap-http depends on cap-keyvalue, it may know core, capability, engine, telemetry"],
         );
     }
 
@@ -270,7 +272,9 @@ mod tests {
     fn nobody_knows_wash() {
         check(
             &[("wash", &["wasmcloud-host"]), ("wasmcloud-host", &["wash"])],
-            &["host depends on wash, it may know core, capability, engine, artifacts, cap-*"],
+            &[
+                "host depends on wash, it may know core, capability, engine, artifacts, telemetry, cap-*, wire, lattice",
+            ],
         );
     }
 

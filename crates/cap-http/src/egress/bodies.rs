@@ -15,18 +15,19 @@ use wasmtime_wasi_http::{Error, WasiBody};
 use super::connections::InUse;
 use super::exchange::{by, strip_hop_by_hop};
 use super::failure;
+use crate::counted::Counted;
 
 /// A request body as a guest writes it.
 ///
 /// wasmtime ends the body without an error when the store goes away, in the middle of an upload just as at its end.
 /// A server must not take the part for the whole, so an end that comes after the guest's is a broken body.
 pub(crate) struct RequestBody {
-    body: WasiBody,
+    body: Counted<WasiBody>,
     guest: Weak<()>,
 }
 
 impl RequestBody {
-    pub(crate) fn new(body: WasiBody, guest: Weak<()>) -> Self {
+    pub(crate) fn new(body: Counted<WasiBody>, guest: Weak<()>) -> Self {
         Self { body, guest }
     }
 }
@@ -58,7 +59,7 @@ impl Body for RequestBody {
 
 /// A response body on its way to a guest.
 pub(crate) struct ResponseBody {
-    body: Incoming,
+    body: Counted<Incoming>,
     /// Longest wait for the next part, however slowly the guest reads.
     between: Duration,
     deadline: Option<Instant>,
@@ -70,7 +71,7 @@ pub(crate) struct ResponseBody {
 
 impl ResponseBody {
     pub(crate) fn new(
-        body: Incoming,
+        body: Counted<Incoming>,
         between: Duration,
         deadline: Option<Instant>,
         connection: Option<InUse>,

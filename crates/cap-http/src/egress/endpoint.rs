@@ -20,6 +20,7 @@ use super::failure;
 use super::policy::Destination;
 use super::settings::ClientSettings;
 use super::trust::Roots;
+use crate::counted::Counted;
 
 /// What a server may send ahead of a guest that does not read: per request, and per HTTP/2 connection.
 const STREAM_WINDOW: u32 = 256 << 10;
@@ -113,10 +114,14 @@ impl ClientEndpoint {
             self.refused_name(component, &to);
             return Err(Error::HttpRequestDenied);
         }
-        let mut request = request.map(|body| RequestBody::new(body, outgoing.guest));
+        let mut request = request.map(|body| {
+            let counted = Counted::new(body, &outgoing.component, |traffic| &traffic.requested.sent);
+            RequestBody::new(counted, outgoing.guest)
+        });
         exchange::prepare(&mut request);
         let deadline = outgoing.deadline.map(Instant::from_std);
-        let answer = exchange::exchange(&pool.client, request, &outgoing.options, deadline).await;
+        let (options, by) = (&outgoing.options, &outgoing.component);
+        let answer = exchange::exchange(&pool.client, request, options, deadline, by).await;
         answer.map_err(|outcome| {
             self.report(component, &to, &outcome);
             outcome.into_error()

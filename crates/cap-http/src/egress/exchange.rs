@@ -2,6 +2,7 @@
 //! may take.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -10,6 +11,7 @@ use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use tokio::time::{Instant, sleep_until, timeout_at};
+use wasmcloud_capability::ComponentContext;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use super::bodies::{RequestBody, ResponseBody};
@@ -17,6 +19,7 @@ use super::connect::Connector;
 use super::connections::{InUse, WireRef};
 use super::failure;
 use super::policy::Destination;
+use crate::counted::Counted;
 use crate::headers::{is_forbidden, strip_nominated};
 
 /// What a step may take if the guest does not say: wasmtime's default. The invocation's deadline is earlier in all
@@ -88,6 +91,7 @@ pub(crate) async fn exchange(
     mut request: Request<RequestBody>,
     options: &RequestOptions,
     deadline: Option<Instant>,
+    component: &Arc<ComponentContext>,
 ) -> Result<Response<WasiBody>, Outcome> {
     let wait = |given: Option<Duration>| given.unwrap_or(DEFAULT_WAIT);
     let mut captured = capture_connection(&mut request);
@@ -130,6 +134,7 @@ pub(crate) async fn exchange(
     }
     head.extensions.clear();
     strip_hop_by_hop(&mut head.headers);
+    let body = Counted::new(body, component, |traffic| &traffic.requested.received);
     let body = ResponseBody::new(body, wait(options.between_bytes_timeout), deadline, in_use);
     Ok(Response::from_parts(head, body.boxed_unsync()))
 }

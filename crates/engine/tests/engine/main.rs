@@ -10,5 +10,6 @@ mod bad_files;
 mod cache;
 mod calls;
 mod limits;
+mod observed;
 mod starting;
 mod support;

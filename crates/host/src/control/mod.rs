@@ -240,6 +240,17 @@ impl LatticeHost {
         );
     }
 
+    /// Its connections, by what they are for.
+    pub(crate) fn connections(&self) -> [(&'static str, &Connection); 2] {
+        [("control", &self.0.lattice.control), ("rpc", &self.0.lattice.rpc)]
+    }
+
+    /// The same host, without keeping it.
+    pub(crate) fn downgrade(&self) -> impl Fn() -> Option<Self> + Send + Sync + 'static {
+        let weak = Arc::downgrade(&self.0);
+        move || weak.upgrade().map(Self)
+    }
+
     fn keep(&self, task: AbortHandle) {
         self.0.tasks.lock().push(task);
     }

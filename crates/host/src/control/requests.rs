@@ -12,8 +12,10 @@ use futures::stream::select_all;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 use wasmcloud_core::{ImageRef, builtin_for};
 use wasmcloud_lattice::{CallError, Message};
+use wasmcloud_telemetry::{TRACEPARENT, TRACESTATE, set_parent};
 use wasmcloud_wire::control::{
     ClaimsEntry, ClaimsList, ComponentAuction, CtlResponse, Links, Nothing, ProviderAuction, Request,
     ScaleComponent, StartProvider, StopHost, StopProvider, UpdateComponent,
@@ -54,6 +56,22 @@ fn failed(error: &dyn std::error::Error) -> Reply {
     reply(CtlResponse::<Nothing>::failed(error))
 }
 
+/// The span of one request, a child of the one that the sender names. The name is that of v1 (wire reference §9).
+fn span(message: &Message) -> tracing::Span {
+    let span = tracing::info_span!(
+        target: "wasmcloud::control",
+        "handle_ctl_message",
+        otel.kind = "server",
+        messaging.destination.name = %message.subject,
+    );
+    if !span.is_disabled() {
+        let headers = message.headers.as_ref();
+        let header = |name: &str| Some(headers?.get(name)?.as_str());
+        set_parent(&span, header(TRACEPARENT), header(TRACESTATE));
+    }
+    span
+}
+
 impl LatticeHost {
     /// Subscribes, and answers from then on. Returns when the server has confirmed the subscriptions.
     pub(super) async fn listen(&self, auctions: Auctions) -> Result<(), CallError> {
@@ -73,7 +91,8 @@ impl LatticeHost {
             let slots = Arc::new(Semaphore::new(MAX_AT_ONCE));
             while let Some(message) = messages.next().await {
                 let Some(host) = host.upgrade() else { return };
-                Self(host).hear(message, &slots).await;
+                let span = span(&message);
+                Self(host).hear(message, &slots).instrument(span).await;
             }
         });
         self.keep(task.abort_handle());

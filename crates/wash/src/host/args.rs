@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::{RegistryArgs, Switch, bytes, duration, label};
+use crate::telemetry::TelemetryArgs;
 
 #[derive(Debug, Args)]
 pub(crate) struct HostArgs {
@@ -19,17 +20,6 @@ pub(crate) struct HostArgs {
     /// Keep no compiled code: compile at each start.
     #[arg(long, conflicts_with = "cache_dir")]
     pub(crate) no_cache: bool,
-    /// What is logged, for example `info` or `info,wasmcloud_host=debug`.
-    #[arg(
-        long,
-        alias = "structured-log-level",
-        env = "WASMCLOUD_LOG_LEVEL",
-        default_value = "info"
-    )]
-    pub(crate) log_level: String,
-    /// Log as JSON, one object per line.
-    #[arg(long, env = "WASMCLOUD_STRUCTURED_LOGGING_ENABLED")]
-    pub(crate) enable_structured_logging: bool,
     /// Whether images of well-known providers are answered by the built-in ones.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) builtin_providers: Switch,
@@ -83,6 +73,8 @@ pub(crate) struct HostArgs {
     pub(crate) policy: PolicyArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetryArgs,
     #[command(flatten)]
     pub(crate) obsolete: ObsoleteArgs,
 }

@@ -5,6 +5,7 @@ pub(crate) mod connect;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -13,14 +14,16 @@ use wasmcloud_broker::Broker;
 use wasmcloud_core::Limits;
 use wasmcloud_engine::EngineConfig;
 use wasmcloud_host::{
-    ControlAuctions, Host, HostKey, HostOptions, JoinError, JoinOptions, LatticeHost, PolicyOptions,
+    Admin, ControlAuctions, Host, HostKey, HostOptions, JoinError, JoinOptions, LatticeHost, PolicyOptions,
+    Readiness,
 };
-use wasmcloud_telemetry::{LogGuard, LogOptions};
+use wasmcloud_telemetry::Telemetry;
 
 use crate::cli::{HostCommand, Switch};
 use crate::exit::{self, FAILURE, Failure, INVALID, NOT_STARTED};
 use crate::host::args::HostArgs;
 use crate::output::Output;
+use crate::telemetry::FLUSH;
 use crate::up::apply::Applied;
 use crate::up::detach::{self, Report};
 use crate::up::dirs;
@@ -33,23 +36,28 @@ pub(crate) fn run(command: HostCommand, output: &Output) -> Result<(), Failure> 
         return detach::run(&command.host, "host", "wash stop host HOST", output);
     }
     let report = Report::to_parent();
-    let outcome = in_runtime(
-        &command.host,
-        output,
-        serve(&command.host, begun, &report, output),
-    );
+    let outcome = in_runtime(&command.host, output, async |telemetry| {
+        serve(&command.host, begun, telemetry, &report, output).await
+    });
     if let Err(failure) = &outcome {
         report.failed(failure);
     }
     outcome
 }
 
-async fn serve(args: &HostArgs, begun: Instant, report: &Report, output: &Output) -> Result<(), Failure> {
+async fn serve(
+    args: &HostArgs,
+    begun: Instant,
+    telemetry: &Telemetry,
+    report: &Report,
+    output: &Output,
+) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(|error| Failure::new(FAILURE, "signals", error))?;
     let joined = tokio::select! {
-        joined = Joined::start(args, false, output) => joined?,
+        joined = Joined::start(args, false, telemetry, output) => joined?,
         () = signals.first() => return Err(interrupted()),
     };
+    joined.readiness.ready();
     joined.announce(begun, output);
     report.ready(&[], &joined.host);
     let drain = tokio::select! {
@@ -65,13 +73,14 @@ async fn serve(args: &HostArgs, begun: Instant, report: &Report, output: &Output
 pub(crate) fn in_runtime(
     args: &HostArgs,
     output: &Output,
-    command: impl Future<Output = Result<(), Failure>>,
+    command: impl AsyncFnOnce(&Telemetry) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     args.obsolete
         .remarks()
         .iter()
         .for_each(|remark| output.note(remark));
-    let logs = logs(args)?;
+    let resource = vec![("wasmcloud.lattice".to_owned(), args.nats.lattice.clone())];
+    let telemetry = args.telemetry.init(resource, &args.registry.tls_ca_path)?;
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     // Fails only if one is installed already, which is then the same.
     let _ = provider.install_default();
@@ -80,39 +89,50 @@ pub(crate) fn in_runtime(
         .build()
         .context("start the async runtime")
         .map_err(|error| Failure::new(FAILURE, "runtime", error))?;
-    let outcome = runtime.block_on(command);
-    if logs.dropped_lines() > 0 {
+    let outcome = runtime.block_on(command(&telemetry));
+    if telemetry.dropped_lines() > 0 {
         output.note(&format!(
             "{} log lines were dropped, they came too fast",
-            logs.dropped_lines()
+            telemetry.dropped_lines()
         ));
     }
+    // Who is in such a hurry does not wait for a receiver either.
+    let forced = matches!(&outcome, Err(failure) if failure.kind == exit::FORCED_KIND);
+    telemetry.shutdown(if forced { Duration::ZERO } else { FLUSH });
     // Whatever still runs had its time to drain.
     runtime.shutdown_background();
     outcome
 }
 
-fn logs(args: &HostArgs) -> Result<LogGuard, Failure> {
-    let options = LogOptions {
-        // The NATS client tells at INFO what the lattice connection tells as well.
-        filter: format!("async_nats=warn,{}", args.log_level),
-        json: args.enable_structured_logging,
-        color: None,
-    };
-    wasmcloud_telemetry::init_logs(&options).map_err(|error| Failure::new(FAILURE, "logs", error))
-}
-
 /// A host that is part of a lattice, and that lattice where it is this process that runs it.
 pub(crate) struct Joined {
     pub(crate) host: LatticeHost,
+    /// What this command waits for before it says that it is ready; the lattice is looked at besides.
+    pub(crate) readiness: Readiness,
+    _admin: Option<Admin>,
     broker: Option<Broker>,
     drain: Duration,
 }
 
 impl Joined {
     /// Finds or starts the lattice, and joins it.
-    pub(crate) async fn start(args: &HostArgs, up: bool, output: &Output) -> Result<Self, Failure> {
+    pub(crate) async fn start(
+        args: &HostArgs,
+        up: bool,
+        telemetry: &Telemetry,
+        output: &Output,
+    ) -> Result<Self, Failure> {
+        let readiness = Readiness::not_yet("the host is starting");
+        let joined = Arc::new(OnceLock::<LatticeHost>::new());
+        let admin = {
+            let (readiness, joined) = (readiness.clone(), Arc::clone(&joined));
+            args.telemetry.admin(telemetry, move || {
+                readiness.check()?;
+                joined.get().map_or(Ok(()), LatticeHost::ready)
+            })?
+        };
         let host = Host::new(options(args, up)?).map_err(|error| Failure::new(FAILURE, "host", error))?;
+        host.register_metrics(telemetry.metrics());
         let data_dir = data_dir(args);
         let chosen = connect::choose(&args.nats, &data_dir, up, output).await?;
         let mut options = join_options(args, chosen.options)?;
@@ -121,8 +141,8 @@ impl Joined {
                 .labels
                 .extend(RUNS_LATTICE.map(|(key, value)| (key.to_owned(), value.to_owned())));
         }
-        let joined = LatticeHost::join(host, options).await;
-        let host = joined.map_err(|error| {
+        let host = LatticeHost::join(host, options).await;
+        let host = host.map_err(|error| {
             let kind = match &error {
                 JoinError::Connect(_) => "no-lattice",
                 JoinError::Duplicate { .. } => "duplicate-host",
@@ -130,8 +150,12 @@ impl Joined {
             };
             Failure::new(NOT_STARTED, kind, error)
         })?;
+        host.register_metrics(telemetry.metrics());
+        let _ = joined.set(host.clone());
         Ok(Self {
             host,
+            readiness,
+            _admin: admin,
             broker: chosen.broker,
             drain: args.drain,
         })
@@ -163,6 +187,7 @@ impl Joined {
         signals: &mut Signals,
         output: &Output,
     ) -> Result<(), Failure> {
+        self.readiness.not_ready("the host is stopping");
         output.event(
             "stopping, Ctrl-C again to leave at once",
             &json!({ "event": "stopping" }),
@@ -189,7 +214,7 @@ impl Joined {
             }
             () = signals.next() => {
                 let error = anyhow::anyhow!("left before everything had stopped");
-                Err(Failure::new(exit::FORCED, "forced", error))
+                Err(Failure::new(exit::FORCED, exit::FORCED_KIND, error))
             }
         }
     }

@@ -11,6 +11,7 @@ mod watch;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use wasmcloud_telemetry::Telemetry;
 
 use crate::app::{self, Loaded};
 use crate::cli::{Switch, UpArgs};
@@ -36,8 +37,9 @@ pub(crate) fn run(args: UpArgs, output: &Output) -> Result<(), Failure> {
         return detach::run(&args.host, "up", "wash down", output);
     }
     let report = Report::to_parent();
-    let command = serve(&args, loaded, before, begun, &report, output);
-    let outcome = host::in_runtime(&args.host, output, command);
+    let outcome = host::in_runtime(&args.host, output, async |telemetry| {
+        serve(&args, loaded, before, begun, telemetry, &report, output).await
+    });
     if let Err(failure) = &outcome {
         report.failed(failure);
     }
@@ -49,12 +51,13 @@ async fn serve(
     loaded: Option<Loaded>,
     before: Snapshot,
     begun: Instant,
+    telemetry: &Telemetry,
     report: &Report,
     output: &Output,
 ) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(|error| Failure::new(FAILURE, "signals", error))?;
     let joined = tokio::select! {
-        joined = Joined::start(&args.host, true, output) => joined?,
+        joined = Joined::start(&args.host, true, telemetry, output) => joined?,
         () = signals.first() => return Err(interrupted()),
     };
     let mut applied = Applied::default();
@@ -104,8 +107,10 @@ async fn run_application(
             () = signals.first() => return Err(interrupted()),
         }
         probe::ready(host.host()).await?;
+        joined.readiness.ready();
         announce(joined, begun, report, output);
     } else {
+        joined.readiness.ready();
         joined.announce(begun, output);
         report.ready(&[], host);
     }
