@@ -9,7 +9,7 @@ use crate::tool::{DENY, NEXTEST};
 use crate::{apt, fuzz, guests, nats, repo, shell, tidy};
 
 /// Servers and foreign clients that tests start; from Debian, so that they are not ours.
-const SERVERS: [&str; 2] = ["docker-registry", "skopeo"];
+const SERVERS: [&str; 3] = ["docker-registry", "prometheus", "skopeo"];
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -110,7 +110,7 @@ fn perform(step: Step) -> Result<()> {
             NEXTEST.install()?;
             apt::install("test", &SERVERS, |command| {
                 format!(
-                    "the tests of registries need docker-registry and skopeo: install them, on Debian as root with \
+                    "tests run against docker-registry, skopeo and prometheus: install them, on Debian as root with \
                      `{command}`"
                 )
             })?;
