@@ -78,11 +78,7 @@ impl Cache {
     }
 
     fn write(&self, key: &CacheKey, code: &[u8]) -> io::Result<()> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let unique = NEXT.fetch_add(1, Ordering::Relaxed);
-        let partial = self
-            .dir
-            .join(format!("{}.{}.{unique}.tmp", key.0, std::process::id()));
+        let partial = partial(&self.dir, &key.0);
         let result = (|| {
             let mut file = create_private(&partial)?;
             file.write_all(code)?;
@@ -164,7 +160,8 @@ fn open_key(dir: &Path) -> io::Result<[u8; 32]> {
         }
         let mut key = [0; 32];
         aws_lc_rs::rand::fill(&mut key).map_err(|_| io::Error::other("no random bytes"))?;
-        let partial = dir.join(format!("{KEY_FILE}.{}.tmp", std::process::id()));
+        let partial = partial(dir, KEY_FILE);
+        // One that a process with our number left behind.
         let _ = fs::remove_file(&partial);
         let mut file = create_private(&partial)?;
         file.write_all(&key)?;
@@ -179,6 +176,14 @@ fn open_key(dir: &Path) -> io::Result<[u8; 32]> {
         }
     }
     Err(io::Error::other(format!("{} keeps changing", path.display())))
+}
+
+/// The name of a file that is not whole yet. Engines of one process have the same directory too, so the number of the
+/// process is not enough.
+fn partial(dir: &Path, name: &str) -> PathBuf {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let unique = NEXT.fetch_add(1, Ordering::Relaxed);
+    dir.join(format!("{name}.{}.{unique}.tmp", std::process::id()))
 }
 
 fn create_private(path: &Path) -> io::Result<File> {
