@@ -19,7 +19,8 @@ pub(crate) fn asked(request: &Request) -> String {
         Request::ScaleComponent(_, scale) if scale.count == 0 => {
             format!("stop component `{}`", scale.component_id)
         }
-        Request::ScaleComponent(_, scale) => format!("scale component `{}`", scale.component_id),
+        // One request starts and scales.
+        Request::ScaleComponent(_, scale) => format!("run component `{}`", scale.component_id),
         Request::UpdateComponent(_, update) => format!("update component `{}`", update.component_id),
         Request::AuctionProvider(auction) => format!("ask who could run provider `{}`", auction.provider_id),
         Request::StartProvider(_, start) => format!("start provider `{}`", start.provider_id),

@@ -90,6 +90,13 @@ impl TestLattice {
         }
     }
 
+    /// With a login, `user:password@`, for the hosts and connections that are made from here on.
+    #[must_use]
+    pub fn with_login(mut self, login: &str) -> Self {
+        self.url = self.url.replacen("://", &format!("://{login}"), 1);
+        self
+    }
+
     /// The name of the lattice.
     pub fn name(&self) -> LatticeName {
         "default".parse().expect("it is a name")

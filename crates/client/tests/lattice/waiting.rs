@@ -104,7 +104,7 @@ async fn a_failure_ends_the_wait_with_the_words_of_the_host(target: Target) -> R
     let host = lattice.host(script).await?;
     let (client, id) = (client(&lattice, PATIENT).await?, host.id());
     for (request, asked) in [
-        (scale(&id, "hello", 5), "scale component `hello`"),
+        (scale(&id, "hello", 5), "run component `hello`"),
         (start_provider(&id, "http"), "start provider `http`"),
     ] {
         let error = failed(&client, &request, LONG).await?;
@@ -164,7 +164,7 @@ async fn a_deadline_says_what_was_waited_for_and_what_is_known(target: Target) -
     let text = told(&error);
     assert!(
         text.starts_with(&format!(
-            "gave up waiting for host {id} to scale component `hello` after "
+            "gave up waiting for host {id} to run component `hello` after "
         )),
         "{text}"
     );
