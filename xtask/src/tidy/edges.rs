@@ -279,8 +279,8 @@ mod tests {
     #[test]
     fn nobody_knows_wash() {
         check(
-            &[("wash", &["wasmcloud-host"]), ("wasmcloud-host", &["wash"])],
-            &["host depends on wash, it may know core, capability, engine, artifacts, cap-*"],
+            &[("wash", &["wasmcloud-core"]), ("wasmcloud-core", &["wash"])],
+            &["core depends on wash, it may know none of our crates"],
         );
     }
 
