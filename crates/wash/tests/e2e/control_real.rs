@@ -9,6 +9,7 @@ use wasmcloud_test_kit::guests::example;
 use wasmcloud_test_kit::http::get;
 use wasmcloud_test_kit::ports::free_address;
 use wasmcloud_test_kit::process::{Ended, Launch, SOON, Wash};
+use wasmcloud_test_nats::NatsServer;
 
 use crate::support::{WASH, cache, wash};
 
@@ -156,5 +157,88 @@ fn an_application_is_put_together_by_hand_and_taken_apart() -> Result<()> {
     );
     machine.value(&["stop", "host", &name])?;
     assert_eq!(machine.host.wait_exit(SOON)?.code, 0);
+    Ok(())
+}
+
+/// A host on a NATS server, ready for commands.
+fn host(nats: &str, zone: &str) -> Result<Wash> {
+    let launch = Launch::command(
+        WASH,
+        &["-o", "json", "host", "--allow-file-load", "--nats-url", nats],
+    )?;
+    let data = launch.file("data");
+    let launch = launch.arg("--label").arg(format!("zone={zone}"));
+    let launch = launch.arg("--data-dir").arg(data).arg("--cache-dir").arg(cache());
+    launch.ready()
+}
+
+#[test]
+fn two_hosts_on_nats_are_told_apart_and_one_that_dies_is_missed() -> Result<()> {
+    let nats = NatsServer::default().jetstream().start()?;
+    let (a, b) = (host(&nats.url(), "a")?, host(&nats.url(), "b")?);
+    let run = |args: &[&str]| -> Result<Ended> {
+        let launch = wash(&[&["-o", "json"], args].concat())?;
+        launch
+            .env("WASMCLOUD_NATS_URL", nats.url())
+            .env("WASMCLOUD_CTL_TIMEOUT_MS", "20000")
+            .run()
+    };
+    let value = |args: &[&str]| -> Result<Value> {
+        let ended = run(args)?;
+        assert_eq!(
+            (ended.code, ended.stdout.len()),
+            (0, 1),
+            "{args:?}\n{}",
+            ended.text()
+        );
+        ended.events().pop().context("JSON was printed")
+    };
+    let hosts = value(&["get", "hosts"])?;
+    let in_zone = |zone: &str| -> Result<String> {
+        let hosts = hosts
+            .get("hosts")
+            .and_then(Value::as_array)
+            .context("hosts are listed")?;
+        let host = hosts
+            .iter()
+            .find(|host| host.pointer("/labels/zone") == Some(&zone.into()));
+        let id = host.and_then(|host| host.get("id")).and_then(Value::as_str);
+        Ok(id.with_context(|| format!("no host in zone {zone}"))?.to_owned())
+    };
+    let (id_a, id_b) = (in_zone("a")?, in_zone("b")?);
+
+    let file = example("http-hello-world", "http_hello_world")?
+        .display()
+        .to_string();
+    let started = value(&["start", "component", &file, "hello", "-c", "zone=b"])?;
+    assert_eq!(started.get("host_id"), Some(&id_b.as_str().into()));
+    value(&["start", "component", &file, "hello", "-c", "zone=a"])?;
+    let several = run(&["update", "component", "hello", &file])?;
+    assert!(
+        several.code == 1 && several.text().contains("runs on several hosts"),
+        "{}",
+        several.text()
+    );
+    let stopped = value(&["stop", "component", "hello"])?;
+    let ids = stopped.get("host_ids").and_then(Value::as_array).map(Vec::len);
+    assert_eq!(ids, Some(2), "{stopped}");
+
+    b.kill()?;
+    let hosts = value(&["get", "hosts"])?;
+    assert_eq!(
+        hosts.get("hosts").and_then(Value::as_array).map(Vec::len),
+        Some(1),
+        "{hosts}"
+    );
+    let gone = run(&["start", "component", &file, "hello", "--host-id", &id_b])?;
+    assert!(
+        gone.code == 1 && gone.text().contains("is not in lattice `default`"),
+        "{}",
+        gone.text()
+    );
+    value(&["stop", "host", &id_a])?;
+    assert_eq!(a.wait_exit(SOON)?.code, 0);
+    let none = value(&["get", "hosts"])?;
+    assert_eq!(none.get("hosts"), Some(&Value::Array(Vec::new())));
     Ok(())
 }
