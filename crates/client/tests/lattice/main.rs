@@ -3,5 +3,6 @@
 mod asking;
 mod gathering;
 mod listening;
+mod recorded;
 mod support;
 mod waiting;
