@@ -56,18 +56,20 @@ pub(crate) async fn waited<T>(
         return outcome;
     }
     let bar = ProgressBar::new_spinner().with_elapsed(PATIENCE);
-    let style = ProgressStyle::with_template("{spinner} waiting {elapsed} to {msg}");
+    let style = ProgressStyle::with_template("{spinner} {wide_msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
     bar.enable_steady_tick(TICK);
     let outcome = loop {
         let so_far = known.borrow_and_update().clone();
+        let seconds = bar.elapsed().as_secs();
         bar.set_message(match so_far.is_empty() {
-            true => what.to_owned(),
-            false => format!("{what}: {so_far}"),
+            true => format!("{what}, {seconds} s"),
+            false => format!("{what}, {seconds} s: {so_far}"),
         });
         tokio::select! {
             outcome = &mut waiting => break outcome,
             Ok(()) = known.changed() => {}
+            () = tokio::time::sleep(PATIENCE) => {}
         }
     };
     bar.finish_and_clear();

@@ -12,16 +12,13 @@ use self::words::{time_of_day, words};
 use super::args::EventsArgs;
 use super::connect::connect;
 use super::report::failed;
-use super::table::one_line;
+use super::table::{one_line, short_id};
 use crate::exit::{FAILURE, Failure};
 use crate::output::Output;
 use crate::up::signals::Signals;
 
 /// Hosts whose names are remembered. Beyond that they go by their ids.
 const MAX_NAMES: usize = 10_000;
-
-/// How much of an id is shown for a host whose name is not known.
-const SHOWN_ID: usize = 10;
 
 pub(super) async fn run(args: &EventsArgs, output: &Output) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(|error| Failure::new(FAILURE, "signals", error))?;
@@ -140,12 +137,6 @@ impl Names {
     }
 
     fn of(&self, id: &str) -> String {
-        match self.0.get(id) {
-            Some(name) => name.clone(),
-            None if id.chars().count() > SHOWN_ID => {
-                one_line(&id.chars().take(SHOWN_ID).chain(['…']).collect::<String>())
-            }
-            None => one_line(id),
-        }
+        self.0.get(id).cloned().unwrap_or_else(|| short_id(id))
     }
 }

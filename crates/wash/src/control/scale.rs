@@ -33,7 +33,7 @@ pub(super) async fn scale(args: ScaleComponentArgs, output: &Output) -> Result<(
         },
     );
     let within = within(args.skip_wait, args.wait_timeout_ms);
-    let doing = format!("scale component `{id}` on {}", name(&host));
+    let doing = format!("scaling component `{id}` on {}", name(&host));
     carry_out(&client, &request, within, &doing, output).await?;
     let to = match args.max_instances {
         u32::MAX => "unbounded concurrency".to_owned(),
@@ -77,7 +77,7 @@ pub(super) async fn update(args: UpdateComponentArgs, output: &Output) -> Result
         },
     );
     let within = within(args.wait.skip_wait, args.wait.wait_timeout_ms);
-    let doing = format!("update component `{id}` on {}", name(&host));
+    let doing = format!("updating component `{id}` on {}", name(&host));
     let done = carry_out(&client, &request, within, &doing, output).await?;
     let already = done.message.contains("already updated");
     let text = match (already, within) {

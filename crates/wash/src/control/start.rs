@@ -14,6 +14,7 @@ use wasmcloud_wire::control::{
 use super::args::{PlaceArgs, StartComponentArgs, StartProviderArgs};
 use super::connect::connect;
 use super::report::{carry_out, failed, host, image, within};
+use super::table::{one_line, short_id};
 use crate::exit::{FAILURE, Failure};
 use crate::output::Output;
 
@@ -57,7 +58,7 @@ pub(super) async fn component(args: StartComponentArgs, output: &Output) -> Resu
         &client,
         &request,
         within,
-        &format!("start {what} on {}", name(&host)),
+        &format!("starting {what} on {}", name(&host)),
         output,
     )
     .await?;
@@ -111,7 +112,7 @@ pub(super) async fn provider(args: StartProviderArgs, output: &Output) -> Result
         &client,
         &request,
         within,
-        &format!("start {what} on {}", name(&host)),
+        &format!("starting {what} on {}", name(&host)),
         output,
     )
     .await?;
@@ -131,11 +132,11 @@ pub(super) async fn provider(args: StartProviderArgs, output: &Output) -> Result
     Ok(())
 }
 
-/// How a host is called in sentences: by name where it is known.
+/// How a host is called in sentences: by name where it is known, else by the beginning of its id.
 pub(super) fn name(host: &FoundHost) -> String {
     match host.friendly_name.is_empty() {
-        true => format!("host {}", host.id),
-        false => format!("host {}", super::table::one_line(&host.friendly_name)),
+        true => format!("host {}", short_id(host.id.as_str())),
+        false => format!("host {}", one_line(&host.friendly_name)),
     }
 }
 
@@ -176,7 +177,7 @@ async fn winner(
     let constraints = constraints(place);
     let reasons = hosts.answers.iter().map(|host| {
         let why = reason(host, id, &constraints);
-        anyhow!("{}: {why}", super::table::one_line(&host.friendly_name))
+        anyhow!("{}: {why}", one_line(&host.friendly_name))
     });
     let headline = format!(
         "no host of lattice `{lattice}` can run {what}; hint: `--host-id` asks one host without an auction"

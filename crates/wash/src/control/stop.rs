@@ -42,7 +42,7 @@ pub(super) async fn component(args: &StopItemArgs, output: &Output) -> Result<()
                 allow_update: false,
             },
         );
-        let doing = format!("stop component `{}` on {}", args.id, name(host));
+        let doing = format!("stopping component `{}` on {}", args.id, name(host));
         carry_out(&client, &request, within, &doing, output).await?;
     }
     let verb = if within.is_some() {
@@ -74,7 +74,7 @@ pub(super) async fn provider(args: &StopItemArgs, output: &Output) -> Result<(),
                 provider_id: args.id.clone(),
             },
         );
-        let doing = format!("stop provider `{}` on {}", args.id, name(host));
+        let doing = format!("stopping provider `{}` on {}", args.id, name(host));
         carry_out(&client, &request, within, &doing, output).await?;
     }
     let verb = if within.is_some() {
@@ -104,7 +104,7 @@ pub(super) async fn stop_host(args: &StopHostArgs, output: &Output) -> Result<()
         &client,
         &request,
         within,
-        &format!("stop {}", name(&host)),
+        &format!("stopping {}", name(&host)),
         output,
     )
     .await?;

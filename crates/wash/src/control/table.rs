@@ -117,6 +117,17 @@ pub(super) fn one_line(text: &str) -> String {
     printable(text).replace(['\n', '\t'], " ")
 }
 
+/// How much of an id stands for a host whose name is not known. Enough to find it by.
+const SHOWN_ID: usize = 10;
+
+/// The beginning of an id, in one piece if it is short.
+pub(super) fn short_id(id: &str) -> String {
+    match width(id) <= SHOWN_ID {
+        true => one_line(id),
+        false => one_line(&id.chars().take(SHOWN_ID).chain(['…']).collect::<String>()),
+    }
+}
+
 /// How many columns there are; `None` where nobody looks at them.
 fn terminal_width() -> Option<usize> {
     if !io::stdout().is_terminal() {
