@@ -16,6 +16,7 @@ use wasmcloud_wire::subject::{ControlInterface, Topic};
 
 use crate::asked::{asked, printable};
 use crate::error::ClientError;
+use crate::gather::QUIET;
 
 /// Longest wait for one answer where nobody chose otherwise, as in v1 (wire reference §3.1).
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -27,6 +28,7 @@ pub struct Client {
     pub(crate) lattice: LatticeName,
     pub(crate) interface: ControlInterface,
     pub(crate) timeout: Duration,
+    pub(crate) quiet: Duration,
 }
 
 impl Client {
@@ -43,7 +45,15 @@ impl Client {
             connection,
             lattice,
             timeout,
+            quiet: QUIET,
         }
+    }
+
+    /// The same with another silence at the end of a question to all hosts, in place of [`QUIET`]: a longer one where
+    /// a host that is not heard would be a mistake.
+    #[must_use]
+    pub fn with_quiet(self, quiet: Duration) -> Self {
+        Self { quiet, ..self }
     }
 
     /// The lattice.

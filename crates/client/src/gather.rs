@@ -1,10 +1,11 @@
 //! One question to all hosts, and as many answers as there are.
 //!
-//! Nobody knows how many hosts there are, so nobody knows when the last has answered. v1 waits the whole timeout
-//! each time, two seconds for a list that is complete after two milliseconds. Here a round ends when it has been
-//! quiet for as long as it took the slowest answer so far, and at least [`QUIET`], after the last answer: a lattice on one machine is
+//! Nobody knows how many hosts there are, so nobody knows when the last has answered. v1 waits the whole timeout each
+//! time, two seconds for a list that is complete after two milliseconds. Here a round ends when it has been quiet
+//! after the last answer for as long as that answer took, and at least for [`QUIET`]: a lattice on one machine is
 //! listed in 150 ms, and one whose hosts are 400 ms away gives its stragglers 400 ms more. If no host listens, the
-//! server says so at once. Where a wrong "not there" would cost more than time, ask the host itself.
+//! server says so at once. Where a wrong "not there" would cost more than time, ask the host itself, or listen longer
+//! ([`Client::with_quiet`]).
 
 use std::time::Duration;
 
@@ -194,7 +195,7 @@ impl Client {
         let mut last = None;
         loop {
             let until = last.map_or(deadline, |last: Instant| {
-                deadline.min(last + QUIET.max(last - began))
+                deadline.min(last + self.quiet.max(last - began))
             });
             let message = match timeout_at(until, replies.next()).await {
                 Ok(Some(message)) => message,

@@ -15,6 +15,7 @@ crate::for_all_servers!(
     two_hundred_hosts,
     one_bad_host_hides_no_other,
     a_slow_host_makes_for_patience,
+    who_must_hear_all_listens_longer,
     hosts_are_found_by_name_and_id,
     auctions_are_answered_by_those_who_fit,
 );
@@ -104,6 +105,19 @@ async fn a_slow_host_makes_for_patience(target: Target) -> Result<()> {
         .map(|host| host.friendly_name)
         .collect();
     assert_eq!(names, ["far", "near"]);
+    Ok(())
+}
+
+async fn who_must_hear_all_listens_longer(target: Target) -> Result<()> {
+    let lattice = lattice(target).await?;
+    let mut far = Script::new("far", 2);
+    far.delay = Duration::from_millis(500);
+    let (_near, _far) = (
+        lattice.host(Script::new("near", 1)).await?,
+        lattice.host(far).await?,
+    );
+    let client = client(&lattice, PATIENT).await?.with_quiet(PATIENT / 10);
+    assert_eq!(client.hosts().await?.answers.len(), 2);
     Ok(())
 }
 

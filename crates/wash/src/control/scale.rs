@@ -10,7 +10,7 @@ use super::args::{ScaleComponentArgs, UpdateComponentArgs};
 use super::connect::connect;
 use super::report::{carry_out, failed, host, image, within};
 use super::start::{annotations, name};
-use super::stop::named;
+use super::stop::{LISTEN, named};
 use crate::exit::{FAILURE, Failure};
 use crate::output::Output;
 
@@ -104,7 +104,8 @@ pub(super) async fn update(args: UpdateComponentArgs, output: &Output) -> Result
 
 /// The host that runs a component, if it is one.
 async fn only_host(client: &Client, id: &ComponentId) -> Result<FoundHost, Failure> {
-    let mut all = client.inventories().await.map_err(failed)?;
+    let all = client.clone().with_quiet(LISTEN).inventories().await;
+    let mut all = all.map_err(failed)?;
     let runs = all
         .answers
         .iter()

@@ -3,6 +3,8 @@
 //! v1 stops a component on the first host it finds and says that it stopped. Here it is stopped on all hosts that run
 //! it, unless one is named.
 
+use std::time::Duration;
+
 use anyhow::anyhow;
 use serde_json::json;
 use wasmcloud_client::{Client, FoundHost};
@@ -15,6 +17,9 @@ use super::report::{carry_out, failed, host, problems, within};
 use super::start::name;
 use crate::exit::{FAILURE, Failure};
 use crate::output::Output;
+
+/// How long to listen for hosts that are slow to answer, where what is said is about all hosts.
+pub(super) const LISTEN: Duration = Duration::from_millis(500);
 
 pub(super) async fn component(args: &StopItemArgs, output: &Output) -> Result<(), Failure> {
     let client = connect(&args.lattice).await?;
@@ -137,7 +142,8 @@ async fn running(
             }
         };
     }
-    let mut all = client.inventories().await.map_err(failed)?;
+    let all = client.clone().with_quiet(LISTEN).inventories().await;
+    let mut all = all.map_err(failed)?;
     let found: Vec<(FoundHost, String)> = all
         .answers
         .iter()
