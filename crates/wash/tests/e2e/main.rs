@@ -16,5 +16,6 @@ mod refused;
 mod registry;
 mod server;
 mod support;
+mod walkthrough;
 mod watch;
 mod wire;
