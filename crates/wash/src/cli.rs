@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Pull(PullArgs),
     /// Put a component or provider archive into a registry.
     Push(PushArgs),
+    #[command(flatten)]
+    Control(crate::control::ControlCommand),
     /// Print shell completions.
     Completions(CompletionsArgs),
 }

@@ -30,6 +30,8 @@ pub(crate) enum Message {
         place: Option<String>,
         hint: Option<String>,
     },
+    /// What was printed says it already.
+    Told,
     /// Problems of a manifest, which print themselves.
     Manifest(Box<wasmcloud_manifest::Diagnostics>),
 }
@@ -46,6 +48,15 @@ impl Failure {
             code: ExitCode::from(code),
             kind,
             message,
+        }
+    }
+
+    /// A command that printed what it could, and not all that was asked for.
+    pub(crate) fn told(code: u8) -> Self {
+        Self {
+            code: ExitCode::from(code),
+            kind: "incomplete",
+            message: Message::Told,
         }
     }
 

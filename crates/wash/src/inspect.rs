@@ -52,7 +52,7 @@ async fn inspect(args: &InspectArgs, output: &Output) -> Result<(), Failure> {
     let described = compiled.described();
 
     let mut text = String::new();
-    let _ = writeln!(text, "{}", output.paint("1", &args.component));
+    let _ = writeln!(text, "{}", output.paint_data("1", &args.component));
     if let Some(pulled) = &pulled {
         let _ = writeln!(text, "  image   {pulled}");
     }

@@ -12,7 +12,10 @@ use crate::exit::{Failure, Message};
 /// Where a command prints to.
 pub(crate) struct Output {
     format: OutputFormat,
+    /// Whether there is colour on stderr.
     color: bool,
+    /// Whether there is colour on stdout.
+    data_color: bool,
 }
 
 impl Output {
@@ -21,6 +24,7 @@ impl Output {
         Self {
             format,
             color: io::stderr().is_terminal() && !no_color,
+            data_color: io::stdout().is_terminal() && !no_color,
         }
     }
 
@@ -56,11 +60,15 @@ impl Output {
 
     /// The last word of a command that failed.
     pub(crate) fn failure(&self, failure: &Failure) {
+        if matches!(failure.message, Message::Told) {
+            return;
+        }
         if self.is_json() {
             print(&mut io::stdout(), &failure_json(failure).to_string());
             return;
         }
         match &failure.message {
+            Message::Told => {}
             Message::Manifest(diagnostics) => {
                 let text = diagnostics.to_string();
                 print(&mut io::stderr(), text.trim_end());
@@ -84,7 +92,16 @@ impl Output {
         }
     }
 
-    /// Text in colour, where there is colour.
+    /// Text for stdout in colour, where there is colour.
+    pub(crate) fn paint_data(&self, code: &str, text: &str) -> String {
+        if self.data_color {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// Text for stderr in colour, where there is colour.
     pub(crate) fn paint(&self, code: &str, text: &str) -> String {
         if self.color {
             format!("\x1b[{code}m{text}\x1b[0m")
@@ -123,6 +140,7 @@ fn split_hint(error: &anyhow::Error) -> (Vec<String>, Option<String>) {
 
 fn failure_json(failure: &Failure) -> Value {
     match &failure.message {
+        Message::Told => Value::Null,
         Message::Manifest(diagnostics) => json!({
             "event": "error",
             "kind": failure.kind,
@@ -137,6 +155,10 @@ fn failure_json(failure: &Failure) -> Value {
                 "causes": lines.get(1..).unwrap_or_default(),
                 "at": place,
                 "hint": hint.as_ref().or(from_error.as_ref()),
+                // What v1 calls the same (wire reference §7.1).
+                "success": false,
+                "error": lines.first(),
+                "error_chain": lines.get(1..).unwrap_or_default(),
             })
         }
     }

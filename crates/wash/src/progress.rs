@@ -1,4 +1,4 @@
-//! How far a pull or push is, on a terminal. Elsewhere nothing is shown: the last line says what came of it.
+//! How far a pull or push is, and what a command waits for, on a terminal. Elsewhere nothing is shown: the last line says what came of it.
 
 use std::future::Future;
 use std::time::Duration;
@@ -35,6 +35,41 @@ where
                     bar.set_length(total);
                 }
             }
+        }
+    };
+    bar.finish_and_clear();
+    outcome
+}
+
+/// How long a wait goes on before it is shown: what is done at once needs no words.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Waits, and after a second shows what for, how long, and what is known so far, as `known` has it. Nothing is left on
+/// the screen.
+pub(crate) async fn waited<T>(
+    what: &str,
+    mut known: watch::Receiver<String>,
+    waiting: impl Future<Output = T>,
+) -> T {
+    tokio::pin!(waiting);
+    if let Ok(outcome) = tokio::time::timeout(PATIENCE, &mut waiting).await {
+        return outcome;
+    }
+    let bar = ProgressBar::new_spinner().with_elapsed(PATIENCE);
+    let style = ProgressStyle::with_template("{spinner} {wide_msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.enable_steady_tick(TICK);
+    let outcome = loop {
+        let so_far = known.borrow_and_update().clone();
+        let seconds = bar.elapsed().as_secs();
+        bar.set_message(match so_far.is_empty() {
+            true => format!("{what}, {seconds} s"),
+            false => format!("{what}, {seconds} s: {so_far}"),
+        });
+        tokio::select! {
+            outcome = &mut waiting => break outcome,
+            Ok(()) = known.changed() => {}
+            () = tokio::time::sleep(PATIENCE) => {}
         }
     };
     bar.finish_and_clear();

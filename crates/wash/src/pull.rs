@@ -73,8 +73,8 @@ async fn pull(args: &PullArgs, output: &Output) -> Result<(), Failure> {
     })?;
     let text = format!(
         "{} {}\n  {} bytes of {}",
-        output.paint("1", &file.display().to_string()),
-        output.paint("2", &pulled.resolved()),
+        output.paint_data("1", &file.display().to_string()),
+        output.paint_data("2", &pulled.resolved()),
         bytes.len(),
         pulled.media_type
     );

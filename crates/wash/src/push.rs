@@ -44,8 +44,8 @@ async fn push(args: &PushArgs, output: &Output) -> Result<(), Failure> {
     let pushed = sent.map_err(|error| Failure::new(FAILURE, "push", error))?;
     let text = format!(
         "{}\n  {}\n  {size} bytes of {}",
-        output.paint("1", &pushed.reference.to_string()),
-        output.paint("2", &pushed.digest.to_string()),
+        output.paint_data("1", &pushed.reference.to_string()),
+        output.paint_data("2", &pushed.digest.to_string()),
         pushed.media_type
     );
     let value = json!({

@@ -19,22 +19,65 @@ fn page() -> String {
     let mut wash = Cli::command().term_width(WIDTH);
     // Options that all commands share get into their help.
     wash.build();
+    let mut last = String::new();
+    shared(&mut last, &mut wash);
     add(&mut text, wash);
-    text
+    text + &last
 }
 
-fn add(text: &mut String, command: clap::Command) {
-    // What variables are set to is the business of the machine, not of the page.
-    let mut command = command
-        .term_width(WIDTH)
-        .mut_args(|arg| arg.hide_env_values(true));
-    let name = command.get_bin_name().unwrap_or("wash").to_owned();
-    let help = command.render_long_help().to_string();
-    let _ = write!(text, "\n## `{name}`\n\n```text\n");
+/// The options that commands have which ask hosts. They are on the page once.
+const SHARED: &str = "Lattice";
+
+const SHARED_HEAD: &str = "\n## Lattice options\n\n\
+    Commands that ask the hosts of a lattice have these as well.\n\n";
+
+/// Whether a command has them: `--context` is theirs alone.
+fn asks_hosts(command: &clap::Command) -> bool {
+    command.get_arguments().any(|arg| arg.get_id() == "context")
+}
+
+fn is_shared(arg: &clap::Arg) -> bool {
+    arg.get_help_heading() == Some(SHARED)
+}
+
+/// The shared options alone, from a command that has them.
+fn shared(text: &mut String, wash: &mut clap::Command) {
+    let hosts = wash
+        .find_subcommand_mut("get")
+        .and_then(|get| get.find_subcommand_mut("hosts"));
+    let hosts = hosts.expect("`wash get hosts` asks hosts").clone();
+    let mut alone = hosts.term_width(WIDTH).disable_help_flag(true).mut_args(|arg| {
+        let shared = is_shared(&arg);
+        arg.hide_env_values(true).hide(!shared)
+    });
+    let help = alone.render_long_help().to_string();
+    let from = help.find(&format!("{SHARED}:")).expect("the heading is there");
+    text.push_str(SHARED_HEAD);
+    fenced(text, &help[from..]);
+}
+
+fn fenced(text: &mut String, help: &str) {
+    text.push_str("```text\n");
     help.lines().for_each(|line| {
         let _ = writeln!(text, "{}", line.trim_end());
     });
     text.push_str("```\n");
+}
+
+fn add(text: &mut String, command: clap::Command) {
+    let asks_hosts = asks_hosts(&command);
+    // What variables are set to is the business of the machine, not of the page.
+    let mut command = command.term_width(WIDTH).mut_args(|arg| {
+        let once = asks_hosts && is_shared(&arg);
+        arg.hide_env_values(true).hide(once)
+    });
+    let name = command.get_bin_name().unwrap_or("wash").to_owned();
+    let help = command.render_long_help().to_string();
+    let _ = write!(text, "\n## `{name}`\n\n");
+    fenced(text, &help);
+    if asks_hosts {
+        text.push_str("\nAnd the [lattice options](#lattice-options).\n");
+    }
     let below: Vec<clap::Command> = command.get_subcommands().cloned().collect();
     below
         .into_iter()

@@ -62,6 +62,7 @@ impl Report {
                 .collect::<Vec<_>>()
                 .join(": "),
             Message::Manifest(diagnostics) => diagnostics.to_string(),
+            Message::Told => String::new(),
         };
         self.send(&json!({ "ready": false, "message": message }));
     }

@@ -4,6 +4,9 @@
 //! One binary for all of it, because linking is what costs.
 
 mod cli;
+mod control;
+mod control_reach;
+mod control_real;
 mod disk;
 mod examples;
 mod guests;
@@ -15,5 +18,6 @@ mod registry;
 mod server;
 mod support;
 mod telemetry;
+mod walkthrough;
 mod watch;
 mod wire;
