@@ -12,6 +12,7 @@ on_both_lattices!(
     a_host_says_who_and_where_it_is,
     labels_are_put_and_deleted,
     auctions_are_answered_by_those_that_could,
+    an_answer_that_does_not_fit_is_said,
     a_host_that_takes_no_part_in_auctions_is_silent,
     what_is_not_a_request_is_answered,
     requests_for_other_hosts_are_refused,
@@ -120,6 +121,34 @@ async fn auctions_are_answered_by_those_that_could(target: Target) -> Result<()>
         ensure!(answer["success"] == true && answer["message"] == "", "{answer}");
         ensure!(answer["response"] == expected, "{answer} is not {expected}");
     }
+    Ok(())
+}
+
+async fn an_answer_that_does_not_fit_is_said(target: Target) -> Result<()> {
+    let (mut rig, host) = Rig::with_host(target).await?;
+    let image = rig.nothing()?;
+    for id in ["a", "b", "c"] {
+        let mut body = scale(&host, id, &image, 1);
+        body["annotations"] = json!({ "long": "x".repeat(400 << 10) });
+        rig.client.ok(&on("component.scale", &host), &body).await?;
+        rig.events
+            .wait("component_scaled", &json!({ "component_id": id }))
+            .await?;
+    }
+    let why = rig.client.refused(&on("host.get", &host), &Value::Null).await?;
+    ensure!(why.contains("bytes") && why.contains("max_payload"), "{why}");
+    rig.client.ok("host.ping", &Value::Null).await?;
+    rig.client
+        .ok(&on("component.scale", &host), &scale(&host, "a", "", 0))
+        .await?;
+    rig.events
+        .wait("component_scaled", &json!({ "max_instances": 0 }))
+        .await?;
+    ensure!(rig.inventory(&host).await?["components"].as_array().map(Vec::len) == Some(2));
+    // Labels are in every answer to a ping.
+    let label = json!({ "key": "long", "value": "x".repeat(400 << 10) });
+    let why = rig.client.refused(&on("label.put", &host), &label).await?;
+    ensure!(why.contains("bytes"), "{why}");
     Ok(())
 }
 
