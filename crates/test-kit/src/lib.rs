@@ -5,6 +5,7 @@ pub mod control;
 pub mod guests;
 pub mod http;
 pub mod keyvalue;
+pub mod load;
 pub mod manifest;
 pub mod process;
 
