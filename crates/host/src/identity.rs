@@ -11,6 +11,9 @@ use wasmcloud_core::HostId;
 /// Labels one host may have.
 const MAX_LABELS: usize = 1_000;
 
+/// Name and value of a label that is put while the host runs, in bytes. Kubernetes allows 380.
+const MAX_LABEL: usize = 512;
+
 /// Labels with this prefix are set by the host alone (v1 wire reference §1).
 const BUILTIN: &str = "hostcore.";
 
@@ -62,6 +65,9 @@ pub enum LabelError {
     /// It has no name.
     #[error("a label needs a name")]
     Empty,
+    /// It is too long: all labels go into every answer to a ping.
+    #[error("name and value of a label may have {MAX_LABEL} bytes, these have {0}")]
+    TooLong(usize),
     /// There are too many.
     #[error("this host has {MAX_LABELS} labels, more are not allowed")]
     Full,
@@ -108,6 +114,10 @@ impl Identity {
     /// Sets a label.
     pub fn put_label(&self, key: String, value: String) -> Result<(), LabelError> {
         check_label(&key)?;
+        let len = key.len() + value.len();
+        if len > MAX_LABEL {
+            return Err(LabelError::TooLong(len));
+        }
         let mut labels = self.labels.write();
         if labels.len() >= MAX_LABELS && !labels.contains_key(&key) {
             return Err(LabelError::Full);
@@ -227,6 +237,10 @@ mod tests {
         assert_eq!(
             identity.put_label(String::new(), "x".to_owned()),
             Err(LabelError::Empty)
+        );
+        assert_eq!(
+            identity.put_label("disk".to_owned(), "x".repeat(MAX_LABEL)),
+            Err(LabelError::TooLong(MAX_LABEL + 4))
         );
         identity.put_label("disk".to_owned(), "ssd".to_owned()).unwrap();
         assert_eq!(identity.delete_label("disk"), Ok(true));

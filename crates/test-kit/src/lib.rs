@@ -1,8 +1,11 @@
-//! What tests share: guests compiled from this repository, a real `wash` process, compliance suites.
+//! What tests share: guests compiled from this repository, a real `wash` process, a client of the control
+//! interface, compliance suites.
 
+pub mod control;
 pub mod guests;
 pub mod http;
 pub mod keyvalue;
+pub mod load;
 pub mod manifest;
 pub mod process;
 

@@ -110,6 +110,21 @@ impl Launch {
             .arg(cache))
     }
 
+    /// `wash -o json host` in the lattice at this address, with a data directory of its own.
+    pub fn host(program: impl Into<PathBuf>, cache: &Path, nats_url: &str) -> Result<Self> {
+        let launch = Self::command(
+            program,
+            &["-o", "json", "host", "--allow-file-load", "--nats-url"],
+        )?;
+        let data = launch.file("data");
+        Ok(launch
+            .arg(nats_url)
+            .arg("--data-dir")
+            .arg(data)
+            .arg("--cache-dir")
+            .arg(cache))
+    }
+
     /// A path in the temporary directory, where the manifest is `wadm.yaml` and the data is below `data`.
     pub fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
@@ -348,6 +363,16 @@ impl Wash {
     /// Sends SIGTERM.
     pub fn terminate(&self) -> Result<()> {
         self.signal(Signal::TERM)
+    }
+
+    /// Sends SIGSTOP: it holds its connections and does nothing.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Sends SIGCONT: it goes on.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal(Signal::CONT)
     }
 
     /// Sends SIGKILL and waits until the process is gone.

@@ -115,7 +115,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "test-kit",
-        may_know: &["core", "capability", "engine", "cap-*", "test-nats"],
+        may_know: &["core", "capability", "engine", "cap-*", "lattice", "test-nats"],
         never: &[],
     },
     Room {

@@ -229,11 +229,17 @@ impl LatticeHost {
         self.0.tasks.lock().drain(..).for_each(|task| task.abort());
         let labels = self.0.identity.labels();
         self.0.events.tell(Event::HostStopped(HostStopped { labels }));
-        self.0.events.flush().await;
+        if self.connected() {
+            self.0.events.flush().await;
+        }
         self.0.host.stop().await;
         self.withdraw(links, configs).await;
-        self.0.events.flush().await;
-        let deadline = self.0.lattice.control.default_deadline();
+        // Without a server there is nobody to say goodbye to, and no reason to wait for one.
+        let mut deadline = Instant::now();
+        if self.connected() {
+            self.0.events.flush().await;
+            deadline = self.0.lattice.control.default_deadline();
+        }
         tokio::join!(
             self.0.lattice.control.close(deadline),
             self.0.lattice.rpc.close(deadline)
@@ -249,6 +255,12 @@ impl LatticeHost {
     pub(crate) fn downgrade(&self) -> impl Fn() -> Option<Self> + Send + Sync + 'static {
         let weak = Arc::downgrade(&self.0);
         move || weak.upgrade().map(Self)
+    }
+
+    fn connected(&self) -> bool {
+        let state = self.0.lattice.control.state();
+        let state = *state.borrow();
+        matches!(state, ConnectionState::Connected { .. })
     }
 
     fn keep(&self, task: AbortHandle) {

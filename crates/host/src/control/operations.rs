@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -242,7 +243,7 @@ impl LatticeHost {
         let (id, reference) = (spec.id.clone(), spec.reference.clone());
         let (count, annotations) = (spec.limits.concurrency, spec.annotations.clone());
         let outcome = self.start_component(spec).await;
-        self.0.events.tell(match &outcome {
+        self.tell(match &outcome {
             Ok(_) => Event::ComponentScaled(ComponentScaled {
                 annotations,
                 host_id: self.id().to_string(),
@@ -297,7 +298,7 @@ impl LatticeHost {
             None => asked,
         };
         if let Some((image_ref, annotations)) = told {
-            self.0.events.tell(Event::ComponentScaled(ComponentScaled {
+            self.tell(Event::ComponentScaled(ComponentScaled {
                 annotations,
                 host_id: self.id().to_string(),
                 image_ref,
@@ -314,7 +315,7 @@ impl LatticeHost {
         let (id, reference, annotations) =
             (spec.id.clone(), spec.reference.clone(), spec.annotations.clone());
         let outcome = self.run_provider(spec).await;
-        self.0.events.tell(match &outcome {
+        self.tell(match &outcome {
             Ok(()) => Event::ProviderStarted(ProviderStarted {
                 host_id: self.id().to_string(),
                 image_ref: reference,
@@ -366,7 +367,7 @@ impl LatticeHost {
     pub async fn stop_provider(&self, id: &ComponentId) -> Result<(), HostError> {
         let spec = self.0.host.provider_spec(id);
         self.0.host.stop_provider(id).await?;
-        self.0.events.tell(Event::ProviderStopped(ProviderStopped {
+        self.tell(Event::ProviderStopped(ProviderStopped {
             host_id: self.id().to_string(),
             provider_id: id.to_string(),
             annotations: spec.map(|spec| spec.annotations).unwrap_or_default(),
@@ -376,6 +377,14 @@ impl LatticeHost {
             link_name: "default".to_owned(),
         }));
         Ok(())
+    }
+
+    /// Tells what became of something that runs here. A host that leaves has told that everything on it ends; what is
+    /// told after that would bring it back to life for those who count.
+    fn tell(&self, event: Event) {
+        if !self.0.leaving.load(Ordering::Acquire) {
+            self.0.events.tell(event);
+        }
     }
 
     /// What was put a moment ago, perhaps through another host, has to be in effect here before what uses it starts.

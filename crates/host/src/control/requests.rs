@@ -142,13 +142,13 @@ impl LatticeHost {
         let (Some(to), Some(reply)) = (to, reply) else {
             return;
         };
-        if let Err(error) = self
-            .0
-            .lattice
-            .control
-            .publish(&to, None, Bytes::from(reply))
-            .await
-        {
+        let connection = &self.0.lattice.control;
+        let mut sent = connection.publish(&to, None, Bytes::from(reply)).await;
+        if let Err(error @ CallError::TooLarge { .. }) = &sent {
+            // Whoever asks learns why there is no answer, and does not wait for one.
+            sent = connection.publish(&to, None, Bytes::from(failed(error))).await;
+        }
+        if let Err(error) = sent {
             tracing::warn!(error = chain(&error), "an answer was not sent");
         }
     }

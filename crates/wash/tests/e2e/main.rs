@@ -11,7 +11,6 @@ mod disk;
 mod examples;
 mod guests;
 mod lifecycle;
-mod load;
 mod observed;
 mod refused;
 mod registry;

@@ -13,8 +13,8 @@ use wasmcloud_test_kit::manifest::Manifest;
 use wasmcloud_test_kit::ports::free_address;
 use wasmcloud_test_kit::process::{SOON, Wash, replace_file};
 
-use crate::load::Load;
 use crate::support::{hello, up};
+use wasmcloud_test_kit::load::Load;
 
 const HELLO: &str = "Hello";
 /// The page of the web guest.

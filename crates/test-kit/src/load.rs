@@ -7,14 +7,14 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::http::{Connection, Response, get};
 use anyhow::{Context as _, Result, anyhow, ensure};
-use wasmcloud_test_kit::http::{Connection, Response, get};
 
 /// Longest time that one of the clients keeps its connection.
 const CONNECTION: Duration = Duration::from_secs(120);
 
 /// Four clients: two keep their connection, two open one for each request.
-pub(crate) struct Load {
+pub struct Load {
     shared: Arc<Shared>,
     clients: Vec<JoinHandle<Result<()>>>,
 }
@@ -28,7 +28,7 @@ struct Shared {
 
 impl Load {
     /// Asks for `path` until [`Load::finish`]. Answers are counted by their first word.
-    pub(crate) fn start(address: SocketAddr, path: &'static str) -> Self {
+    pub fn start(address: SocketAddr, path: &'static str) -> Self {
         let shared = Arc::new(Shared::default());
         let clients = (0..4).map(|client| {
             let shared = Arc::clone(&shared);
@@ -49,7 +49,7 @@ impl Load {
     }
 
     /// Waits until this answer came ten times from now on.
-    pub(crate) fn wait_answer(&self, word: &str, limit: Duration) -> Result<()> {
+    pub fn wait_answer(&self, word: &str, limit: Duration) -> Result<()> {
         let deadline = Instant::now() + limit;
         let mut answers = self.shared.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = answers.get(word).copied().unwrap_or_default() + 10;
@@ -67,7 +67,7 @@ impl Load {
     }
 
     /// Ends the clients. Fails if any of their requests did.
-    pub(crate) fn finish(self) -> Result<BTreeMap<String, usize>> {
+    pub fn finish(self) -> Result<BTreeMap<String, usize>> {
         self.shared.stop.store(true, Ordering::Relaxed);
         for client in self.clients {
             client.join().map_err(|_| anyhow!("a client panicked"))??;

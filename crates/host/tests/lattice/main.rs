@@ -1,0 +1,20 @@
+//! A host on a lattice, driven as any v1 client drives one: subjects and JSON (wire reference §2 and §3). Every test
+//! runs on the embedded lattice and on nats-server.
+//!
+//! One binary for all of it, because linking is what costs.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a JSON value by name is null where there is none"
+)]
+
+mod components;
+mod order;
+mod policy;
+mod providers;
+mod recorded;
+mod requests;
+mod state;
+mod support;
+mod two_hosts;
