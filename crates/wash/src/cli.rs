@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use wasmcloud_core::LatticeName;
 
 use crate::host::args::HostArgs;
 
@@ -46,7 +47,7 @@ pub(crate) enum Command {
     /// Put a component or provider archive into a registry.
     Push(PushArgs),
     #[command(flatten)]
-    Control(crate::control::ControlCommand),
+    Control(Box<crate::control::ControlCommand>),
     /// Print shell completions.
     Completions(CompletionsArgs),
 }
@@ -85,6 +86,9 @@ pub(crate) struct DownArgs {
     /// The lattice's folder is below this one [default: $XDG_DATA_HOME/wasmcloud].
     #[arg(long, env = "WASMCLOUD_DATA_DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// The lattice of the hosts.
+    #[arg(long, short = 'x', env = "WASMCLOUD_LATTICE", default_value = "default")]
+    pub(crate) lattice: LatticeName,
     /// How long requests under way may take, for example `10s`.
     #[arg(long, value_parser = duration, default_value = "10s")]
     pub(crate) drain: Duration,

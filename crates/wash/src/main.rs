@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args, &output),
         Command::Pull(args) => pull::run(&args, &output),
         Command::Push(args) => push::run(&args, &output),
-        Command::Control(command) => control::run(command, &output),
+        Command::Control(command) => control::run(*command, &output),
         Command::Completions(args) => completions::run(&args),
     };
     match outcome {

@@ -71,6 +71,7 @@ struct Inner {
     host: Host,
     identity: Arc<Identity>,
     lattice: Lattice,
+    prefix: Topic,
     interface: ControlInterface,
     records: Arc<Records>,
     events: Events,
@@ -128,6 +129,7 @@ impl LatticeHost {
             host,
             urls,
             identity,
+            prefix,
             interface,
             records,
             events,
@@ -167,6 +169,11 @@ impl LatticeHost {
     /// The lattice it is part of.
     pub fn lattice(&self) -> &LatticeName {
         &self.0.lattice.name
+    }
+
+    /// What subjects of the lattice's control interface begin with.
+    pub fn control_prefix(&self) -> &Topic {
+        &self.0.prefix
     }
 
     /// The host itself. What is changed there directly is not told to the lattice.

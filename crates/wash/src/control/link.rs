@@ -1,18 +1,24 @@
 //! `wash link put|del`. `link query` is `get links`.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::time::Duration;
 
 use anyhow::anyhow;
 use serde_json::json;
-use wasmcloud_client::Client;
+use tokio::time::{Instant, timeout_at};
+use wasmcloud_client::{Client, Events, Told, printable};
 use wasmcloud_core::{ComponentId, InvalidName, LinkName};
 use wasmcloud_wire::control::{DeleteLink, Link, Request};
+use wasmcloud_wire::event::{Event, LinkdefSet};
 
 use super::args::{LinkDelArgs, LinkPutArgs};
 use super::connect::connect;
 use super::report::failed;
 use crate::exit::{FAILURE, Failure, INVALID};
 use crate::output::Output;
+
+/// How long hosts may take to say that they cannot put a link into effect: to open a port or a file.
+const OBJECTIONS: Duration = Duration::from_millis(150);
 
 pub(super) async fn put(args: LinkPutArgs, output: &Output) -> Result<(), Failure> {
     let link = wasmcloud_core::Link {
@@ -30,10 +36,19 @@ pub(super) async fn put(args: LinkPutArgs, output: &Output) -> Result<(), Failur
     // Names of WIT are text until here; a host would refuse the same, later.
     wasmcloud_core::Link::try_from(&link).map_err(|error| Failure::new(INVALID, "invalid-link", error))?;
     let client = connect(&args.lattice).await?;
+    let mut events = client.events().await.map_err(failed)?;
     client
         .send(&Request::PutLink(link.clone()))
         .await
         .map_err(failed)?;
+    if let Some((host, why)) = refusal(&mut events, &link).await {
+        let error = anyhow!(
+            "host {host} cannot put the link into effect: {}; hint: the link stays and is tried again there; \
+             `wash link del` takes it back",
+            printable(&why)
+        );
+        return Err(Failure::new(FAILURE, "link-refused", error));
+    }
     let text = format!(
         "Published link ({}) -> ({}) successfully",
         link.source_id, link.target
@@ -48,6 +63,25 @@ pub(super) async fn put(args: LinkPutArgs, output: &Output) -> Result<(), Failur
     });
     output.data(&text, &value);
     Ok(())
+}
+
+/// Whoever runs an end of the link says it if he cannot put it into effect; silence is consent. No host has to say
+/// anything, so this listens for [`OBJECTIONS`] after the link was written.
+async fn refusal(events: &mut Events, link: &Link) -> Option<(String, String)> {
+    let about = |told: &LinkdefSet| {
+        (&told.source_id, &told.target, &told.name) == (&link.source_id, &link.target, &link.name)
+            && (&told.wit_namespace, &told.wit_package) == (&link.wit_namespace, &link.wit_package)
+    };
+    let deadline = Instant::now() + OBJECTIONS;
+    while let Ok(Some(told)) = timeout_at(deadline, events.next()).await {
+        if let Told::Event(event) = told
+            && let Event::LinkdefSetFailed(failed) = event.event
+            && about(&failed.link)
+        {
+            return Some((event.source, failed.error));
+        }
+    }
+    None
 }
 
 pub(super) async fn del(args: LinkDelArgs, output: &Output) -> Result<(), Failure> {

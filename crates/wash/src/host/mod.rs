@@ -161,6 +161,11 @@ impl Joined {
         })
     }
 
+    /// Whether this process carries the lattice.
+    pub(crate) fn runs_lattice(&self) -> bool {
+        self.broker.is_some()
+    }
+
     /// Says that the host is there, and where.
     pub(crate) fn announce(&self, begun: Instant, output: &Output) {
         let (host, ms) = (&self.host, begun.elapsed().as_millis() as u64);
@@ -202,7 +207,7 @@ impl Joined {
             if let Some(broker) = self.broker {
                 // Asked over the lattice, as `wash down` does, and not by a signal: the others were asked as well.
                 if let Some(drain) = drain {
-                    all_left(&broker, drain).await;
+                    all_left(&broker, drain.min(GOODBYE)).await;
                 }
                 broker.stop().await;
             }
@@ -219,6 +224,9 @@ impl Joined {
         }
     }
 }
+
+/// Longest wait for the others, who may also be commands that have no reason to leave, such as `wash events`.
+const GOODBYE: Duration = Duration::from_secs(3);
 
 /// How often it is looked whether the others have left.
 const LOOK: Duration = Duration::from_millis(10);

@@ -4,15 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use futures::StreamExt as _;
 use serde_json::json;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use wasmcloud_broker::{Credentials, Endpoint};
-use wasmcloud_core::LatticeName;
+use wasmcloud_client::Client;
 use wasmcloud_lattice::{Auth, Connection, NatsOptions};
-use wasmcloud_wire::Message as _;
-use wasmcloud_wire::control::{CtlResponse, Host, Nothing, Request, StopHost};
-use wasmcloud_wire::subject::{ControlInterface, Topic};
+use wasmcloud_wire::control::{Host, Request, StopHost};
+use wasmcloud_wire::subject::Topic;
 
 use crate::cli::DownArgs;
 use crate::exit::{FAILURE, Failure};
@@ -21,10 +19,8 @@ use crate::host::connect::lattice_dir;
 use crate::output::Output;
 use crate::up::dirs;
 
-/// How long hosts on this machine may take to say that they are there.
-const ANSWERS: Duration = Duration::from_secs(2);
-/// Nobody else answers once it has been silent for this long.
-const QUIET: Duration = Duration::from_millis(200);
+/// Longest wait for the answer of a host on this machine.
+const ANSWER: Duration = Duration::from_secs(2);
 /// What a stop takes besides draining.
 const GRACE: Duration = Duration::from_secs(12);
 /// How often it is looked whether it has ended: what ends is a lock of another process.
@@ -47,13 +43,29 @@ async fn down(args: &DownArgs, output: &Output) -> Result<(), Failure> {
         return Ok(());
     };
     let connection = connect(&dir, &endpoint).await.map_err(failed)?;
-    let interface = ControlInterface::new(&Topic::control(), &lattice()?);
-    let hosts = hosts(&connection, &interface).await.map_err(failed)?;
+    let client = Client::new(
+        connection.clone(),
+        args.lattice.clone(),
+        &Topic::control(),
+        ANSWER,
+    );
+    let hosts = client
+        .hosts()
+        .await
+        .map_err(|error| failed(error.into()))?
+        .answers;
     let deadline = Instant::now() + args.drain + GRACE;
     for host in last_the_carrier(&hosts) {
-        stop(&connection, &interface, host, args.drain)
-            .await
-            .map_err(failed)?;
+        let stop = StopHost {
+            host_id: None,
+            timeout: u64::try_from(args.drain.as_millis()).ok(),
+        };
+        let id = host
+            .id
+            .parse()
+            .map_err(|error: wasmcloud_core::InvalidName| failed(error.into()))?;
+        let stopping = client.send(&Request::StopHost(id, stop)).await;
+        stopping.map_err(|error| failed(error.into()))?;
         output.note(&format!("stopping {} ({})", host.friendly_name, host.id));
     }
     // The carrier waits for everybody to leave, us included.
@@ -93,12 +105,6 @@ fn running(dir: &Path) -> Result<Option<Endpoint>, Failure> {
     Endpoint::load(dir).map_err(|error| Failure::new(FAILURE, "lattice", error))
 }
 
-fn lattice() -> Result<LatticeName, Failure> {
-    let name = std::env::var("WASMCLOUD_LATTICE").unwrap_or_else(|_| "default".to_owned());
-    name.parse()
-        .map_err(|error: wasmcloud_core::InvalidName| Failure::new(FAILURE, "lattice", error))
-}
-
 async fn connect(dir: &Path, endpoint: &Endpoint) -> anyhow::Result<Connection> {
     let mut options = NatsOptions::new(&format!("nats://{}", endpoint.address))?;
     if let Some(credentials) = Credentials::load(dir)? {
@@ -108,53 +114,4 @@ async fn connect(dir: &Path, endpoint: &Endpoint) -> anyhow::Result<Connection> 
         };
     }
     Ok(Connection::connect(&options).await?)
-}
-
-async fn hosts(connection: &Connection, interface: &ControlInterface) -> anyhow::Result<Vec<Host>> {
-    let inbox = connection.new_inbox();
-    let mut answers = connection.subscribe(&inbox).await?;
-    let ping = Request::PingHosts;
-    let subject = interface.subject(&ping.operation());
-    connection
-        .client()
-        .publish_with_reply(subject, inbox, ping.encode().into())
-        .await?;
-    let (mut hosts, begun) = (Vec::new(), Instant::now());
-    while begun.elapsed() < ANSWERS {
-        let patience = if hosts.is_empty() { ANSWERS } else { QUIET };
-        let Ok(Some(answer)) = timeout(patience, answers.next()).await else {
-            break;
-        };
-        let reply = CtlResponse::<Host>::decode(&answer.payload).ok();
-        hosts.extend(reply.and_then(|reply| reply.response));
-    }
-    Ok(hosts)
-}
-
-async fn stop(
-    connection: &Connection,
-    interface: &ControlInterface,
-    host: &Host,
-    drain: Duration,
-) -> anyhow::Result<()> {
-    let id = host.id.parse()?;
-    let stop = StopHost {
-        host_id: None,
-        timeout: u64::try_from(drain.as_millis()).ok(),
-    };
-    let request = Request::StopHost(id, stop);
-    let subject = interface.subject(&request.operation());
-    let answer = connection
-        .request(
-            &subject,
-            None,
-            request.encode().into(),
-            connection.default_deadline(),
-        )
-        .await?;
-    let reply = CtlResponse::<Nothing>::decode(&answer.payload)?;
-    match reply.success {
-        true => Ok(()),
-        false => Err(anyhow!("host {} says: {}", host.id, reply.message)),
-    }
 }

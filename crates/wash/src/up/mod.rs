@@ -4,6 +4,7 @@ pub(crate) mod apply;
 pub(crate) mod detach;
 pub(crate) mod dirs;
 pub(crate) mod down;
+mod elsewhere;
 mod probe;
 pub(crate) mod signals;
 mod watch;
@@ -100,6 +101,7 @@ async fn run_application(
     let host = &joined.host;
     let labels = host.identity().labels();
     if let Some(loaded) = loaded {
+        elsewhere::refuse(joined, &loaded).await?;
         loaded.warnings.iter().for_each(|warning| output.warning(warning));
         output.note(&apply::title(&loaded.desired, output));
         tokio::select! {

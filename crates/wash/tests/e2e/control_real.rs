@@ -242,3 +242,81 @@ fn two_hosts_on_nats_are_told_apart_and_one_that_dies_is_missed() -> Result<()> 
     assert_eq!(none.get("hosts"), Some(&Value::Array(Vec::new())));
     Ok(())
 }
+
+#[test]
+fn a_link_that_a_provider_refuses_is_said_to_whom_put_it() -> Result<()> {
+    let machine = Machine::start()?;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
+    machine.value(&[
+        "config",
+        "put",
+        "web",
+        &format!("address={}", taken.local_addr()?),
+    ])?;
+    machine.value(&["start", "provider", "wasmcloud+builtin://http-server", "http"])?;
+    let put = [
+        "link",
+        "put",
+        "http",
+        "hello",
+        "wasi",
+        "http",
+        "--interface",
+        "incoming-handler",
+    ];
+    let ended = machine.run(&[&put[..], &["--source-config", "web"]].concat())?;
+    assert_eq!(ended.code, 1, "{}", ended.text());
+    assert!(
+        ended.text().contains("cannot put the link into effect")
+            && ended.text().contains("is in use by process"),
+        "{}",
+        ended.text()
+    );
+    // Another link says nothing of this one.
+    machine.value(
+        &[
+            &put[..4],
+            &["wasi", "http", "--interface", "incoming-handler", "-l", "other"],
+        ]
+        .concat(),
+    )?;
+    Ok(())
+}
+
+#[test]
+fn an_application_runs_once_in_a_lattice() -> Result<()> {
+    let machine = Machine::start()?;
+    let (first, second) = (free_address()?, free_address()?);
+    let up = |address| -> Result<Launch> {
+        let manifest = crate::support::hello(address)?.text();
+        let launch = Launch::command(WASH, &["-o", "json", "up"])?;
+        let file = launch.file("wadm.yaml");
+        std::fs::write(&file, manifest)?;
+        Ok(launch
+            .arg(file)
+            .arg("--data-dir")
+            .arg(&machine.data)
+            .arg("--cache-dir")
+            .arg(cache()))
+    };
+    let running = up(first)?.ready()?;
+    let refused = up(second)?.run()?;
+    assert_eq!(refused.code, 4, "{}", refused.text());
+    let told = refused.events().pop().context("an error is told")?;
+    assert_eq!(told.get("kind"), Some(&Value::from("runs-already")), "{told}");
+    // The one that runs lost nothing by it.
+    assert_eq!(get(first, "/")?.status, 200);
+    let links = machine.value(&["get", "links"])?;
+    assert_eq!(
+        links.pointer("/links").and_then(Value::as_array).map(Vec::len),
+        Some(1)
+    );
+    running.stop()?;
+    up(second)?.ready()?.stop()?;
+    let links = machine.value(&["get", "links"])?;
+    assert_eq!(
+        links.pointer("/links").and_then(Value::as_array).map(Vec::len),
+        Some(0)
+    );
+    Ok(())
+}
