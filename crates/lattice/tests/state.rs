@@ -21,6 +21,7 @@ for_all_servers!(
     a_watch_yields_what_is_there_and_then_changes_in_order,
     a_prefix_need_not_end_at_a_dot,
     a_thousand_keys,
+    keys_that_change_are_not_left_out_of_a_list,
     entries_with_a_time_go_when_it_is_over,
     large_values_arrive_and_larger_ones_are_refused,
     keys_that_are_none_are_refused,
@@ -225,6 +226,35 @@ async fn a_thousand_keys(target: Target) -> Result<()> {
             other => bail!("{other:?}"),
         }
     }
+    Ok(())
+}
+
+/// A list that is made while its keys are written again and again has all of them.
+async fn keys_that_change_are_not_left_out_of_a_list(target: Target) -> Result<()> {
+    const KEYS: usize = 50;
+    let server = Server::start(target).await?;
+    let (_connection, state) = server.state().await?;
+    for n in 0..KEYS {
+        state.put(&format!("k{n}"), value("first")).await?;
+    }
+    let (writing, writer) = server.state().await?;
+    let writes = tokio::spawn(async move {
+        for n in 0.. {
+            if writer
+                .put(&format!("k{}", n % KEYS), value(&n.to_string()))
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+    });
+    for round in 0..100 {
+        let found = state.list("").await?.len();
+        ensure!(found == KEYS, "round {round}: {found} of {KEYS} keys");
+    }
+    writes.abort();
+    drop(writing);
     Ok(())
 }
 

@@ -296,6 +296,41 @@ impl Api {
         })
     }
 
+    /// The number of the last message that the bucket has stored. 0 if it has none, or is not there.
+    pub(super) async fn last_number(&self) -> Result<u64, StateError> {
+        Ok(self.info().await?.map_or(0, |info| info.state.last_seq))
+    }
+
+    /// The number of the first message from `number` on whose subject matches, if there is one.
+    pub(super) async fn next_number(&self, filter: &str, number: u64) -> Result<Option<u64>, StateError> {
+        let operation = "list";
+        let subject = format!("{}.DIRECT.GET.{}", self.prefix, self.stream());
+        let request = json!({ "seq": number, "next_by_subj": filter }).to_string();
+        let deadline = self.connection.default_deadline();
+        let asked = self
+            .connection
+            .request(&subject, None, request.into(), deadline)
+            .await;
+        let message = asked.map_err(|source| unanswered(self, operation, source))?;
+        if message.status == Some(StatusCode::NOT_FOUND) {
+            return Ok(None);
+        }
+        let headers = message.headers.as_ref();
+        let found = headers.and_then(|headers| headers.get("Nats-Sequence")?.as_str().parse().ok());
+        match (found, message.status) {
+            (Some(found), None) => Ok(Some(found)),
+            (_, status) => Err(StateError::Refused {
+                operation: operation.to_owned(),
+                bucket: self.bucket.name().to_owned(),
+                message: format!(
+                    "{} {}",
+                    status.map(|status| status.to_string()).unwrap_or_default(),
+                    message.description.unwrap_or_default()
+                ),
+            }),
+        }
+    }
+
     /// Stores a message under a key and waits until it is stored.
     pub(super) async fn write(
         &self,

@@ -102,19 +102,14 @@ impl Source for Watched {
             .api
             .consume(&self.filter, &inbox, &feed.name, ahead, heartbeat)
             .await?;
-        let entries = match pending {
-            0 => Vec::new(),
-            _ => {
-                let look = timeout(LOOK, feed.look()).await;
-                look.map_err(|_| {
-                    StateError::answer(
-                        self.api.bucket.name(),
-                        "list",
-                        format!("not done within {LOOK:?}"),
-                    )
-                })??
-            }
-        };
+        let look = timeout(LOOK, feed.look(&self.filter, pending)).await;
+        let entries = look.map_err(|_| {
+            StateError::answer(
+                self.api.bucket.name(),
+                "list",
+                format!("not done within {LOOK:?}"),
+            )
+        })??;
         let snapshot = Snapshot {
             incarnation: Some(info.created),
             revision: info.state.last_seq,
@@ -130,15 +125,36 @@ impl Source for Watched {
 }
 
 impl Pushed {
-    /// Reads up to the point where nothing waits behind.
-    async fn look(&mut self) -> Result<Vec<Entry>, StateError> {
+    /// Reads everything that was there when this began, and what came in its place.
+    ///
+    /// That nothing waits behind a message does not mean that it is the last one: the server takes a message that was
+    /// replaced from the count before it adds the one that replaced it, and in between a key would be missing here.
+    async fn look(&mut self, filter: &str, mut pending: u64) -> Result<Vec<Entry>, StateError> {
         let mut entries = std::collections::BTreeMap::new();
+        let (mut seen, mut goal) = (0, None);
         loop {
+            if pending == 0 {
+                let goal = match goal {
+                    Some(goal) => goal,
+                    None => *goal.insert(self.api.last_number().await?),
+                };
+                let done = seen >= goal
+                    || self
+                        .api
+                        .next_number(filter, seen + 1)
+                        .await?
+                        .is_none_or(|next| next > goal);
+                if done {
+                    return Ok(entries.into_values().collect());
+                }
+            }
             let delivery = match self.delivery().await {
                 Ok(delivery) => delivery,
                 Err(reason) => return Err(StateError::answer(self.api.bucket.name(), "list", reason)),
             };
+            pending = delivery.pending;
             let Change { key, revision, value } = delivery.change;
+            seen = revision;
             match value {
                 Some(value) if key.starts_with(self.prefix.as_str()) => {
                     entries.insert(key.clone(), Entry { key, value, revision });
@@ -152,9 +168,6 @@ impl Pushed {
                     bucket: self.api.bucket.name().to_owned(),
                     prefix: self.prefix.to_string(),
                 });
-            }
-            if delivery.pending == 0 {
-                return Ok(entries.into_values().collect());
             }
         }
     }
