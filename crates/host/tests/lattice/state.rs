@@ -209,9 +209,13 @@ async fn records_are_those_of_v1(target: Target) -> Result<()> {
     let lattice = "default".parse()?;
     let bucket = wasmcloud_lattice::Bucket::lattice_data(&lattice)?;
     let records = wasmcloud_lattice::open_state(connection, bucket, None).await?;
-    let record = records.get("COMPONENT_cart").await?.unwrap();
-    let record: Value = serde_json::from_slice(&record.value)?;
-    ensure!(record == json!({ "url": image, "links": [put] }), "{record}");
+    // Where it came from is written behind the start.
+    let expected = json!({ "url": image, "links": [put] });
+    until("record with url and link", async || {
+        let record = records.get("COMPONENT_cart").await?.unwrap();
+        Ok(serde_json::from_slice::<Value>(&record.value)? == expected)
+    })
+    .await?;
     let bucket = wasmcloud_lattice::Bucket::config_data(&lattice)?;
     let configs = wasmcloud_lattice::open_state(connection, bucket, None).await?;
     let config: Value = serde_json::from_slice(&configs.get("web").await?.unwrap().value)?;
