@@ -115,7 +115,7 @@ impl LatticeHost {
                 &self.0.lattice,
             )))),
             Request::GetInventory(_) => Some(reply(CtlResponse::ok(self.inventory()))),
-            Request::StopHost(_, stop) => Some(self.stop_host(&stop)),
+            Request::StopHost(_, stop) => return self.stop_host(&stop, to).await,
             Request::PutLabel(_, label) => Some(self.label(
                 self.0.identity.put_label(label.key, label.value).map(|()| true),
                 message::LABEL_PUT,
@@ -226,13 +226,15 @@ impl LatticeHost {
         }
     }
 
-    fn stop_host(&self, stop: &StopHost) -> Reply {
+    /// Answers first: whoever waits for the request ends the task that answers.
+    async fn stop_host(&self, stop: &StopHost, to: Option<wasmcloud_lattice::Subject>) {
         if let Some(named) = stop.host_id.as_ref().filter(|named| *named != self.id()) {
-            return refuse(message::invalid_host(named));
+            let text = message::invalid_host(named);
+            return self.answer(to, Some(refuse(text))).await;
         }
+        self.answer(to, Some(ok(message::HOST_STOPPING))).await;
         let timeout = stop.timeout.map(Duration::from_millis);
         self.0.stop.send_replace(Some(StopRequest { timeout }));
-        ok(message::HOST_STOPPING)
     }
 
     fn label(&self, outcome: Result<bool, LabelError>, done: &str) -> Reply {
