@@ -4,6 +4,9 @@
 //! held while links and providers change, which is quick (open a port or a file), so that they change one after
 //! another; no compile and no pull ever happens under it.
 
+mod settings;
+mod wiring;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,7 +19,7 @@ use wasmcloud_artifacts::{ArtifactOptions, Artifacts, Kind, Origin, SizeLimits};
 use wasmcloud_cap_config::{Bus, Config, Logging};
 use wasmcloud_cap_http::{Http, HttpResolver, Ingress, IngressOptions};
 use wasmcloud_cap_keyvalue::KeyValue;
-use wasmcloud_capability::{BoundLink, Capability, ConfigMap, Endpoint, Provider};
+use wasmcloud_capability::{BoundLink, Capability, Endpoint, Provider};
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link};
 use wasmcloud_engine::{
     CallRoute, CompileSource, Compiled, Described, DescribedItem, Engine, EngineConfig, Linkers,
@@ -376,212 +379,9 @@ impl Host {
         Some(provider)
     }
 
-    /// Adds a link or replaces the one with the same key and target, and tells both ends. A link whose provider
-    /// refuses it is not kept.
-    pub async fn put_link(&self, link: Link) -> Result<(), HostError> {
-        let same = (link.key(), link.target.clone());
-        self.swap_link(link, same).await
-    }
-
-    /// Puts a link in the place of one with the same key that goes elsewhere. Calls go to the one or the other target,
-    /// never to none. On failure the former stays.
-    pub async fn replace_link(&self, former: &Link, link: Link) -> Result<(), HostError> {
-        let gone = former.target.clone();
-        self.swap_link(link.clone(), (former.key(), gone.clone())).await?;
-        if gone == link.target {
-            return Ok(());
-        }
-        let provider = self
-            .0
-            .tables
-            .lock()
-            .providers
-            .get(&gone)
-            .map(|running| Arc::clone(&running.provider));
-        if let Some(provider) = provider {
-            provider.unlink(&former.key()).await;
-        }
-        self.forget_if_unused(&gone);
-        Ok(())
-    }
-
-    async fn swap_link(&self, link: Link, former: LinkId) -> Result<(), HostError> {
-        let _wiring = self.0.wiring.lock().await;
-        self.refuse_if_stopping()?;
-        let id = (link.key(), link.target.clone());
-        let before = {
-            let mut tables = self.0.tables.lock();
-            // A missing config is found before anything changes.
-            tables.bind(&link)?;
-            let before = tables.links.take(&former);
-            if let Err(error) = tables.links.put(link.clone()) {
-                if let Some(before) = before {
-                    tables.links.put(before)?;
-                }
-                return Err(error);
-            }
-            before
-        };
-        if let Err(error) = self.wire(&link).await {
-            {
-                let mut tables = self.0.tables.lock();
-                tables.links.take(&id);
-                if let Some(before) = before.clone() {
-                    tables.links.put(before)?;
-                }
-            }
-            if let Some(before) = before {
-                // It was accepted once; that it is not now is worth a line, the caller gets the reason that counts.
-                if let Err(error) = self.wire(&before).await {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "the former link could not be restored"
-                    );
-                }
-            }
-            self.refresh_table(&link.source);
-            return Err(error);
-        }
-        Ok(())
-    }
-
-    /// Removes a link and tells both ends. Removing one that is not there is no error.
-    pub async fn remove_link(&self, link: &Link) {
-        let _wiring = self.0.wiring.lock().await;
-        let key = link.key();
-        let (providers, rest) = {
-            let mut tables = self.0.tables.lock();
-            if tables.links.take(&(key.clone(), link.target.clone())).is_none() {
-                return;
-            }
-            let ends = [&link.source, &link.target].into_iter();
-            let providers: Vec<_> = ends
-                .filter_map(|end| tables.providers.get(end))
-                .map(|running| Arc::clone(&running.provider))
-                .collect();
-            let rest: Vec<Link> = tables
-                .links
-                .of(&key.source)
-                .filter(|other| other.key() == key)
-                .cloned()
-                .collect();
-            (providers, rest)
-        };
-        self.refresh_table(&key.source);
-        for provider in providers {
-            provider.unlink(&key).await;
-        }
-        // Providers know links by key. Those that share it and stay are told again.
-        for link in rest {
-            if let Err(error) = self.wire(&link).await {
-                tracing::warn!(%link, error = &error as &dyn std::error::Error, "a link that stays was refused");
-            }
-        }
-        self.forget_if_unused(&link.target);
-        self.forget_if_unused(&key.source);
-    }
-
-    /// Adds or replaces a named config; whoever uses it sees the new values at once.
-    pub async fn put_config(&self, name: ConfigName, config: ConfigMap) -> Result<(), HostError> {
-        let _wiring = self.0.wiring.lock().await;
-        let (components, providers, links) = {
-            let mut tables = self.0.tables.lock();
-            if !tables.configs.put(name.clone(), config)? {
-                return Ok(());
-            }
-            let uses = |names: &[ConfigName]| names.contains(&name);
-            let components: Vec<_> = tables
-                .components
-                .values()
-                .filter(|component| {
-                    component
-                        .spec
-                        .lock()
-                        .as_ref()
-                        .is_some_and(|spec| uses(&spec.config))
-                })
-                .cloned()
-                .collect();
-            let providers: Vec<_> = tables
-                .providers
-                .values()
-                .filter(|provider| uses(&provider.spec.config))
-                .cloned()
-                .collect();
-            let links: Vec<_> = tables
-                .links
-                .all()
-                .filter(|link| uses(&link.source_config) || uses(&link.target_config))
-                .cloned()
-                .collect();
-            (components, providers, links)
-        };
-        // One user that refuses the new values must not keep them from the others.
-        let mut refused = Vec::new();
-        for component in components {
-            let spec = component.spec.lock().clone();
-            if let Some(spec) = spec {
-                match self.merged(&spec) {
-                    Ok(config) => component.context.set_config(config),
-                    Err(error) => refused.push(error),
-                }
-            }
-        }
-        for RunningProvider { spec, provider } in providers {
-            let user = || format!("provider `{}`", spec.id);
-            let merged = self.0.tables.lock().configs.merge(&spec.config, user);
-            let updated = match merged {
-                Ok(config) => {
-                    let updated = provider.update_config(&config).await;
-                    updated.map_err(|source| HostError::Provider {
-                        provider: spec.id.clone(),
-                        source,
-                    })
-                }
-                Err(error) => Err(error),
-            };
-            refused.extend(updated.err());
-        }
-        for link in links {
-            refused.extend(self.wire(&link).await.err());
-        }
-        let mut refused = refused.into_iter();
-        let first = refused.next();
-        for error in refused {
-            tracing::warn!(config = %name, error = &error as &dyn std::error::Error, "the new values were refused");
-        }
-        first.map_or(Ok(()), Err)
-    }
-
     /// Replaces the credentials of the registries named, and keeps those of others.
     pub fn set_registry_credentials(&self, credentials: &BTreeMap<String, wasmcloud_artifacts::Credentials>) {
         self.0.artifacts.set_credentials(credentials);
-    }
-
-    /// The named config, if there is one.
-    pub fn config(&self, name: &ConfigName) -> Option<ConfigMap> {
-        self.0.tables.lock().configs.get(name).cloned()
-    }
-
-    /// A named config is gone from where it was kept. Who uses it goes on without its values (v1 wire reference
-    /// §2.9); one that nobody uses is forgotten.
-    pub async fn clear_config(&self, name: &ConfigName) -> Result<(), HostError> {
-        match self.delete_config(name) {
-            Err(HostError::ConfigInUse { .. }) => self.put_config(name.clone(), ConfigMap::new()).await,
-            other => other.map(drop),
-        }
-    }
-
-    /// Removes a named config that nobody uses. Says whether it was there.
-    pub fn delete_config(&self, name: &ConfigName) -> Result<bool, HostError> {
-        let mut tables = self.0.tables.lock();
-        if let Some(user) = tables.user_of(name) {
-            return Err(HostError::ConfigInUse {
-                config: name.clone(),
-                user,
-            });
-        }
-        Ok(tables.configs.remove(name))
     }
 
     /// What runs here.
@@ -637,16 +437,6 @@ impl Host {
     pub(crate) fn downgrade(&self) -> impl Fn() -> Option<Self> + Send + Sync + 'static {
         let weak = Arc::downgrade(&self.0);
         move || weak.upgrade().map(Self)
-    }
-
-    /// All links.
-    pub fn links(&self) -> Vec<Link> {
-        self.0.tables.lock().links.all().cloned().collect()
-    }
-
-    /// The links of one source.
-    pub fn links_of(&self, source: &ComponentId) -> Vec<Link> {
-        self.0.tables.lock().links.of(source).cloned().collect()
     }
 
     /// The addresses on which this host answers HTTP.
@@ -711,14 +501,6 @@ impl Host {
         }
     }
 
-    fn merged(&self, spec: &ComponentSpec) -> Result<ConfigMap, HostError> {
-        self.0
-            .tables
-            .lock()
-            .configs
-            .merge(&spec.config, || format!("component `{}`", spec.id))
-    }
-
     fn component(&self, id: &ComponentId) -> Result<Arc<Component>, HostError> {
         self.refuse_if_stopping()?;
         let mut tables = self.0.tables.lock();
@@ -730,72 +512,6 @@ impl Host {
             });
         }
         tables.component(id)
-    }
-
-    /// Tells both ends of a link that it is there. Under `wiring`.
-    async fn wire(&self, link: &Link) -> Result<(), HostError> {
-        let (bound, source, target) = {
-            let mut tables = self.0.tables.lock();
-            let provider = |id: &ComponentId| tables.providers.get(id).map(|p| Arc::clone(&p.provider));
-            let (source, target) = (provider(&link.source), provider(&link.target));
-            let bound = tables.bind(link)?;
-            if source.is_none() {
-                tables.component(&link.source)?;
-            }
-            if target.is_none() {
-                tables.component(&link.target)?;
-            }
-            (bound, source, target)
-        };
-        let refused = |source| HostError::Link {
-            link: Box::new(link.key()),
-            source,
-        };
-        if let Some(provider) = target {
-            let endpoint = provider.link_as_target(&bound).await.map_err(refused)?;
-            let id = (link.key(), link.target.clone());
-            self.0.tables.lock().links.set_endpoint(&id, Some(endpoint));
-        }
-        match source {
-            Some(provider) => {
-                if let Some(target) = self.target(&link.target) {
-                    provider.link_as_source(&bound, target).await.map_err(refused)?;
-                }
-            }
-            None => self.refresh_table(&link.source),
-        }
-        Ok(())
-    }
-
-    /// Gives a component its link table anew.
-    fn refresh_table(&self, source: &ComponentId) {
-        let tables = self.0.tables.lock();
-        if let Some(component) = tables.components.get(source) {
-            component
-                .context
-                .set_links(tables.links.table(source, |stored| tables.endpoint(stored)));
-        }
-    }
-
-    /// A place that holds nothing and that no link names is not kept.
-    fn forget_if_unused(&self, id: &ComponentId) {
-        let mut tables = self.0.tables.lock();
-        let named = tables.links.names(id);
-        let runs = |component: &Arc<Component>| {
-            // Somebody who starts it holds the lock.
-            component
-                .running
-                .try_lock()
-                .map_or(true, |running| running.is_some())
-        };
-        if !named
-            && tables
-                .components
-                .get(id)
-                .is_some_and(|component| !runs(component))
-        {
-            tables.components.remove(id);
-        }
     }
 }
 
