@@ -12,6 +12,7 @@
 
 mod connection;
 mod options;
+pub mod rpc;
 mod server_url;
 mod state;
 

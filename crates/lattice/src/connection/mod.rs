@@ -172,16 +172,40 @@ impl Connection {
         headers: Option<HeaderMap>,
         payload: Bytes,
     ) -> Result<(), CallError> {
+        self.published(subject, None, headers, payload).await
+    }
+
+    /// Sends a message that can be answered on another subject.
+    pub(crate) async fn publish_for(
+        &self,
+        subject: &str,
+        reply: &str,
+        headers: Option<HeaderMap>,
+        payload: Bytes,
+    ) -> Result<(), CallError> {
+        self.published(subject, Some(reply), headers, payload).await
+    }
+
+    async fn published(
+        &self,
+        subject: &str,
+        reply: Option<&str>,
+        headers: Option<HeaderMap>,
+        payload: Bytes,
+    ) -> Result<(), CallError> {
         self.fits(subject, headers.as_ref(), &payload)?;
         let deadline = self.default_deadline();
         self.connected(subject, deadline).await?;
         let client = &self.0.client;
+        let to = subject.to_owned();
         let sent = async {
-            match headers {
-                None => client.publish(subject.to_owned(), payload).await,
-                Some(headers) => {
+            match (reply, headers) {
+                (None, None) => client.publish(to, payload).await,
+                (None, Some(headers)) => client.publish_with_headers(to, headers, payload).await,
+                (Some(reply), None) => client.publish_with_reply(to, reply.to_owned(), payload).await,
+                (Some(reply), Some(headers)) => {
                     client
-                        .publish_with_headers(subject.to_owned(), headers, payload)
+                        .publish_with_reply_and_headers(to, reply.to_owned(), headers, payload)
                         .await
                 }
             }
@@ -283,7 +307,7 @@ impl Connection {
 }
 
 /// How long headers are as they travel: a line of version, a line each, an empty line.
-fn header_bytes(headers: &HeaderMap) -> usize {
+pub(crate) fn header_bytes(headers: &HeaderMap) -> usize {
     let lines = headers.iter().flat_map(|(name, values)| {
         let name: &[u8] = name.as_ref();
         values

@@ -1,0 +1,273 @@
+//! The caller's side of a call.
+
+use std::sync::Arc;
+
+use async_nats::HeaderMap;
+use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
+use wasmcloud_wire::rpc::header;
+
+use super::error::RpcError;
+use super::mailbox::{Alive, Answer, End, Over, Peer, Role, Waited};
+use super::stream::{Receiver, Sender};
+use super::{Registered, Rpc};
+use crate::connection::header_bytes;
+
+/// A call to be made.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The subject of the function (wire reference §4.1).
+    pub subject: String,
+    /// What the callee should know: who calls, over which link, trace context.
+    pub headers: HeaderMap,
+    /// The encoded parameters, streams left out.
+    pub params: Bytes,
+    /// When the call must have ended; the callee is told.
+    pub deadline: Instant,
+}
+
+/// A call that was accepted. Dropping it before it has ended tells the callee to stop.
+pub struct Call(Arc<Active>);
+
+/// What both the call and its streams hold on to.
+pub(crate) struct Active {
+    pub(crate) registered: Registered,
+    pub(crate) subject: String,
+    pub(crate) peer: Peer,
+    pub(crate) began: Instant,
+    /// What stands before the path in the subjects that we send to.
+    pub(crate) sends: &'static str,
+}
+
+impl Rpc {
+    /// Makes a call, and waits until a callee has accepted it.
+    ///
+    /// Fails at once if nobody serves the subject or the callee refuses; [`RpcError::nothing_begun`] says whether it
+    /// can be tried elsewhere.
+    pub async fn call(&self, outgoing: Outgoing) -> Result<Call, RpcError> {
+        let Outgoing {
+            subject,
+            mut headers,
+            params,
+            deadline,
+        } = outgoing;
+        let began = Instant::now();
+        let registered = self.register(Role::Caller, deadline)?;
+        let options = registered.options();
+        headers.insert(header::RPC, header::RPC_VERSION);
+        headers.insert(header::WINDOW, options.window.to_string());
+        headers.insert(
+            header::DEADLINE_MS,
+            deadline.saturating_duration_since(began).as_millis().to_string(),
+        );
+        let room = |headers: &HeaderMap| {
+            let taken = header_bytes(headers) + registered.inbox.len();
+            registered.connection().max_payload().saturating_sub(taken)
+        };
+        let mut params = params;
+        let mut rest = Bytes::new();
+        if params.len() > room(&headers) {
+            headers.insert(header::MORE, "1");
+            rest = params.split_off(room(&headers).min(params.len()));
+        }
+        registered
+            .connection()
+            .publish_for(&subject, &registered.inbox, Some(headers), params)
+            .await?;
+        let until = deadline.min(began + options.accept_timeout);
+        let answer = registered.mailbox.wait(until, |state| state.answer.take()).await;
+        let peer = match answer {
+            Ok(Answer::Accepted(peer)) => peer,
+            Ok(Answer::Refused(body)) => {
+                return Err(match body.code.is_refusal() {
+                    true => RpcError::Refused(body),
+                    false => RpcError::Failed(body),
+                });
+            }
+            Ok(Answer::Malformed(what)) => {
+                return Err(RpcError::Malformed {
+                    subject,
+                    what: what.to_owned(),
+                });
+            }
+            Err(Waited::Over(Over::NoResponders)) => return Err(RpcError::NoResponders { subject }),
+            Err(Waited::Over(_)) => return Err(closed(subject)),
+            Err(Waited::Until) => {
+                return Err(RpcError::NotAccepted {
+                    subject,
+                    waited: began.elapsed(),
+                });
+            }
+        };
+        let call = Call(Arc::new(Active {
+            registered,
+            subject,
+            peer,
+            began,
+            sends: "params",
+        }));
+        if !rest.is_empty() {
+            call.sender("").send_whole(rest).await?;
+        } else if !call.0.peer.ours {
+            // v1 ends the parameters in any case.
+            call.sender("").close().await?;
+        }
+        Ok(call)
+    }
+}
+
+fn closed(subject: String) -> RpcError {
+    RpcError::from(crate::connection::CallError::Closed { subject })
+}
+
+impl Call {
+    /// Who accepted it, if it says so.
+    pub fn host(&self) -> Option<&str> {
+        self.0.peer.host.as_deref()
+    }
+
+    /// Whether the callee speaks more than v1.
+    pub fn is_ours(&self) -> bool {
+        self.0.peer.ours
+    }
+
+    /// Waits for the results, streams left out. An answer of a v1 callee may be shorter than its type says: it
+    /// closes when a call traps.
+    pub async fn results(&self) -> Result<Bytes, RpcError> {
+        self.0.whole("").await
+    }
+
+    /// What the callee sends on a path of the results, such as `0.1`.
+    pub fn receiver(&self, path: &str) -> Receiver {
+        Receiver::new(Arc::clone(&self.0), path)
+    }
+
+    /// Sends to the callee on a path of the parameters, such as `0.1`.
+    pub fn sender(&self, path: &str) -> Sender {
+        Sender::new(Arc::clone(&self.0), path)
+    }
+}
+
+impl Active {
+    /// Everything on a path, when it has ended.
+    pub(crate) async fn whole(&self, path: &str) -> Result<Bytes, RpcError> {
+        let mut first: Option<Bytes> = None;
+        let mut more: Option<BytesMut> = None;
+        let limit = self.registered.options().max_message;
+        let mut unreported = 0;
+        loop {
+            let bytes = match self.next(path).await? {
+                Ok(bytes) => bytes,
+                Err(end) => {
+                    self.ended(end)?;
+                    return Ok(match more {
+                        Some(all) => all.freeze(),
+                        None => first.unwrap_or_default(),
+                    });
+                }
+            };
+            let so_far = more.as_ref().map_or(0, BytesMut::len) + first.as_ref().map_or(0, Bytes::len);
+            if so_far + bytes.len() > limit {
+                return Err(self.overflow(limit));
+            }
+            unreported += bytes.len();
+            match (&mut more, &first) {
+                (Some(all), _) => all.extend_from_slice(&bytes),
+                (None, None) => first = Some(bytes),
+                (None, Some(one)) => {
+                    let mut all = BytesMut::with_capacity(one.len() + bytes.len());
+                    all.extend_from_slice(one);
+                    all.extend_from_slice(&bytes);
+                    first = None;
+                    more = Some(all);
+                }
+            }
+            if self.peer.ours && unreported >= self.registered.options().window / 2 {
+                unreported = 0;
+                let read = more.as_ref().map_or(0, BytesMut::len) + first.as_ref().map_or(0, Bytes::len);
+                self.credit(path, read as u64).await?;
+            }
+        }
+    }
+
+    /// The next bytes on a path, or how it ended.
+    pub(crate) async fn next(&self, path: &str) -> Result<Result<Bytes, End>, RpcError> {
+        let mailbox = &self.registered.mailbox;
+        if let Some(found) = mailbox.peek(|state| mailbox.take(state, path)) {
+            return Ok(found);
+        }
+        let alive = self.alive();
+        let waited = mailbox.wait_for_peer(&alive, |state| mailbox.take(state, path));
+        waited.await.map_err(|waited| self.error(waited))
+    }
+
+    pub(crate) fn alive(&self) -> Alive<'_> {
+        Alive::new(
+            self.registered.connection(),
+            &self.peer,
+            &self.registered.inbox,
+            self.registered.options().silence,
+        )
+    }
+
+    /// Tells the peer how much of a path was read in all.
+    pub(crate) async fn credit(&self, path: &str, read: u64) -> Result<(), RpcError> {
+        let subject = on_path(&format!("{}.credit", self.peer.inbox), path);
+        let connection = self.registered.connection();
+        connection.publish(&subject, None, read.to_string().into()).await?;
+        Ok(())
+    }
+
+    /// Whether an end is one that was meant.
+    pub(crate) fn ended(&self, end: End) -> Result<(), RpcError> {
+        let subject = || self.subject.clone();
+        match end {
+            End::Complete => Ok(()),
+            End::Closed if self.peer.ours => Err(RpcError::Closed { subject: subject() }),
+            End::Closed => Ok(()),
+            End::Failed(body) => Err(RpcError::Failed(body)),
+            End::Overflow => Err(self.overflow(self.registered.options().max_unpaced)),
+        }
+    }
+
+    fn overflow(&self, limit: usize) -> RpcError {
+        RpcError::Overflow {
+            subject: self.subject.clone(),
+            limit,
+        }
+    }
+
+    pub(crate) fn error(&self, waited: Waited) -> RpcError {
+        let (subject, host) = (self.subject.clone(), self.peer.host.clone());
+        match waited {
+            Waited::Until => RpcError::TimedOut {
+                subject,
+                host,
+                waited: self.began.elapsed(),
+            },
+            Waited::Over(Over::PeerGone | Over::NoResponders) => RpcError::Gone { subject, host },
+            Waited::Over(Over::Forgotten) => RpcError::Lost { subject, host },
+            Waited::Over(Over::Cancelled) => RpcError::Cancelled { subject },
+            Waited::Over(Over::Closed) => closed(subject),
+        }
+    }
+}
+
+/// A subject for a path below another; the root has the subject itself.
+pub(crate) fn on_path(subject: &str, path: &str) -> String {
+    match path.is_empty() {
+        true => subject.to_owned(),
+        false => format!("{subject}.{path}"),
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        // Who is not ours does not listen, and a callee has nothing to cancel.
+        let ends = self.sends == "params" && self.peer.ours && !self.registered.mailbox.finished();
+        if ends {
+            let subject = format!("{}.cancel", self.peer.inbox);
+            self.registered.rpc.tell(subject, None);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The one subscription of a client to all that belongs to its calls.
+//!
+//! One wildcard for all calls, so that a call costs no SUB and UNSUB, and cannot be answered before the server knows
+//! its subscription. This task only sorts; it never waits for a reader.
+
+use std::sync::Weak;
+
+use async_nats::{HeaderMap, Message};
+use futures::StreamExt as _;
+use wasmcloud_wire::rpc::header;
+
+use super::Shared;
+use crate::connection::Subscription;
+
+pub(super) async fn run(shared: Weak<Shared>, mut subscription: Subscription) {
+    while let Some(message) = subscription.next().await {
+        let Some(shared) = shared.upgrade() else { return };
+        deliver(&shared, &message);
+    }
+    // The connection was closed: nothing will arrive any more.
+    if let Some(shared) = shared.upgrade() {
+        let calls: Vec<_> = shared.calls.lock().values().cloned().collect();
+        calls.iter().for_each(|mailbox| mailbox.close());
+    }
+}
+
+fn deliver(shared: &Shared, message: &Message) {
+    let Some(rest) = message.subject.strip_prefix(&shared.prefix) else {
+        return;
+    };
+    let (id, tail) = rest.split_once('.').unwrap_or((rest, ""));
+    let Ok(id) = u64::from_str_radix(id, 16) else { return };
+    let mailbox = shared.calls.lock().get(&id).cloned();
+    match mailbox {
+        Some(mailbox) => {
+            if mailbox.deliver(tail, message) {
+                answer(shared, message, None);
+            }
+        }
+        None => unknown(shared, tail, message),
+    }
+}
+
+/// Something for a call that is over on this side. Whoever still works on it should know.
+fn unknown(shared: &Shared, tail: &str, message: &Message) {
+    match tail {
+        "ping" => {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::STATUS, header::STATUS_ERROR);
+            answer(shared, message, Some(headers));
+        }
+        // Accepted after nobody wanted it any more.
+        "" => {
+            if let Some(reply) = &message.reply {
+                tell(shared, format!("{reply}.cancel"), None);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn answer(shared: &Shared, message: &Message, headers: Option<HeaderMap>) {
+    if let Some(reply) = &message.reply {
+        tell(shared, reply.to_string(), headers);
+    }
+}
+
+fn tell(shared: &Shared, subject: String, headers: Option<HeaderMap>) {
+    let connection = shared.connection.clone();
+    tokio::spawn(async move {
+        // Not worth more than a try: who asked asks again.
+        if let Err(error) = connection.publish(&subject, headers, bytes::Bytes::new()).await {
+            tracing::debug!(subject, %error, "a peer of a call was not answered");
+        }
+    });
+}

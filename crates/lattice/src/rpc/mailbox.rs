@@ -1,0 +1,450 @@
+//! What has arrived for one call and was not read yet.
+//!
+//! The inbox puts messages in and never waits; whoever handles the call takes them out and waits for more. What a peer
+//! may leave here is limited: a peer that keeps to its window never meets the limits.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_nats::{HeaderMap, Message};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+use wasmcloud_wire::rpc::RpcErrorBody;
+use wasmcloud_wire::rpc::header;
+
+use super::RpcOptions;
+use crate::connection::Connection;
+
+/// Paths of one call that a peer may send on. The interfaces of v1 have two at most.
+const MAX_PATHS: usize = 32;
+
+/// Longest path, in bytes: sixteen indices of ten digits.
+const MAX_PATH: usize = 176;
+
+/// The side of a call that a mailbox belongs to, by what arrives there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Results arrive.
+    Caller,
+    /// Parameters arrive.
+    Callee,
+}
+
+impl Role {
+    /// What stands before the path in the subjects of what arrives.
+    fn arrives(self) -> &'static str {
+        match self {
+            Self::Caller => "results",
+            Self::Callee => "params",
+        }
+    }
+}
+
+/// How a stream ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The peer says that it is complete.
+    Complete,
+    /// It ended, and nothing was said. All that peers of v1 can say.
+    Closed,
+    /// The peer says why it is not complete.
+    Failed(RpcErrorBody),
+    /// More arrived than may wait here.
+    Overflow,
+}
+
+/// Why nothing more will arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// Nobody listens on the subject of the call.
+    NoResponders,
+    /// The server says that the peer is gone.
+    PeerGone,
+    /// The peer does not know this call any more.
+    Forgotten,
+    /// The peer has lost interest.
+    Cancelled,
+    /// We have, or the connection was closed.
+    Closed,
+}
+
+/// What the callee answered to a call.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    Accepted(Peer),
+    Refused(RpcErrorBody),
+    /// A message that is neither.
+    Malformed(&'static str),
+}
+
+/// The other side of a call.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    /// What its subjects begin with.
+    pub(crate) inbox: String,
+    /// Whether it speaks more than v1.
+    pub(crate) ours: bool,
+    /// The window of the streams that it reads.
+    pub(crate) window: Option<usize>,
+    /// Who it is, if it says so.
+    pub(crate) host: Option<String>,
+}
+
+impl Peer {
+    /// What a message that introduces a peer says.
+    pub(crate) fn introduced(inbox: &str, headers: Option<&HeaderMap>) -> Self {
+        let get = |name: &str| headers.and_then(|headers| headers.get(name)).map(|v| v.as_str());
+        let ours = get(header::RPC).is_some();
+        Self {
+            inbox: inbox.to_owned(),
+            ours,
+            window: get(header::WINDOW)
+                .filter(|_| ours)
+                .and_then(|window| window.parse().ok()),
+            host: get(header::HOST)
+                .filter(|host| host.len() <= 128)
+                .map(str::to_owned),
+        }
+    }
+}
+
+struct Lane {
+    path: Box<str>,
+    queue: VecDeque<Bytes>,
+    bytes: usize,
+    end: Option<End>,
+}
+
+pub(crate) struct State {
+    pub(crate) answer: Option<Answer>,
+    lanes: Vec<Lane>,
+    /// Bytes that the peer has read of what we send, by path, as it told.
+    read: Vec<(Box<str>, u64)>,
+    heard: Instant,
+    over: Option<Over>,
+    unread: usize,
+}
+
+pub(crate) struct Mailbox {
+    role: Role,
+    state: Mutex<State>,
+    news: Notify,
+    max_lane: usize,
+    max_root: usize,
+    max_unread: usize,
+    all_unread: Arc<AtomicUsize>,
+    pub(crate) deadline: Instant,
+}
+
+impl Mailbox {
+    pub(super) fn new(
+        role: Role,
+        options: &RpcOptions,
+        all_unread: Arc<AtomicUsize>,
+        deadline: Instant,
+    ) -> Self {
+        Self {
+            role,
+            state: Mutex::new(State {
+                answer: None,
+                lanes: Vec::new(),
+                read: Vec::new(),
+                heard: Instant::now(),
+                over: None,
+                unread: 0,
+            }),
+            news: Notify::new(),
+            max_lane: options.max_unpaced.max(options.window.saturating_mul(2)),
+            max_root: options.max_message,
+            max_unread: options.max_unread,
+            all_unread,
+            deadline,
+        }
+    }
+
+    /// A message for the call, on what stands behind its number in the subject. Answers whether its sender wants to
+    /// know that we are there.
+    pub(super) fn deliver(&self, tail: &str, message: &Message) -> bool {
+        let mut state = self.state.lock();
+        state.heard = Instant::now();
+        let asks = match tail {
+            "" => {
+                self.handshake(&mut state, message);
+                false
+            }
+            "ping" => true,
+            "pong" => {
+                if message.status == Some(async_nats::StatusCode::NO_RESPONDERS) {
+                    state.over.get_or_insert(Over::PeerGone);
+                } else if text(message, header::STATUS) == Some(header::STATUS_ERROR) {
+                    state.over.get_or_insert(Over::Forgotten);
+                }
+                false
+            }
+            "cancel" => {
+                state.over.get_or_insert(Over::Cancelled);
+                false
+            }
+            _ => {
+                if let Some(path) = path_after(tail, "credit") {
+                    self.credit(&mut state, path, message);
+                } else if let Some(path) = path_after(tail, self.role.arrives()) {
+                    self.push(&mut state, path, message);
+                }
+                false
+            }
+        };
+        drop(state);
+        self.news.notify_waiters();
+        asks
+    }
+
+    fn handshake(&self, state: &mut State, message: &Message) {
+        if self.role != Role::Caller || state.answer.is_some() {
+            return;
+        }
+        if message.status == Some(async_nats::StatusCode::NO_RESPONDERS) {
+            state.over.get_or_insert(Over::NoResponders);
+            return;
+        }
+        state.answer = Some(match (&message.reply, text(message, header::ERROR)) {
+            (_, Some(error)) => Answer::Refused(RpcErrorBody::from_header(error)),
+            (Some(reply), None) => Answer::Accepted(Peer::introduced(reply, message.headers.as_ref())),
+            (None, None) => Answer::Malformed("an answer without a subject to reply to"),
+        });
+    }
+
+    fn credit(&self, state: &mut State, path: &str, message: &Message) {
+        let read = std::str::from_utf8(&message.payload).ok();
+        let Some(read) = read.and_then(|text| text.parse::<u64>().ok()) else {
+            return;
+        };
+        let known = state.read.len();
+        match state.read.iter_mut().find(|(known, _)| **known == *path) {
+            Some((_, before)) => *before = read.max(*before),
+            None if known < MAX_PATHS && path.len() <= MAX_PATH => {
+                state.read.push((path.into(), read));
+            }
+            None => {}
+        }
+    }
+
+    fn push(&self, state: &mut State, path: &str, message: &Message) {
+        let limit = if path.is_empty() {
+            self.max_root
+        } else {
+            self.max_lane
+        };
+        let Some(lane) = state.lane(path) else { return };
+        if lane.end.is_some() {
+            return;
+        }
+        let len = message.payload.len();
+        let others = self.all_unread.load(Ordering::Relaxed);
+        if lane.bytes + len > limit || others + len > self.max_unread {
+            lane.end = Some(End::Overflow);
+            let freed = std::mem::take(&mut lane.bytes);
+            lane.queue.clear();
+            self.free(state, freed);
+            return;
+        }
+        if len > 0 {
+            lane.queue.push_back(message.payload.clone());
+            lane.bytes += len;
+        }
+        lane.end = match text(message, header::STATUS) {
+            Some(header::STATUS_OK) => Some(End::Complete),
+            Some(_) => Some(End::Failed(RpcErrorBody::from_header(
+                text(message, header::ERROR).unwrap_or_default(),
+            ))),
+            None if len == 0 => Some(End::Closed),
+            None => None,
+        };
+        state.unread += len;
+        self.all_unread.fetch_add(len, Ordering::Relaxed);
+    }
+
+    fn free(&self, state: &mut State, bytes: usize) {
+        state.unread = state.unread.saturating_sub(bytes);
+        self.all_unread.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Nothing more is taken in, and nobody waits any longer.
+    pub(crate) fn close(&self) {
+        let mut state = self.state.lock();
+        state.over.get_or_insert(Over::Closed);
+        let unread = state.unread;
+        state.lanes.iter_mut().for_each(|lane| {
+            lane.queue.clear();
+            lane.bytes = 0;
+        });
+        self.free(&mut state, unread);
+        drop(state);
+        self.news.notify_waiters();
+    }
+
+    /// The next bytes on a path, or how it ended.
+    pub(crate) fn take(&self, state: &mut State, path: &str) -> Option<Result<Bytes, End>> {
+        let lane = state.lane(path)?;
+        if let Some(bytes) = lane.queue.pop_front() {
+            lane.bytes -= bytes.len();
+            self.free(state, bytes.len());
+            return Some(Ok(bytes));
+        }
+        lane.end.clone().map(Err)
+    }
+
+    /// Whether everything on every path that was sent on has been read to its end.
+    pub(crate) fn finished(&self) -> bool {
+        let state = self.state.lock();
+        !state.lanes.is_empty() && state.lanes.iter().all(|lane| lane.end.is_some())
+    }
+
+    /// What has arrived before, as long as nothing has to be waited for.
+    pub(crate) fn peek<T>(&self, mut ready: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
+        ready(&mut self.state.lock())
+    }
+
+    /// Waits until `ready` finds something, until nothing can come any more, or until `until`.
+    ///
+    /// What has arrived counts first: a peer that has sent everything and is gone has sent everything.
+    pub(crate) async fn wait<T>(
+        &self,
+        until: Instant,
+        mut ready: impl FnMut(&mut State) -> Option<T>,
+    ) -> Result<T, Waited> {
+        loop {
+            let news = self.news.notified();
+            tokio::pin!(news);
+            news.as_mut().enable();
+            {
+                let mut state = self.state.lock();
+                if let Some(found) = ready(&mut state) {
+                    return Ok(found);
+                }
+                if let Some(over) = state.over {
+                    return Err(Waited::Over(over));
+                }
+            }
+            if timeout_at(until, news).await.is_err() {
+                return Err(Waited::Until);
+            }
+        }
+    }
+
+    /// The same until the deadline of the call, asking a peer that is silent whether it is there.
+    pub(crate) async fn wait_for_peer<T>(
+        &self,
+        alive: &Alive<'_>,
+        mut ready: impl FnMut(&mut State) -> Option<T>,
+    ) -> Result<T, Waited> {
+        loop {
+            let heard = self.state.lock().heard;
+            let silent = heard.max(alive.asked()) + alive.silence;
+            let until = match alive.peer.ours {
+                true => self.deadline.min(silent),
+                false => self.deadline,
+            };
+            match self.wait(until, &mut ready).await {
+                Err(Waited::Until) if until < self.deadline => alive.ask().await,
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+/// Why a wait ended without what was waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    Over(Over),
+    Until,
+}
+
+/// How a silent peer is asked whether it is there.
+pub(crate) struct Alive<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) peer: &'a Peer,
+    /// Where its answer goes.
+    pub(crate) inbox: &'a str,
+    pub(crate) silence: std::time::Duration,
+    asked: Mutex<Option<Instant>>,
+    began: Instant,
+}
+
+impl<'a> Alive<'a> {
+    pub(crate) fn new(
+        connection: &'a Connection,
+        peer: &'a Peer,
+        inbox: &'a str,
+        silence: std::time::Duration,
+    ) -> Self {
+        Self {
+            connection,
+            peer,
+            inbox,
+            silence,
+            asked: Mutex::default(),
+            began: Instant::now(),
+        }
+    }
+
+    fn asked(&self) -> Instant {
+        self.asked.lock().unwrap_or(self.began)
+    }
+
+    async fn ask(&self) {
+        *self.asked.lock() = Some(Instant::now());
+        let (ping, pong) = (
+            format!("{}.ping", self.peer.inbox),
+            format!("{}.pong", self.inbox),
+        );
+        // Without a server nobody can be asked; the next time will come.
+        if let Err(error) = self.connection.publish_for(&ping, &pong, None, Bytes::new()).await {
+            tracing::debug!(%error, "a silent peer was not asked");
+        }
+    }
+}
+
+impl State {
+    /// The lane of a path, made at its first use. `None` if a peer uses more than there may be.
+    fn lane(&mut self, path: &str) -> Option<&mut Lane> {
+        let at = match self.lanes.iter().position(|lane| &*lane.path == path) {
+            Some(at) => at,
+            None if self.lanes.len() >= MAX_PATHS || path.len() > MAX_PATH => return None,
+            None => {
+                self.lanes.push(Lane {
+                    path: path.into(),
+                    queue: VecDeque::new(),
+                    bytes: 0,
+                    end: None,
+                });
+                self.lanes.len() - 1
+            }
+        };
+        self.lanes.get_mut(at)
+    }
+
+    /// Bytes that the peer has read of what we send on a path.
+    pub(crate) fn read(&self, path: &str) -> u64 {
+        let known = self.read.iter().find(|(known, _)| **known == *path);
+        known.map_or(0, |(_, read)| *read)
+    }
+}
+
+fn text<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
+    Some(message.headers.as_ref()?.get(name)?.as_str())
+}
+
+/// `results` has the path ``, `results.0.1` the path `0.1`.
+fn path_after<'a>(tail: &'a str, what: &str) -> Option<&'a str> {
+    let rest = tail.strip_prefix(what)?;
+    match rest.strip_prefix('.') {
+        Some(path) if !path.is_empty() => Some(path),
+        Some(_) => None,
+        None if rest.is_empty() => Some(""),
+        None => None,
+    }
+}

@@ -1,0 +1,222 @@
+//! Calls over a lattice: the transport of wRPC 0.0.1 on NATS, as wasmCloud v1 spoke it (wire reference §4), with what
+//! v1 lacked for calls that never hang. What the bytes mean is for those above; `wire` has their form.
+//!
+//! | file | is for |
+//! |---|---|
+//! | `inbox` | the one wildcard subscription of a client: all that belongs to its calls, handed to their mailboxes |
+//! | `mailbox` | what has arrived for one call and was not read yet, within limits; waiting for more |
+//! | `call` | the caller's side of a call |
+//! | `server` | the callee's side: a subscription of calls, each refused or accepted |
+//! | `stream` | bytes in either direction on a path of a call, with flow control |
+//! | `pause` | whether this process stood still a moment ago |
+//! | `error` | what can go wrong, and whether the callee may have begun |
+//!
+//! # What two peers of ours do more than v1
+//!
+//! All of it is in headers and on subjects that v1 peers ignore, and each side does it only once the other has said
+//! that it speaks it (`wasmcloud-rpc`).
+//!
+//! - The callee accepts *before* it begins, or refuses. A call that was refused, or that nobody accepted in time, can
+//!   be made elsewhere: a callee that stood still refuses what it finds in its queue when it goes on.
+//! - The deadline and the depth of nested calls travel with the call.
+//! - The last message of the results says whether they are the results: a trap is an error with its reason, where v1
+//!   just closed.
+//! - Streams have a window, given back as the receiver reads: a slow reader stops the writer, wherever it is.
+//! - Who waits in silence asks after a second whether the other is still there, and ends the wait if it is not.
+//! - Who loses interest says so, and the other stops.
+
+mod call;
+mod error;
+mod inbox;
+mod mailbox;
+mod pause;
+mod server;
+mod stream;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::task::AbortHandle;
+
+use crate::connection::{CallError, Connection};
+
+use self::mailbox::{Mailbox, Role};
+use self::pause::Pause;
+
+pub use call::{Call, Outgoing};
+pub use error::RpcError;
+pub use server::{Accepted, Incoming, Server};
+pub use stream::{Receiver, Sender};
+
+/// How calls travel. [`RpcOptions::new`] has the defaults; change the fields that differ.
+#[derive(Clone, Debug)]
+pub struct RpcOptions {
+    /// Who we are, for the error messages of the other side: the public key of a host.
+    pub host: String,
+    /// How long a callee may take to accept a call. Default 1 s. Longer than [`pause::STILL`], so that a callee that
+    /// stood still that long knows it.
+    pub accept_timeout: Duration,
+    /// How long a peer may be silent before it is asked whether it is there, and how often it is asked then. Default
+    /// 1 s.
+    pub silence: Duration,
+    /// Bytes of one stream that may be under way or unread. Default 1 MiB.
+    pub window: usize,
+    /// Unread bytes of a stream from a peer that knows no windows; more end the stream. Default 16 MiB.
+    pub max_unpaced: usize,
+    /// Longest parameters or results, streams apart, in bytes. Default 64 MiB.
+    pub max_message: usize,
+    /// Unread bytes of all calls of a client together. Default 512 MiB.
+    pub max_unread: usize,
+    /// Calls under way, in both directions together. Default 65,536.
+    pub max_calls: usize,
+}
+
+impl RpcOptions {
+    /// The defaults, for a host.
+    pub fn new(host: impl Into<String>) -> Self {
+        Self {
+            host: host.into(),
+            accept_timeout: Duration::from_secs(1),
+            silence: Duration::from_secs(1),
+            window: 1 << 20,
+            max_unpaced: 16 << 20,
+            max_message: 64 << 20,
+            max_unread: 512 << 20,
+            max_calls: 65_536,
+        }
+    }
+}
+
+/// Makes and takes calls over one connection. Clones share it.
+#[derive(Clone)]
+pub struct Rpc(Arc<Shared>);
+
+pub(crate) struct Shared {
+    connection: Connection,
+    options: RpcOptions,
+    /// What the subjects of all our calls begin with, the dot before the number of the call included.
+    prefix: String,
+    calls: Mutex<HashMap<u64, Arc<Mailbox>>>,
+    next: AtomicU64,
+    /// Unread bytes of all calls.
+    unread: Arc<AtomicUsize>,
+    pause: Arc<Pause>,
+    tasks: Mutex<Vec<AbortHandle>>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.tasks.get_mut().drain(..).for_each(|task| task.abort());
+    }
+}
+
+impl Rpc {
+    /// Begins to hear what belongs to calls. When this returns, the server has confirmed the subscription.
+    pub async fn start(connection: Connection, options: RpcOptions) -> Result<Self, CallError> {
+        let inbox = connection.new_inbox();
+        let subscription = connection.subscribe(&format!("{inbox}.>")).await?;
+        connection.barrier(connection.default_deadline()).await?;
+        let pause = Arc::new(Pause::default());
+        let shared = Arc::new(Shared {
+            options,
+            prefix: format!("{inbox}."),
+            calls: Mutex::default(),
+            next: AtomicU64::new(1),
+            unread: Arc::default(),
+            pause: Arc::clone(&pause),
+            tasks: Mutex::default(),
+            connection: connection.clone(),
+        });
+        let inbox = tokio::spawn(inbox::run(Arc::downgrade(&shared), subscription));
+        let watch = tokio::spawn(pause::watch(pause, connection));
+        shared
+            .tasks
+            .lock()
+            .extend([inbox.abort_handle(), watch.abort_handle()]);
+        Ok(Self(shared))
+    }
+
+    /// The connection beneath.
+    pub fn connection(&self) -> &Connection {
+        &self.0.connection
+    }
+
+    /// Calls under way, in both directions together.
+    pub fn calls(&self) -> usize {
+        self.0.calls.lock().len()
+    }
+
+    /// Bytes that have arrived and were not read yet, of all calls.
+    pub fn unread(&self) -> usize {
+        self.0.unread.load(Ordering::Relaxed)
+    }
+
+    /// A place for what belongs to a new call.
+    fn register(&self, role: Role, deadline: tokio::time::Instant) -> Result<Registered, RpcError> {
+        let shared = &self.0;
+        let id = shared.next.fetch_add(1, Ordering::Relaxed);
+        let inbox = format!("{}{id:x}", shared.prefix);
+        let mailbox = Arc::new(Mailbox::new(
+            role,
+            &shared.options,
+            Arc::clone(&shared.unread),
+            deadline,
+        ));
+        let mut calls = shared.calls.lock();
+        if calls.len() >= shared.options.max_calls {
+            return Err(RpcError::TooManyCalls {
+                limit: shared.options.max_calls,
+            });
+        }
+        calls.insert(id, Arc::clone(&mailbox));
+        drop(calls);
+        Ok(Registered {
+            rpc: self.clone(),
+            id,
+            inbox,
+            mailbox,
+        })
+    }
+
+    /// Sends something small that nobody waits for, for example from where nothing can be awaited.
+    fn tell(&self, subject: String, headers: Option<async_nats::HeaderMap>) {
+        let connection = self.0.connection.clone();
+        tokio::spawn(async move {
+            if let Err(error) = connection.publish(&subject, headers, Bytes::new()).await {
+                tracing::debug!(subject, %error, "a peer of a call was not told");
+            }
+        });
+    }
+}
+
+/// The place of a call in the table of calls, as long as somebody holds it.
+pub(crate) struct Registered {
+    pub(crate) rpc: Rpc,
+    id: u64,
+    /// The subject that peers answer to.
+    pub(crate) inbox: String,
+    pub(crate) mailbox: Arc<Mailbox>,
+}
+
+impl Registered {
+    pub(crate) fn options(&self) -> &RpcOptions {
+        &self.rpc.0.options
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.rpc.0.connection
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let mailbox = self.rpc.0.calls.lock().remove(&self.id);
+        if let Some(mailbox) = mailbox {
+            mailbox.close();
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The callee's side: a subscription of calls, each of which is refused or accepted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{HeaderMap, Message};
+use bytes::Bytes;
+use futures::StreamExt as _;
+use tokio::time::Instant;
+use wasmcloud_wire::rpc::{RpcErrorBody, RpcErrorCode, header};
+
+use super::call::Active;
+use super::error::RpcError;
+use super::mailbox::{Over, Peer, Role, Waited};
+use super::stream::{Receiver, Sender};
+use super::Rpc;
+use crate::connection::{CallError, Subscription};
+
+/// Longest time that a call without a deadline of its own may take on the wire; what it calls has its own limits.
+const NO_DEADLINE: Duration = Duration::from_secs(24 * 3600);
+
+/// Calls for one component or provider, as a member of the group of all that serve it.
+pub struct Server {
+    rpc: Rpc,
+    subscription: Subscription,
+}
+
+impl Rpc {
+    /// Serves a subject, which may be a wildcard, as a member of a group. The server knows of it only after the next
+    /// barrier of the connection.
+    pub async fn serve(&self, subject: &str, group: &str) -> Result<Server, CallError> {
+        Ok(Server {
+            rpc: self.clone(),
+            subscription: self.connection().queue_subscribe(subject, group).await?,
+        })
+    }
+}
+
+impl Server {
+    /// The next call; `None` when the subscription was drained or the connection closed.
+    ///
+    /// A call that may have waited for too long, because this process stood still, is refused here: its caller has
+    /// gone elsewhere.
+    pub async fn next(&mut self) -> Option<Incoming> {
+        loop {
+            let message = self.subscription.next().await?;
+            let Some(incoming) = Incoming::new(&self.rpc, message) else {
+                continue;
+            };
+            if !self.rpc.0.pause.stale() || !incoming.caller.ours {
+                return Some(incoming);
+            }
+            let why = "the host stood still and does not take up what waited meanwhile";
+            incoming.refuse(&RpcErrorBody::new(RpcErrorCode::Draining, why)).await;
+        }
+    }
+
+    /// Leaves the group. What was sent here before is still handed out by [`Server::next`], which then ends.
+    pub async fn drain(&mut self, deadline: Instant) -> Result<(), CallError> {
+        self.subscription.drain(deadline).await
+    }
+}
+
+/// A call that has come in and was not accepted yet. Dropping it leaves its caller to find out.
+pub struct Incoming {
+    rpc: Rpc,
+    subject: String,
+    caller: Peer,
+    headers: HeaderMap,
+    params: Bytes,
+    came: Instant,
+}
+
+impl Incoming {
+    fn new(rpc: &Rpc, message: Message) -> Option<Self> {
+        let Some(reply) = &message.reply else {
+            // Nobody could be told what became of it.
+            tracing::debug!(subject = %message.subject, "a call without a subject to reply to was ignored");
+            return None;
+        };
+        Some(Self {
+            rpc: rpc.clone(),
+            caller: Peer::introduced(reply, message.headers.as_ref()),
+            subject: message.subject.to_string(),
+            headers: message.headers.unwrap_or_default(),
+            params: message.payload,
+            came: Instant::now(),
+        })
+    }
+
+    /// What is called.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// What the caller says besides the parameters.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// A header as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.as_str())
+    }
+
+    /// How long the caller waits, if it says so.
+    pub fn time_left(&self) -> Option<Duration> {
+        let given = self.header(header::DEADLINE_MS)?.parse().ok()?;
+        Some(Duration::from_millis(given).saturating_sub(self.came.elapsed()))
+    }
+
+    /// Says no. Nothing has begun, and the caller may go elsewhere. A caller of v1 just sees its call fail.
+    pub async fn refuse(self, why: &RpcErrorBody) {
+        let connection = self.rpc.connection();
+        let sent = match self.caller.ours {
+            true => {
+                let mut headers = HeaderMap::new();
+                headers.insert(header::ERROR, why.to_header());
+                connection.publish(&self.caller.inbox, Some(headers), Bytes::new()).await
+            }
+            false => {
+                // An accepted call that ends without results is the only way in which v1 knows how to fail.
+                let nobody = connection.new_inbox();
+                let results = format!("{}.results", self.caller.inbox);
+                let accepted = connection.publish_for(&self.caller.inbox, &nobody, None, Bytes::new());
+                match accepted.await {
+                    Ok(()) => connection.publish(&results, None, Bytes::new()).await,
+                    error => error,
+                }
+            }
+        };
+        if let Err(error) = sent {
+            tracing::debug!(subject = self.subject, %error, "a call was refused and its caller not told");
+        }
+    }
+
+    /// Takes the call: from here on the caller waits for its results and does not go elsewhere.
+    pub async fn accept(self) -> Result<Accepted, RpcError> {
+        let time = self.time_left().unwrap_or(NO_DEADLINE);
+        let more = self.header(header::MORE).is_some() || !self.caller.ours;
+        let registered = self.rpc.register(Role::Callee, self.came + time)?;
+        let connection = registered.connection();
+        let headers = self.caller.ours.then(|| {
+            let options = registered.options();
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RPC, header::RPC_VERSION);
+            headers.insert(header::WINDOW, options.window.to_string());
+            headers.insert(header::HOST, options.host.as_str());
+            headers
+        });
+        connection
+            .publish_for(&self.caller.inbox, &registered.inbox, headers, Bytes::new())
+            .await?;
+        Ok(Accepted {
+            active: Arc::new(Active {
+                registered,
+                subject: self.subject,
+                peer: self.caller,
+                began: self.came,
+                sends: "results",
+            }),
+            first: self.params,
+            more,
+        })
+    }
+}
+
+/// A call that was accepted.
+pub struct Accepted {
+    active: Arc<Active>,
+    first: Bytes,
+    more: bool,
+}
+
+impl Accepted {
+    /// The parameters as far as they came with the call. All of them, streams left out, if [`Accepted::is_whole`].
+    pub fn first(&self) -> &Bytes {
+        &self.first
+    }
+
+    /// Whether the caller said that no more parameters follow. Callers of v1 say nothing; whoever knows the types
+    /// sees whether everything is there.
+    pub fn is_whole(&self) -> bool {
+        !self.more
+    }
+
+    /// Waits for all parameters, streams left out.
+    pub async fn params(&self) -> Result<Bytes, RpcError> {
+        if !self.more {
+            return Ok(self.first.clone());
+        }
+        let rest = self.active.whole("").await?;
+        if rest.is_empty() {
+            return Ok(self.first.clone());
+        }
+        let mut all = Vec::with_capacity(self.first.len() + rest.len());
+        all.extend_from_slice(&self.first);
+        all.extend_from_slice(&rest);
+        Ok(all.into())
+    }
+
+    /// What the caller sends on a path of the parameters.
+    pub fn receiver(&self, path: &str) -> Receiver {
+        Receiver::new(Arc::clone(&self.active), path)
+    }
+
+    /// Sends to the caller on a path of the results.
+    pub fn sender(&self, path: &str) -> Sender {
+        Sender::new(Arc::clone(&self.active), path)
+    }
+
+    /// Answers with the results, streams left out; those may go on.
+    pub async fn finish(&self, results: Bytes) -> Result<(), RpcError> {
+        self.sender("").send_whole(results).await
+    }
+
+    /// Answers that there will be no results, and why. A caller of v1 just sees its call fail.
+    pub async fn fail(&self, error: &RpcErrorBody) -> Result<(), RpcError> {
+        self.sender("").fail(error).await
+    }
+
+    /// Waits until the caller has lost interest or is gone; forever, if it has not. A caller that is silent is asked
+    /// whether it is there.
+    pub async fn abandoned(&self) {
+        let alive = self.active.alive();
+        let mailbox = &self.active.registered.mailbox;
+        loop {
+            let waited = mailbox.wait_for_peer(&alive, |_| None::<()>).await;
+            match waited {
+                Err(Waited::Over(
+                    Over::Cancelled | Over::PeerGone | Over::Forgotten | Over::NoResponders | Over::Closed,
+                )) => return,
+                // The deadline is somebody else's to keep.
+                _ => std::future::pending().await,
+            }
+        }
+    }
+}
