@@ -54,6 +54,7 @@ pub mod state;
 pub mod state_api;
 pub mod subject;
 mod text;
+pub mod value;
 
 pub use hidden::Hidden;
 pub use json::{DecodeError, InvalidField, Message};
