@@ -86,7 +86,7 @@ fn node<V: Dynamic>(ty: &Type, value: &V::Value, out: &mut Vec<u8>, depth: usize
                         found: name.clone(),
                     });
                 }
-                node::<V>(&ty.ty, value, out, depth).map_err(|error| error.inside(&name))?;
+                node::<V>(&ty.ty, value, out, depth).map_err(|error| error.inside(name))?;
             }
         }
         (Type::Variant(cases), View::Variant(name, payload)) => {
@@ -190,7 +190,7 @@ fn optional<V: Dynamic>(
 ) -> Result<(), EncodeError> {
     match (ty, value) {
         (None, None) => Ok(()),
-        (Some(ty), Some(value)) => node::<V>(ty, value, out, depth).map_err(|error| error.inside(&case)),
+        (Some(ty), Some(value)) => node::<V>(ty, value, out, depth).map_err(|error| error.inside(case)),
         (expected, _) => Err(EncodeError::Payload {
             at: String::new(),
             case: case.to_owned(),
