@@ -50,6 +50,7 @@ mod link;
 pub mod message;
 pub mod policy;
 pub mod provider;
+pub mod rpc;
 pub mod state;
 pub mod state_api;
 pub mod subject;

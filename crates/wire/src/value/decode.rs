@@ -494,7 +494,7 @@ pub(crate) fn invalid(reason: Malformed) -> DecodeError {
     }
 }
 
-fn no_case(index: usize, cases: usize) -> DecodeError {
+pub(crate) fn no_case(index: usize, cases: usize) -> DecodeError {
     invalid(Malformed::Case {
         found: index as u32,
         cases,

@@ -19,7 +19,7 @@
 //! between.
 //!
 //! Streams and futures have no bytes of their own: they travel on subjects beside the values. The interfaces that
-//! have them are written by hand on the primitives of [`Decoder`] and [`put`]; inside a
+//! have them are in [`rpc`](crate::rpc), written by hand on the primitives of [`Decoder`] and [`put`]; inside a
 //! dynamic value they are an error.
 //!
 //! Bytes come from anybody. How much a message may become in memory is counted while it is read, see [`Limits`], and
@@ -36,6 +36,7 @@ mod tests;
 mod types;
 
 pub use decode::{Decoder, Limits};
+pub(crate) use decode::{invalid, no_case};
 pub use dynamic::{Dynamic, NotAByte, Shape, Value, View};
 pub use encode::{encode, encode_params, encode_results};
 pub use error::{DecodeError, EncodeError, Malformed};
