@@ -5,7 +5,7 @@
 //! the chunks begin and end has nothing to do with messages: one message may hold several, and v1 cuts a long one into
 //! several messages. A `future<T>` is a `T`.
 
-use crate::value::{DecodeError, Decoder, Malformed, put};
+use crate::value::{DecodeError, Decoder, Malformed, invalid, put};
 
 use super::payload::Payload;
 
@@ -153,6 +153,8 @@ impl ByteStream {
 #[derive(Clone, Debug)]
 pub struct ItemStream {
     kept: Vec<u8>,
+    /// With fewer bytes kept than this, trying is of no use.
+    wanted: usize,
     /// How many items of the chunk are to come.
     left: usize,
     ended: bool,
@@ -164,6 +166,7 @@ impl ItemStream {
     pub fn new(limit: usize) -> Self {
         Self {
             kept: Vec::new(),
+            wanted: 1,
             left: 0,
             ended: false,
             limit,
@@ -175,21 +178,19 @@ impl ItemStream {
         self.ended
     }
 
-    /// The items that a message makes whole.
+    /// The items that a message makes whole. After an error the stream is of no use.
     pub fn push<T: Payload>(&mut self, message: &[u8]) -> Result<Vec<T>, DecodeError> {
         self.kept.extend_from_slice(message);
-        let kept = std::mem::take(&mut self.kept);
-        let mut decoder = Decoder::new(&kept);
         let mut items = Vec::new();
-        loop {
-            // What is tried again next time starts here.
-            let rest = decoder.rest();
+        if self.kept.len() < self.wanted {
+            return Ok(items);
+        }
+        let mut decoder = Decoder::new(&self.kept);
+        let missing = loop {
             if self.ended {
-                if rest.is_empty() {
-                    return Ok(items);
-                }
-                return Err(behind_the_end());
+                break 1;
             }
+            let before = decoder.clone();
             let read = if self.left == 0 {
                 decoder.len().map(|len| {
                     self.left = len;
@@ -202,31 +203,38 @@ impl ItemStream {
                 })
             };
             match read {
-                Ok(()) if decoder.rest().len() == rest.len() => {
-                    return Err(crate::value::invalid(Malformed::Other(
+                Ok(()) if decoder.remaining() == before.remaining() => {
+                    return Err(invalid(Malformed::Other(
                         "items of a stream need bytes of their own",
                     )));
                 }
                 Ok(()) => {}
-                Err(DecodeError::Incomplete { .. }) if rest.len() <= self.limit => {
-                    self.kept = rest.to_vec();
-                    return Ok(items);
-                }
-                Err(DecodeError::Incomplete { .. }) => {
-                    return Err(DecodeError::TooLarge {
-                        at: String::new(),
-                        limit: self.limit,
-                        unit: "bytes for one item of a stream",
-                    });
+                Err(DecodeError::Incomplete { needed }) => {
+                    decoder = before;
+                    break needed;
                 }
                 Err(error) => return Err(error),
             }
+        };
+        let rest = decoder.remaining();
+        if self.ended && rest > 0 {
+            return Err(behind_the_end());
         }
+        self.wanted = rest.saturating_add(missing);
+        if self.wanted > self.limit.max(1) {
+            return Err(DecodeError::TooLarge {
+                at: String::new(),
+                limit: self.limit,
+                unit: "bytes for one item of a stream",
+            });
+        }
+        self.kept.drain(..self.kept.len() - rest);
+        Ok(items)
     }
 }
 
 fn behind_the_end() -> DecodeError {
-    crate::value::invalid(Malformed::Other("there is more behind the end of the stream"))
+    invalid(Malformed::Other("there is more behind the end of the stream"))
 }
 
 #[cfg(test)]
@@ -275,7 +283,7 @@ mod tests {
         vec!["é".repeat(50)].encode(&mut wire);
         wire.push(END);
         for size in [1, 2, 3, 7, 1000] {
-            let mut stream = ItemStream::new(100);
+            let mut stream = ItemStream::new(101);
             let mut items: Vec<String> = Vec::new();
             for message in wire.chunks(size) {
                 items.extend(stream.push::<String>(message).unwrap());

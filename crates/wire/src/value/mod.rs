@@ -16,7 +16,7 @@
 //! Parameters of a function stand one behind the other like the members of a tuple; so do results. [`encode`],
 //! [`encode_params`] and [`Decoder`] are all there is to it. They work on any tree of values for which there is a
 //! [`Dynamic`]: on [`Value`], which lives here, and on what a WebAssembly runtime has for values, without a copy in
-//! between.
+//! between. [`wave`] is how people write values.
 //!
 //! Streams and futures have no bytes of their own: they travel on subjects beside the values. The interfaces that
 //! have them are in [`rpc`](crate::rpc), written by hand on the primitives of [`Decoder`] and [`put`]; inside a
@@ -34,6 +34,7 @@ pub mod put;
 #[cfg(test)]
 mod tests;
 mod types;
+pub mod wave;
 
 pub use decode::{Decoder, Limits};
 pub(crate) use decode::{invalid, no_case};
