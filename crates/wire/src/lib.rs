@@ -55,6 +55,7 @@ pub mod state;
 pub mod state_api;
 pub mod subject;
 mod text;
+pub mod value;
 
 pub use hidden::Hidden;
 pub use json::{DecodeError, InvalidField, Message};

@@ -1,24 +1,37 @@
-//! stub
-#![allow(missing_docs)]
-pub mod header {
-    pub const RPC: &str = "wasmcloud-rpc";
-    pub const RPC_VERSION: &str = "1";
-    pub const WINDOW: &str = "wasmcloud-window";
-    pub const HOST: &str = "wasmcloud-host";
-    pub const STATUS: &str = "wasmcloud-status";
-    pub const STATUS_OK: &str = "ok";
-    pub const STATUS_ERROR: &str = "error";
-    pub const ERROR: &str = "wasmcloud-error";
-    pub const MORE: &str = "wasmcloud-more";
-    pub const DEADLINE_MS: &str = "wasmcloud-deadline-ms";
-}
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct RpcErrorBody { pub code: RpcErrorCode, pub message: String, pub component: Option<String>, pub host: Option<String> }
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum RpcErrorCode { Trap, Deadline, Limit, Mismatch, Malformed, NotRunning, Full, Draining, Denied, TooDeep, Internal }
-impl RpcErrorCode { pub fn is_refusal(&self) -> bool { matches!(self, Self::NotRunning|Self::Full|Self::Draining|Self::TooDeep) } }
-impl RpcErrorBody {
-    pub fn new(code: RpcErrorCode, message: impl Into<String>) -> Self { Self { code, message: message.into(), component: None, host: None } }
-    pub fn to_header(&self) -> String { serde_json::to_string(self).unwrap_or_default() }
-    pub fn from_header(text: &str) -> Self { serde_json::from_str(text).unwrap_or_else(|_| Self::new(RpcErrorCode::Internal, text)) }
-}
+//! Calls between components and providers, wRPC 0.0.1 over NATS (wire reference §4): where they are sent, what is
+//! said beside them, and what the interfaces that v1 knows put into them. Who waits for whom, and for how long, is the
+//! business of who sends and receives.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`subject`] | `{lattice}.{id}.wrpc.0.0.1.[{instance}.]{function}` |
+//! | [`path`] | the subjects of one call: `{inbox}`, `{inbox}.params.0.1`, `{inbox}.results` |
+//! | [`header`] | what travels as headers, v1's and ours |
+//! | [`error`] | why a call failed, in a header |
+//! | [`stream`] | streams and futures, beside a value or in it |
+//! | [`http`], [`keyvalue`], [`blobstore`], [`messaging`] | the interfaces of v1's own providers |
+//!
+//! Interfaces that are not known here carry [values](crate::value) whose types are those of the component. Those that
+//! are known are structs: parameters are a [`Call`], which says where it is sent and what it returns.
+//!
+//! Peers read what they know and skip the headers they do not, so everything of ours is additive. One thing of v1
+//! cannot be kept: a callee that traps closes its results like one that succeeds without any. Ours says in
+//! [`header::STATUS`] how it ended, and a caller who was told by [`header::VERSION`] that the callee speaks ours takes a
+//! close without that for an error.
+
+pub mod blobstore;
+pub mod error;
+pub mod header;
+pub mod http;
+pub mod keyvalue;
+mod macros;
+pub mod messaging;
+pub mod path;
+mod payload;
+pub mod stream;
+pub mod subject;
+
+pub use error::{RpcErrorBody, RpcErrorCode};
+pub use path::{InboxPath, IndexPath, InvalidPath};
+pub use payload::{Call, Payload};
+pub use subject::{FunctionName, InstanceName, InvalidSubject, InvocationSubject, Prefix};
