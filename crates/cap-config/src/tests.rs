@@ -182,7 +182,7 @@ fn version_1_leaves_the_error_to_the_call() {
     let store = target(state, "wasi:keyvalue", "store");
     let unlinked = target(state, "acme:nobody", "linked");
     lattice_1::Host::set_link_name(state, "none".into(), vec![store, unlinked]).unwrap();
-    let error = state.endpoint("wasi:keyvalue/store").err().unwrap();
+    let error = state.link("wasi:keyvalue/store").err().unwrap();
     assert_eq!(error.link, "none");
     assert_eq!(state.invocation().link_name("acme:nobody/linked"), "default");
 

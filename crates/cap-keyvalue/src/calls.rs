@@ -92,7 +92,10 @@ pub struct Cas {
 
 /// Opens a bucket over the link that the invocation has for the store.
 pub(crate) fn open(state: &InstanceState, identifier: &str) -> Result<Bucket, StoreError> {
-    if let Ok(Endpoint::Component(_)) = state.endpoint(STORE) {
+    if state
+        .link(STORE)
+        .is_ok_and(|link| matches!(link.endpoint, Endpoint::Component(_)))
+    {
         return Err(StoreError::Other(format!(
             "the target of the link for `{STORE}` is a component; keyvalue served by a component is not supported yet"
         )));

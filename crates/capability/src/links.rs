@@ -63,17 +63,19 @@ pub struct NoLink {
 /// The links of one component.
 #[derive(Clone, Default)]
 pub struct LinkTable {
-    entries: Vec<LinkEntry>,
+    entries: Vec<Arc<LinkEntry>>,
 }
 
 impl LinkTable {
     /// A table of the given rows.
     pub fn new(entries: Vec<LinkEntry>) -> Self {
-        Self { entries }
+        Self {
+            entries: entries.into_iter().map(Arc::new).collect(),
+        }
     }
 
     /// The link that answers `interface` (without version) under `name`. Tables are short, so this walks them.
-    pub fn find(&self, interface: &str, name: &str) -> Option<&LinkEntry> {
+    pub fn find(&self, interface: &str, name: &str) -> Option<&Arc<LinkEntry>> {
         self.entries
             .iter()
             .find(|entry| entry.name.as_str() == name && entry.interfaces.iter().any(|i| &**i == interface))
@@ -87,7 +89,7 @@ impl LinkTable {
     }
 
     /// All rows.
-    pub fn entries(&self) -> &[LinkEntry] {
+    pub fn entries(&self) -> &[Arc<LinkEntry>] {
         &self.entries
     }
 }

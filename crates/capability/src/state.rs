@@ -10,7 +10,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use crate::component::ComponentContext;
 use crate::invocation::{CurrentInvocation, Invocation};
 use crate::limiter::MemoryLimiter;
-use crate::links::{Endpoint, NoLink};
+use crate::links::{Endpoint, LinkEntry, NoLink};
 use crate::logs::{LogStream, Stdio};
 use crate::provider::Handle;
 
@@ -110,11 +110,11 @@ impl InstanceState {
         self.slots.iter().find_map(|slot| slot.downcast_ref::<T>())
     }
 
-    /// The endpoint behind this invocation's link for `interface` (`namespace:package/interface`, no version).
-    pub fn endpoint(&self, interface: &str) -> Result<Endpoint, NoLink> {
+    /// This invocation's link for `interface` (`namespace:package/interface`, no version).
+    pub fn link(&self, interface: &str) -> Result<Arc<LinkEntry>, NoLink> {
         let name = self.invocation.link_name(interface);
         match self.component.links().find(interface, name) {
-            Some(entry) => Ok(entry.endpoint.clone()),
+            Some(entry) => Ok(Arc::clone(entry)),
             None => Err(NoLink {
                 component: self.component_id().clone(),
                 link: name.to_owned(),
@@ -126,8 +126,8 @@ impl InstanceState {
     /// The built-in provider's handle behind this invocation's link, as a type that its adapter knows. The error is
     /// a sentence for the guest.
     pub fn builtin<T: Send + Sync + 'static>(&self, interface: &str) -> Result<Arc<T>, String> {
-        match self.endpoint(interface).map_err(|error| error.to_string())? {
-            Endpoint::Builtin(handle) => Handle::downcast::<T>(handle).map_err(|_| {
+        match &self.link(interface).map_err(|error| error.to_string())?.endpoint {
+            Endpoint::Builtin(handle) => Handle::downcast::<T>(Arc::clone(handle)).map_err(|_| {
                 format!("the target of the link for `{interface}` is a provider of something else")
             }),
             Endpoint::Component(_) => Err(format!("the target of the link for `{interface}` is a component")),

@@ -1,27 +1,77 @@
 //! Calls by component type: an import of one component answered by an export of another, without generated code.
 //!
-//! Both sides live in this process: values go from one store to the other as they are, nothing is encoded.
+//! If both sides live in this process, values go from one store to the other as they are and nothing is encoded.
+//! Otherwise the values become bytes (`encoded`) and somebody who knows the way takes them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use tokio::time::timeout_at;
 use tracing::Instrument as _;
-use wasmcloud_capability::{InstanceState, Invocation};
+use wasmcloud_capability::{InstanceState, Invocation, LinkEntry};
+use wasmcloud_core::ComponentId;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Val};
 
 use crate::compile::Compiled;
 use crate::error::CallError;
 use crate::prepared::{ImportName, Prepared};
+use crate::signature::{self, Signature};
+use crate::values::{self, mismatch};
 
 /// Decides who answers a component's call. The host implements it.
 pub trait CallRoute: Send + Sync + 'static {
-    /// The component behind the caller's link for `interface` (`namespace:package/interface`, no version).
-    fn local(&self, caller: &InstanceState, interface: &str) -> Result<Arc<Prepared>, CallError>;
+    /// Where the caller's link for `interface` (`namespace:package/interface`, no version) leads now.
+    fn route(&self, caller: &InstanceState, interface: &str) -> Result<Routed, CallError>;
 }
 
-/// Adds an imported interface to a component's linker: each of its functions calls whatever component `route`
-/// finds at the time of the call.
+/// Who answers a call.
+pub enum Routed {
+    /// A component in this process.
+    Local(Arc<Prepared>),
+    /// Somebody elsewhere.
+    Remote(Remote),
+}
+
+/// The way to somebody elsewhere.
+pub struct Remote {
+    /// Who takes calls there.
+    pub by: Arc<dyn RemoteCall>,
+    /// The link that leads there.
+    pub link: Arc<LinkEntry>,
+    /// How long a call may take that has no earlier deadline.
+    pub limit: std::time::Duration,
+}
+
+/// Takes calls elsewhere. The host implements it.
+#[async_trait]
+pub trait RemoteCall: Send + Sync + 'static {
+    /// Makes a call with encoded parameters, and answers its encoded results.
+    async fn call(&self, call: EncodedRequest<'_>) -> Result<Bytes, CallError>;
+}
+
+/// A call with encoded parameters.
+pub struct EncodedRequest<'a> {
+    /// Who calls.
+    pub caller: &'a ComponentId,
+    /// The link that leads to the callee.
+    pub link: &'a LinkEntry,
+    /// The call.
+    pub invocation: Invocation,
+    /// The interface, with its version as the caller imports it.
+    pub interface: &'a str,
+    /// The function.
+    pub function: &'a str,
+    /// What the caller takes its type for.
+    pub signature: &'a Signature,
+    /// The encoded parameters.
+    pub params: Bytes,
+}
+
+/// Adds an imported interface to a component's linker: each of its functions calls whoever `route` finds at the time
+/// of the call.
 pub fn link_dynamic_import(
     linker: &mut Linker<InstanceState>,
     compiled: &Compiled,
@@ -39,49 +89,125 @@ pub fn link_dynamic_import(
     let interface = Arc::new(ImportName::new(import));
     let mut instance = linker.instance(import)?;
     for function in &item.functions {
-        let function: Arc<str> = function.as_str().into();
-        let interface = Arc::clone(&interface);
-        let route = Arc::clone(route);
-        let name = Arc::clone(&function);
-        instance.func_new_async(&name, move |store, _ty, params, results| {
-            let call = Call {
-                route: Arc::clone(&route),
-                interface: Arc::clone(&interface),
-                function: Arc::clone(&function),
-            };
-            Box::new(call.run(store, params, results))
+        let call = Arc::new(Import {
+            route: Arc::clone(route),
+            raw: import.into(),
+            interface: Arc::clone(&interface),
+            function: function.as_str().into(),
+            signature: signature::imported(compiled, import, function)
+                .unwrap_or_else(|| Err("it is no function".to_owned())),
+            checked: AtomicU64::new(0),
+        });
+        instance.func_new_async(function, move |store, _ty, params, results| {
+            let call = Arc::clone(&call);
+            Box::new(async move { call.run(store, params, results).await })
         })?;
     }
     Ok(())
 }
 
-struct Call {
+/// An imported function.
+struct Import {
     route: Arc<dyn CallRoute>,
+    /// The interface as the component writes it.
+    raw: Box<str>,
     interface: Arc<ImportName>,
-    function: Arc<str>,
+    function: Box<str>,
+    /// Its type, or why its values cannot travel.
+    signature: Result<Signature, String>,
+    /// The component whose export was found to have this type last, by its serial.
+    checked: AtomicU64,
 }
 
-impl Call {
+impl Import {
     async fn run(
-        self,
+        &self,
         store: StoreContextMut<'_, InstanceState>,
         params: &[Val],
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
         let caller = store.data();
-        let target = self.route.local(caller, &self.interface.unversioned)?;
-        let invocation = caller
-            .invocation()
-            .nested(caller.component_id().clone(), target.limits.deadline);
-        call(
-            &target,
+        match self.route.route(caller, &self.interface.unversioned)? {
+            Routed::Local(target) => {
+                self.check(caller.component_id(), &target)?;
+                let invocation = caller
+                    .invocation()
+                    .nested(caller.component_id().clone(), target.limits.deadline);
+                let (interface, function) = (&self.interface, &self.function);
+                call(&target, invocation, interface, function, params, results).await?;
+            }
+            Routed::Remote(remote) => {
+                let invocation = caller
+                    .invocation()
+                    .nested(caller.component_id().clone(), remote.limit);
+                let caller = caller.component_id().clone();
+                self.call_remote(&caller, &remote, invocation, params, results)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Both sides must mean the same type; wasmtime would say so too, in words that name neither.
+    fn check(&self, caller: &ComponentId, target: &Prepared) -> Result<(), CallError> {
+        if self.checked.load(Ordering::Relaxed) == target.serial {
+            return Ok(());
+        }
+        if let (Ok(wanted), Some(function)) =
+            (&self.signature, target.function(&self.interface, &self.function))
+            && let Ok(have) = target.signature(&self.function, function)
+            && have != wanted
+        {
+            let (raw, function, id) = (&self.raw, &self.function, target.context.id());
+            return Err(mismatch(
+                caller,
+                format!(
+                    "it imports `{function}` of `{raw}` as `{wanted}`, and component `{id}` exports it as `{have}`"
+                ),
+            ));
+        }
+        self.checked.store(target.serial, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn call_remote(
+        &self,
+        caller: &ComponentId,
+        remote: &Remote,
+        invocation: Invocation,
+        params: &[Val],
+        results: &mut [Val],
+    ) -> Result<(), CallError> {
+        let (raw, function) = (&self.raw, &self.function);
+        let unfit = |what: String| mismatch(caller, format!("`{function}` of `{raw}`: {what}"));
+        let signature = self.signature.as_ref().map_err(|what| {
+            unfit(format!(
+                "{what}, and `{}` does not run on this host",
+                remote.link.target
+            ))
+        })?;
+        let params = values::encode_params(signature, params).map_err(unfit)?;
+        let request = EncodedRequest {
+            caller,
+            link: &remote.link,
             invocation,
-            &self.interface,
-            &self.function,
-            params,
-            results,
-        )
-        .await?;
+            interface: raw,
+            function,
+            signature,
+            params: params.into(),
+        };
+        let bytes = remote.by.call(request).await?;
+        let values = values::decode_results(signature, &bytes).map_err(|what| {
+            mismatch(
+                &remote.link.target,
+                format!(
+                    "what it answered to `{function}` of `{raw}` is not of the type `{signature}`: {what}"
+                ),
+            )
+        })?;
+        for (place, value) in results.iter_mut().zip(values) {
+            *place = value;
+        }
         Ok(())
     }
 }
@@ -128,39 +254,35 @@ async fn call_in_span(
     params: &[Val],
     results: &mut [Val],
 ) -> Result<(), CallError> {
-    let mismatch = |reason: String| CallError::Mismatch {
-        component: target.context.id().clone(),
-        reason,
-    };
-    let Some(index) = target.function(interface, function) else {
-        let wanted = interface
-            .name
-            .as_ref()
-            .map_or_else(String::new, |name| format!("{name} "));
-        return Err(mismatch(format!(
-            "it does not export `{function}` of `{}`",
-            wanted.trim_end()
-        )));
+    let id = target.context.id();
+    let Some(exported) = target.function(interface, function) else {
+        return Err(not_exported(id, interface, function));
     };
     if params.iter().any(holds_handle) {
-        return Err(mismatch(format!(
-            "resources cannot be passed to `{function}` of another component"
-        )));
+        let what = format!("resources cannot be passed to `{function}` of another component");
+        return Err(mismatch(id, what));
     }
     let mut live = target.begin(invocation).await?;
     let deadline = live.deadline();
     let (store, instance) = live.parts();
-    let Some(func) = instance.get_func(&mut *store, index) else {
-        return Err(mismatch(format!("its `{function}` is not a function")));
+    let Some(func) = instance.get_func(&mut *store, exported.index) else {
+        return Err(mismatch(id, format!("its `{function}` is not a function")));
     };
     let outcome = timeout_at(deadline, func.call_async(&mut *store, params, results)).await;
     live.settle(outcome)?;
     if results.iter().any(holds_handle) {
-        return Err(mismatch(format!(
-            "`{function}` returns a resource, which cannot leave its component"
-        )));
+        let what = format!("`{function}` returns a resource, which cannot leave its component");
+        return Err(mismatch(id, what));
     }
     Ok(())
+}
+
+pub(crate) fn not_exported(id: &ComponentId, interface: &ImportName, function: &str) -> CallError {
+    let of = match &interface.name {
+        Some(name) => format!(" of `{name}`"),
+        None => String::new(),
+    };
+    mismatch(id, format!("it does not export `{function}`{of}"))
 }
 
 /// Handles mean something in one store only.

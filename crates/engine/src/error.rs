@@ -102,6 +102,24 @@ pub enum CallError {
         /// What does not fit.
         reason: String,
     },
+    /// The bytes of a call from elsewhere are not what they should be.
+    #[error("component `{component}`: {reason}")]
+    Malformed {
+        /// Who was called.
+        component: ComponentId,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The call went over the lattice and failed there.
+    #[error("component `{component}`: {reason}")]
+    Lattice {
+        /// Who was called.
+        component: ComponentId,
+        /// What kind of failure it was: a code of the wire, or what the transport calls it.
+        kind: &'static str,
+        /// What happened, and on which host.
+        reason: String,
+    },
 }
 
 impl CallError {
@@ -113,6 +131,8 @@ impl CallError {
             Self::Limit { .. } => "limit",
             Self::Trap { .. } => "trap",
             Self::Mismatch { .. } => "mismatch",
+            Self::Malformed { .. } => "malformed",
+            Self::Lattice { kind, .. } => kind,
         }
     }
 }

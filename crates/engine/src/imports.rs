@@ -22,6 +22,8 @@ pub struct DescribedItem {
     pub name: String,
     /// The names of the functions of an interface; empty for anything else.
     pub functions: Vec<String>,
+    /// Whether it is a function itself, at the root of the component.
+    pub is_function: bool,
 }
 
 impl DescribedItem {
@@ -95,6 +97,7 @@ pub(crate) fn describe(component: &Component) -> Described {
     let ty = component.component_type();
     let item = |name: &str, item: ComponentItem| DescribedItem {
         name: name.to_owned(),
+        is_function: matches!(item, ComponentItem::ComponentFunc(_)),
         functions: match item {
             ComponentItem::ComponentInstance(instance) => instance
                 .exports(engine)

@@ -2,8 +2,8 @@
 
 use std::any::Any;
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -19,6 +19,7 @@ use crate::error::{CallError, DeadlineExceeded, Refused, classify};
 use crate::imports::{self, Described, UnsatisfiedImport};
 use crate::live::Live;
 use crate::permits::Permits;
+use crate::signature::{self, Signature};
 use crate::stats::Stats;
 
 /// Longest time that the first instance may take to come into being.
@@ -27,6 +28,9 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 /// How long a kept instance may go unused. The last one used is the first used again, so what a burst has left over
 /// goes unused from then on.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
+
+/// The number of the next component that is prepared.
+static SERIAL: AtomicU64 = AtomicU64::new(1);
 
 /// A page of linear memory, the unit in which wasmtime counts them.
 const PAGE: u64 = 64 << 10;
@@ -92,11 +96,22 @@ pub struct Prepared {
     functions: HashMap<String, Vec<InterfaceFunctions>>,
     idle: Mutex<VecDeque<Idle>>,
     retired: AtomicBool,
+    /// Tells this one from all others that this process ever prepared.
+    pub(crate) serial: u64,
 }
 
 struct InterfaceFunctions {
     name: Option<InterfaceName>,
-    functions: HashMap<String, ComponentExportIndex>,
+    functions: HashMap<String, Function>,
+}
+
+/// An exported function.
+pub(crate) struct Function {
+    pub(crate) index: ComponentExportIndex,
+    /// As the component writes the name of its interface; `None` for functions at the root.
+    interface: Option<Arc<str>>,
+    /// Made when somebody needs it: a component may export very many.
+    signature: OnceLock<Result<Signature, String>>,
 }
 
 /// A kept instance between two calls.
@@ -143,6 +158,7 @@ impl Prepared {
             functions: functions(&compiled),
             idle: Mutex::default(),
             retired: AtomicBool::new(false),
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             compiled,
             context,
             limits,
@@ -263,7 +279,7 @@ impl Prepared {
 
     /// The function of an exported interface that answers an import of `interface`, by the rules of
     /// [`InterfaceName::satisfies`]. The empty interface means functions at the root.
-    pub(crate) fn function(&self, interface: &ImportName, function: &str) -> Option<ComponentExportIndex> {
+    pub(crate) fn function(&self, interface: &ImportName, function: &str) -> Option<&Function> {
         self.functions
             .get(&*interface.unversioned)?
             .iter()
@@ -274,7 +290,18 @@ impl Prepared {
             })?
             .functions
             .get(function)
-            .copied()
+    }
+
+    /// The type of an exported function, or why its values cannot leave an instance.
+    pub(crate) fn signature<'a>(
+        &'a self,
+        name: &str,
+        function: &'a Function,
+    ) -> &'a Result<Signature, String> {
+        function.signature.get_or_init(|| {
+            signature::exported(&self.compiled, function.interface.as_deref(), name)
+                .unwrap_or_else(|| Err("it is no function".to_owned()))
+        })
     }
 
     /// The span of one call, to be entered while it is polled. Its parent is the span that is entered now. Nothing, at
@@ -373,27 +400,42 @@ impl ImportName {
 fn functions(compiled: &Compiled) -> HashMap<String, Vec<InterfaceFunctions>> {
     let component = &compiled.component;
     let mut all: HashMap<String, Vec<InterfaceFunctions>> = HashMap::new();
+    let mut root = HashMap::new();
     for item in &compiled.described().exports {
-        let Some(name) = item.interface() else { continue };
-        let Some(instance) = component.get_export_index(None, &item.name) else {
-            continue;
+        let interface: Arc<str> = item.name.as_str().into();
+        let function = |index, interface| Function {
+            index,
+            interface,
+            signature: OnceLock::new(),
         };
-        let functions = item
-            .functions
-            .iter()
-            .filter_map(|function| {
-                Some((
-                    function.clone(),
-                    component.get_export_index(Some(&instance), function)?,
-                ))
-            })
-            .collect();
-        all.entry(name.unversioned())
-            .or_default()
-            .push(InterfaceFunctions {
-                name: Some(name),
-                functions,
-            });
+        match (item.interface(), component.get_export_index(None, &item.name)) {
+            (Some(name), Some(instance)) => {
+                let functions = item
+                    .functions
+                    .iter()
+                    .filter_map(|name| {
+                        let index = component.get_export_index(Some(&instance), name)?;
+                        Some((name.clone(), function(index, Some(Arc::clone(&interface)))))
+                    })
+                    .collect();
+                all.entry(name.unversioned())
+                    .or_default()
+                    .push(InterfaceFunctions {
+                        name: Some(name),
+                        functions,
+                    });
+            }
+            (None, Some(index)) if item.is_function => {
+                root.insert(item.name.clone(), function(index, None));
+            }
+            _ => {}
+        }
+    }
+    if !root.is_empty() {
+        all.entry(String::new()).or_default().push(InterfaceFunctions {
+            name: None,
+            functions: root,
+        });
     }
     all
 }

@@ -5,9 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use wasmcloud_capability::ComponentContext;
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Limits};
 use wasmcloud_engine::{Prepared, Stats, Target};
+
+use crate::rpc::Serving;
+
+/// Longest wait for the server's word that calls go elsewhere from now on.
+const LEAVE: Duration = Duration::from_secs(1);
 
 /// A component as it should run on this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +56,8 @@ pub(crate) struct Component {
     pub(crate) running: Mutex<Option<Running>>,
     /// A copy of `running` for those who only look.
     pub(crate) spec: parking_lot::Mutex<Option<ComponentSpec>>,
+    /// The calls of others to it, while it runs on a host that is part of a lattice.
+    pub(crate) serving: parking_lot::Mutex<Option<Serving>>,
 }
 
 pub(crate) struct Running {
@@ -66,6 +74,7 @@ impl Component {
             stats: Arc::default(),
             running: Mutex::new(None),
             spec: parking_lot::Mutex::new(None),
+            serving: parking_lot::Mutex::new(None),
         })
     }
 
@@ -83,6 +92,11 @@ impl Component {
         let mut running = self.running.lock().await;
         *self.spec.lock() = None;
         let stopped = running.take()?;
+        let serving = self.serving.lock().take();
+        if let Some(serving) = serving {
+            // Until nobody is sent here any more, those who are sent are answered.
+            serving.stop(Instant::now() + drain.min(LEAVE)).await;
+        }
         self.target.clear(reason);
         stopped.prepared.retire();
         if !stopped.prepared.drained(drain).await {

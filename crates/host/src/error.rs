@@ -52,6 +52,15 @@ pub enum HostError {
         /// The link.
         link: Box<Link>,
     },
+    /// The calls of other hosts would not get here.
+    #[error("serve component `{component}` to other hosts")]
+    Serve {
+        /// The component.
+        component: ComponentId,
+        /// Why not.
+        #[source]
+        source: wasmcloud_lattice::CallError,
+    },
     /// The linker could not be set up.
     #[error("link the imports of component `{component}`")]
     Linker {

@@ -35,6 +35,7 @@ use crate::links::{LinkId, Links, Stored};
 use crate::metrics::Look;
 use crate::providers::{ProviderSpec, RunningProvider};
 use crate::router::Router;
+use crate::rpc::{Calls, CallsCell, Outgoing, Serving};
 
 /// Components a host keeps a place for, running or only named by a link.
 const MAX_COMPONENTS: usize = 10_000;
@@ -64,7 +65,8 @@ struct Inner {
     artifacts: Artifacts,
     linkers: Linkers,
     resolvers: Vec<Arc<dyn ResolveExports>>,
-    router: Arc<dyn CallRoute>,
+    router: Arc<Router>,
+    calls: CallsCell,
     ingress: Arc<Ingress>,
     tables: Mutex<Tables>,
     wiring: tokio::sync::Mutex<()>,
@@ -94,7 +96,8 @@ impl Host {
         Ok(Self(Arc::new(Inner {
             linkers: Linkers::new(engine.clone(), capabilities),
             resolvers: vec![Arc::new(HttpResolver)],
-            router: Arc::new(Router),
+            router: Arc::default(),
+            calls: CallsCell::default(),
             ingress: Ingress::new(options.ingress.clone()),
             tables: Mutex::default(),
             wiring: tokio::sync::Mutex::default(),
@@ -146,8 +149,15 @@ impl Host {
         let digest = compiled.digest().to_owned();
         component.context.set_config(self.merged(&spec)?);
         self.fill_table(&component);
+        // Others may call as soon as it runs, so their calls have to come here by then.
+        let served = self.serve(&component);
         let prepared = self
-            .unless_stopping(self.prepare(&component, compiled, &spec))
+            .unless_stopping(async {
+                let (prepared, served) = tokio::join!(self.prepare(&component, compiled, &spec), served);
+                let prepared = prepared?;
+                served?;
+                Ok(prepared)
+            })
             .await;
         let checked = prepared.and_then(|next| match &*running {
             Some(now) => self
@@ -158,9 +168,10 @@ impl Host {
         let prepared = match checked {
             Ok(prepared) => prepared,
             Err(error) => {
-                // What ran goes on, with the config it had.
-                if let Some(now) = &*running {
-                    component.context.set_config(self.merged(&now.spec)?);
+                match &*running {
+                    // What ran goes on, with the config it had.
+                    Some(now) => component.context.set_config(self.merged(&now.spec)?),
+                    None => drop(component.serving.lock().take()),
                 }
                 return Err(error);
             }
@@ -212,6 +223,30 @@ impl Host {
         Ok(())
     }
 
+    /// Makes this host part of a lattice for calls: components that run from now on can be called from elsewhere, and
+    /// can call what runs elsewhere.
+    pub(crate) fn connect(&self, calls: Arc<Calls>) {
+        self.0.router.connect(Outgoing::new(Arc::clone(&calls)));
+        let _ = self.0.calls.set(calls);
+    }
+
+    /// Takes the calls of others for a component, if the host is part of a lattice.
+    async fn serve(&self, component: &Component) -> Result<(), HostError> {
+        let Some(calls) = self.0.calls.get() else {
+            return Ok(());
+        };
+        if component.serving.lock().is_some() {
+            return Ok(());
+        }
+        let serving = Serving::start(Arc::clone(calls), Arc::clone(&component.target)).await;
+        let serving = serving.map_err(|source| HostError::Serve {
+            component: component.target.id().clone(),
+            source,
+        })?;
+        *component.serving.lock() = Some(serving);
+        Ok(())
+    }
+
     async fn prepare(
         &self,
         component: &Component,
@@ -233,8 +268,9 @@ impl Host {
             source,
         };
         let mut linker = self.0.linkers.for_component(&compiled).map_err(linker_error)?;
+        let router: Arc<dyn CallRoute> = Arc::clone(&self.0.router) as _;
         for import in &custom {
-            link_dynamic_import(&mut linker, &compiled, import, &self.0.router).map_err(linker_error)?;
+            link_dynamic_import(&mut linker, &compiled, import, &router).map_err(linker_error)?;
         }
         let options = PrepareOptions {
             compiled,

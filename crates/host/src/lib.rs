@@ -17,6 +17,7 @@ mod links;
 mod metrics;
 mod providers;
 mod router;
+mod rpc;
 
 pub use admin::{Admin, AdminError, Readiness};
 pub use builtin::BUILTIN_PROVIDERS;

@@ -1,27 +1,44 @@
-//! Who answers a component's call to another: the local path of design decision D4.
+//! Who answers a component's call to another: local first, anywhere second (design decision D4).
 //!
 //! The look-up reads the caller's link table without a lock. What it finds is a place that may hold a component now
 //! and another one a moment later; a call that found one runs to its end in it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use wasmcloud_capability::{Endpoint, Handle, InstanceState};
-use wasmcloud_engine::{CallError, CallRoute, Prepared, Refused, Target};
+use wasmcloud_capability::{Endpoint, Handle, InstanceState, LinkEntry};
+use wasmcloud_core::Route;
+use wasmcloud_engine::{CallError, CallRoute, Prepared, Refused, Remote, RemoteCall, Routed, Target};
 
-/// The local router.
-pub(crate) struct Router;
+/// How long a call over the lattice may take whose caller has no deadline to inherit. All have one.
+const NO_LIMIT: Duration = Duration::from_secs(24 * 3600);
 
-impl CallRoute for Router {
-    fn local(&self, caller: &InstanceState, interface: &str) -> Result<Arc<Prepared>, CallError> {
+/// The router of a host.
+#[derive(Default)]
+pub(crate) struct Router {
+    /// Who makes calls over the lattice, once the host is part of one.
+    elsewhere: OnceLock<Arc<dyn RemoteCall>>,
+}
+
+impl Router {
+    /// From now on calls may go over the lattice.
+    pub(crate) fn connect(&self, elsewhere: Arc<dyn RemoteCall>) {
+        // A host is part of one lattice, once.
+        let _ = self.elsewhere.set(elsewhere);
+    }
+
+    fn local(
+        &self,
+        caller: &InstanceState,
+        link: &LinkEntry,
+        interface: &str,
+    ) -> Result<Arc<Prepared>, CallError> {
         let mismatch = |reason: String| CallError::Mismatch {
             component: caller.component_id().clone(),
             reason,
         };
-        match caller
-            .endpoint(interface)
-            .map_err(|error| mismatch(error.to_string()))?
-        {
-            Endpoint::Component(handle) => match Handle::downcast::<Target>(handle) {
+        match &link.endpoint {
+            Endpoint::Component(handle) => match Handle::downcast::<Target>(Arc::clone(handle)) {
                 Ok(target) => Ok(target.get()?),
                 Err(_) => Err(mismatch(format!(
                     "the link for `{interface}` leads to nothing that can be called"
@@ -35,6 +52,33 @@ impl CallRoute for Router {
                 reason: format!("nothing answers its link for `{interface}`: {reason}"),
             }
             .into()),
+        }
+    }
+}
+
+impl CallRoute for Router {
+    fn route(&self, caller: &InstanceState, interface: &str) -> Result<Routed, CallError> {
+        let link = caller.link(interface).map_err(|error| CallError::Mismatch {
+            component: caller.component_id().clone(),
+            reason: error.to_string(),
+        })?;
+        let elsewhere = |link: &Arc<LinkEntry>| {
+            let by = Arc::clone(self.elsewhere.get()?);
+            Some(Routed::Remote(Remote {
+                by,
+                link: Arc::clone(link),
+                limit: NO_LIMIT,
+            }))
+        };
+        if link.route == Route::Lattice
+            && let Some(remote) = elsewhere(&link)
+        {
+            return Ok(remote);
+        }
+        match self.local(caller, &link, interface) {
+            Ok(prepared) => Ok(Routed::Local(prepared)),
+            Err(error @ CallError::Refused(_)) if link.route != Route::Local => elsewhere(&link).ok_or(error),
+            Err(error) => Err(error),
         }
     }
 }

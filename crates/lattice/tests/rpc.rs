@@ -99,7 +99,10 @@ async fn nobody_there_is_said_at_once(target: Target) -> Result<()> {
     let server = Nats::start(target).await?;
     let caller = rpc(&server, "A").await?;
     let error = failed(caller.call(outgoing("x")).await)?;
-    ensure!(matches!(error, RpcError::NoResponders { .. }) && error.nothing_begun(), "{error}");
+    ensure!(
+        matches!(error, RpcError::NoResponders { .. }) && error.nothing_begun(),
+        "{error}"
+    );
     Ok(())
 }
 
@@ -110,11 +113,16 @@ async fn a_refusal_comes_with_its_reason(target: Target) -> Result<()> {
     callee.connection().barrier(deadline()).await?;
     tokio::spawn(async move {
         while let Some(incoming) = served.next().await {
-            incoming.refuse(&RpcErrorBody::new(RpcErrorCode::Full, "no\r\nroom")).await;
+            incoming
+                .refuse(&RpcErrorBody::new(RpcErrorCode::Full, "no\r\nroom"))
+                .await;
         }
     });
     let error = failed(caller.call(outgoing("x")).await)?;
-    ensure!(error.nothing_begun() && error.to_string() == "no\r\nroom", "{error:?}");
+    ensure!(
+        error.nothing_begun() && error.to_string() == "no\r\nroom",
+        "{error:?}"
+    );
     Ok(())
 }
 
@@ -122,11 +130,16 @@ async fn a_failure_is_not_taken_for_success(target: Target) -> Result<()> {
     let server = Nats::start(target).await?;
     let (caller, callee) = (rpc(&server, "A").await?, rpc(&server, "B").await?);
     serve(&callee, |accepted: Accepted| async move {
-        Ok(accepted.fail(&RpcErrorBody::new(RpcErrorCode::Trap, "it trapped")).await?)
+        Ok(accepted
+            .fail(&RpcErrorBody::new(RpcErrorCode::Trap, "it trapped"))
+            .await?)
     })
     .await?;
     let error = failed(caller.call(outgoing("x")).await?.results().await)?;
-    ensure!(matches!(&error, RpcError::Failed(body) if body.code == RpcErrorCode::Trap), "{error:?}");
+    ensure!(
+        matches!(&error, RpcError::Failed(body) if body.code == RpcErrorCode::Trap),
+        "{error:?}"
+    );
     ensure!(!error.nothing_begun());
     Ok(())
 }
@@ -173,13 +186,24 @@ async fn a_stream_waits_for_its_reader(target: Target) -> Result<()> {
     callee.connection().barrier(deadline()).await?;
     caller.connection().barrier(deadline()).await?;
     ensure!(told.try_recv().is_err(), "more was sent than the window allows");
-    ensure!(caller.unread() <= 256 << 10, "{} bytes are unread", caller.unread());
+    ensure!(
+        caller.unread() <= 256 << 10,
+        "{} bytes are unread",
+        caller.unread()
+    );
     let mut receiver = call.receiver("0.1");
     let mut read = 0;
     while let Some(bytes) = soon("piece", receiver.next()).await?? {
-        ensure!(bytes.iter().all(|byte| *byte == (read / PIECE) as u8), "piece out of order");
+        ensure!(
+            bytes.iter().all(|byte| *byte == (read / PIECE) as u8),
+            "piece out of order"
+        );
         read += bytes.len();
-        ensure!(caller.unread() <= 256 << 10, "{} bytes are unread", caller.unread());
+        ensure!(
+            caller.unread() <= 256 << 10,
+            "{} bytes are unread",
+            caller.unread()
+        );
     }
     ensure!(read == PIECES as usize * PIECE, "{read} bytes came");
     Ok(())
@@ -284,7 +308,10 @@ async fn nobody_accepts(target: Target) -> Result<()> {
     options.accept_timeout = Duration::from_millis(50);
     let caller = Rpc::start(server.connect().await?, options).await?;
     let error = failed(caller.call(outgoing("x")).await)?;
-    ensure!(matches!(error, RpcError::NotAccepted { .. }) && !error.nothing_begun(), "{error:?}");
+    ensure!(
+        matches!(error, RpcError::NotAccepted { .. }) && !error.nothing_begun(),
+        "{error:?}"
+    );
     ensure!(caller.calls() == 0);
     Ok(())
 }
@@ -303,7 +330,9 @@ async fn a_callee_of_v1_is_understood(target: Target) -> Result<()> {
         v1.client()
             .publish_with_reply(reply.clone(), "v1inbox", Bytes::new())
             .await?;
-        let rest = soon("end of the parameters", params.next()).await?.context("ended")?;
+        let rest = soon("end of the parameters", params.next())
+            .await?
+            .context("ended")?;
         ensure!(rest.payload.is_empty());
         let results = format!("{reply}.results");
         v1.publish(&results, None, "re".into()).await?;
@@ -315,10 +344,9 @@ async fn a_callee_of_v1_is_understood(target: Target) -> Result<()> {
     });
     let call = caller.call(outgoing("p")).await?;
     ensure!(!call.is_ours() && call.host().is_none());
-    let (results, params) = tokio::try_join!(
-        async { Ok(soon("results", call.results()).await??) },
-        async { callee.await? },
-    )?;
+    let (results, params) = tokio::try_join!(async { Ok(soon("results", call.results()).await??) }, async {
+        callee.await?
+    },)?;
     ensure!(results == "result" && params == "p");
     Ok(())
 }
@@ -328,7 +356,9 @@ async fn a_caller_of_v1_is_understood(target: Target) -> Result<()> {
     let callee = rpc(&server, "B").await?;
     serve(&callee, |accepted: Accepted| async move {
         match &**accepted.first() {
-            b"fail" => Ok(accepted.fail(&RpcErrorBody::new(RpcErrorCode::Trap, "no")).await?),
+            b"fail" => Ok(accepted
+                .fail(&RpcErrorBody::new(RpcErrorCode::Trap, "no"))
+                .await?),
             _ => Ok(accepted.finish(accepted.params().await?).await?),
         }
     })
@@ -382,8 +412,17 @@ async fn garbage_is_survived(target: Target) -> Result<()> {
     let peer = accept.reply.context("a reply subject")?.to_string();
     let (prefix, _) = peer.rsplit_once('.').context("a subject of parts")?;
     for tail in [
-        "", ".", ".params.", ".params.x", ".params.99999999999", ".results", ".credit", ".credit.0", ".cancelled",
-        ".params.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0", ".pong.pong",
+        "",
+        ".",
+        ".params.",
+        ".params.x",
+        ".params.99999999999",
+        ".results",
+        ".credit",
+        ".credit.0",
+        ".cancelled",
+        ".params.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0",
+        ".pong.pong",
     ] {
         let subject = format!("{peer}{tail}");
         if subject.split('.').all(|part| !part.is_empty()) {
@@ -391,12 +430,18 @@ async fn garbage_is_survived(target: Target) -> Result<()> {
         }
     }
     for id in ["0", "ffffffffffffffff", "fffffffffffffffff", "-1", "zz"] {
-        foreign.publish(&format!("{prefix}.{id}.results"), None, "x".into()).await?;
+        foreign
+            .publish(&format!("{prefix}.{id}.results"), None, "x".into())
+            .await?;
     }
     for n in 0..100 {
-        foreign.publish(&format!("{peer}.params.{n}"), None, vec![1; 1000].into()).await?;
+        foreign
+            .publish(&format!("{peer}.params.{n}"), None, vec![1; 1000].into())
+            .await?;
     }
-    foreign.publish(&format!("{peer}.params"), None, Bytes::new()).await?;
+    foreign
+        .publish(&format!("{peer}.params"), None, Bytes::new())
+        .await?;
     let read = soon("call that ends", hears.recv()).await?.context("ended")??;
     ensure!(read == 1, "{read} bytes of parameters");
     // And a call between others goes on as ever.
@@ -441,4 +486,3 @@ fn failed<T>(outcome: Result<T, RpcError>) -> Result<RpcError> {
         Err(error) => Ok(error),
     }
 }
-

@@ -69,7 +69,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "engine",
-        may_know: &["core", "capability"],
+        may_know: &["core", "capability", "wire"],
         never: &["async-nats", "hyper", "serde-saphyr"],
     },
     Room {

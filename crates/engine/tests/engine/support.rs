@@ -10,7 +10,7 @@ use wasmcloud_capability::{
 use wasmcloud_core::{ComponentId, Limits, LinkName, Route};
 use wasmcloud_engine::{
     CallError, CallRoute, CompileError, CompileSource, Compiled, Engine, EngineConfig, Linkers,
-    PrepareOptions, Prepared, StartError, Target, call_export, link_dynamic_import,
+    PrepareOptions, Prepared, Routed, StartError, Target, call_export, link_dynamic_import,
 };
 use wasmtime::component::Val;
 
@@ -142,11 +142,13 @@ impl Bench {
 struct ToTarget;
 
 impl CallRoute for ToTarget {
-    fn local(&self, caller: &InstanceState, interface: &str) -> Result<Arc<Prepared>, CallError> {
-        let Ok(Endpoint::Component(handle)) = caller.endpoint(interface) else {
+    fn route(&self, caller: &InstanceState, interface: &str) -> Result<Routed, CallError> {
+        let link = caller.link(interface).unwrap();
+        let Endpoint::Component(handle) = &link.endpoint else {
             panic!("no link")
         };
-        Ok(Handle::downcast::<Target>(handle).ok().unwrap().get()?)
+        let target = Handle::downcast::<Target>(Arc::clone(handle)).ok().unwrap();
+        Ok(Routed::Local(target.get()?))
     }
 }
 

@@ -45,6 +45,7 @@ use wasmcloud_wire::{Message as _, subject::Topic};
 
 use crate::host::Host;
 use crate::identity::Identity;
+use crate::rpc::Calls;
 
 use self::commands::Commands;
 use self::events::Events;
@@ -110,6 +111,8 @@ impl LatticeHost {
         let prefix: Topic = lattice.control_prefix.parse()?;
         let interface = ControlInterface::new(&prefix, &lattice.name);
         refuse_duplicate(&lattice, &interface, &identity).await?;
+        let calls = Calls::start(lattice.rpc.clone(), lattice.name.clone(), identity.id.clone()).await?;
+        host.connect(calls);
         let records = Arc::new(Records::open(&lattice).await?);
         if options.config_service {
             ask_config_service(&host, &lattice, &identity).await;

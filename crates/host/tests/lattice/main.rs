@@ -9,6 +9,7 @@
     reason = "a JSON value by name is null where there is none"
 )]
 
+mod calls;
 mod components;
 mod order;
 mod policy;

@@ -54,11 +54,11 @@ impl Rpc {
         let began = Instant::now();
         let registered = self.register(Role::Caller, deadline)?;
         let options = registered.options();
-        headers.insert(header::RPC, header::RPC_VERSION);
+        headers.insert(header::VERSION, header::VERSION_SPOKEN);
         headers.insert(header::WINDOW, options.window.to_string());
         headers.insert(
-            header::DEADLINE_MS,
-            deadline.saturating_duration_since(began).as_millis().to_string(),
+            header::DEADLINE,
+            header::deadline_value(deadline.saturating_duration_since(began)),
         );
         let room = |headers: &HeaderMap| {
             let taken = header_bytes(headers) + registered.inbox.len();
@@ -214,7 +214,9 @@ impl Active {
     pub(crate) async fn credit(&self, path: &str, read: u64) -> Result<(), RpcError> {
         let subject = on_path(&format!("{}.credit", self.peer.inbox), path);
         let connection = self.registered.connection();
-        connection.publish(&subject, None, read.to_string().into()).await?;
+        connection
+            .publish(&subject, None, read.to_string().into())
+            .await?;
         Ok(())
     }
 

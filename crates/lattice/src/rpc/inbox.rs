@@ -7,7 +7,7 @@ use std::sync::Weak;
 
 use async_nats::{HeaderMap, Message};
 use futures::StreamExt as _;
-use wasmcloud_wire::rpc::header;
+use wasmcloud_wire::rpc::header::{self, Status};
 
 use super::Shared;
 use crate::connection::Subscription;
@@ -29,7 +29,9 @@ fn deliver(shared: &Shared, message: &Message) {
         return;
     };
     let (id, tail) = rest.split_once('.').unwrap_or((rest, ""));
-    let Ok(id) = u64::from_str_radix(id, 16) else { return };
+    let Ok(id) = u64::from_str_radix(id, 16) else {
+        return;
+    };
     let mailbox = shared.calls.lock().get(&id).cloned();
     match mailbox {
         Some(mailbox) => {
@@ -46,7 +48,7 @@ fn unknown(shared: &Shared, tail: &str, message: &Message) {
     match tail {
         "ping" => {
             let mut headers = HeaderMap::new();
-            headers.insert(header::STATUS, header::STATUS_ERROR);
+            headers.insert(header::STATUS, Status::Error.as_str());
             answer(shared, message, Some(headers));
         }
         // Accepted after nobody wanted it any more.

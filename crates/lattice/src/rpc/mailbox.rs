@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 use wasmcloud_wire::rpc::RpcErrorBody;
-use wasmcloud_wire::rpc::header;
+use wasmcloud_wire::rpc::header::{self, Status};
 
 use super::RpcOptions;
 use crate::connection::Connection;
@@ -97,13 +97,14 @@ impl Peer {
     /// What a message that introduces a peer says.
     pub(crate) fn introduced(inbox: &str, headers: Option<&HeaderMap>) -> Self {
         let get = |name: &str| headers.and_then(|headers| headers.get(name)).map(|v| v.as_str());
-        let ours = get(header::RPC).is_some();
+        let ours = get(header::VERSION).is_some_and(header::speaks);
         Self {
             inbox: inbox.to_owned(),
             ours,
             window: get(header::WINDOW)
                 .filter(|_| ours)
-                .and_then(|window| window.parse().ok()),
+                .and_then(|window| header::window(window).ok())
+                .map(|window| window as usize),
             host: get(header::HOST)
                 .filter(|host| host.len() <= 128)
                 .map(str::to_owned),
@@ -179,7 +180,7 @@ impl Mailbox {
             "pong" => {
                 if message.status == Some(async_nats::StatusCode::NO_RESPONDERS) {
                     state.over.get_or_insert(Over::PeerGone);
-                } else if text(message, header::STATUS) == Some(header::STATUS_ERROR) {
+                } else if text(message, header::STATUS).is_some_and(failed) {
                     state.over.get_or_insert(Over::Forgotten);
                 }
                 false
@@ -256,7 +257,7 @@ impl Mailbox {
             lane.bytes += len;
         }
         lane.end = match text(message, header::STATUS) {
-            Some(header::STATUS_OK) => Some(End::Complete),
+            Some(status) if !failed(status) => Some(End::Complete),
             Some(_) => Some(End::Failed(RpcErrorBody::from_header(
                 text(message, header::ERROR).unwrap_or_default(),
             ))),
@@ -402,7 +403,11 @@ impl<'a> Alive<'a> {
             format!("{}.pong", self.inbox),
         );
         // Without a server nobody can be asked; the next time will come.
-        if let Err(error) = self.connection.publish_for(&ping, &pong, None, Bytes::new()).await {
+        if let Err(error) = self
+            .connection
+            .publish_for(&ping, &pong, None, Bytes::new())
+            .await
+        {
             tracing::debug!(%error, "a silent peer was not asked");
         }
     }
@@ -432,6 +437,11 @@ impl State {
         let known = self.read.iter().find(|(known, _)| **known == *path);
         known.map_or(0, |(_, read)| *read)
     }
+}
+
+/// Whether a status says so. What is not known is no success.
+fn failed(status: &str) -> bool {
+    header::status(status) != Ok(Status::Ok)
 }
 
 fn text<'a>(message: &'a Message, name: &str) -> Option<&'a str> {

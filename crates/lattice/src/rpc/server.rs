@@ -9,11 +9,11 @@ use futures::StreamExt as _;
 use tokio::time::Instant;
 use wasmcloud_wire::rpc::{RpcErrorBody, RpcErrorCode, header};
 
+use super::Rpc;
 use super::call::Active;
 use super::error::RpcError;
 use super::mailbox::{Over, Peer, Role, Waited};
 use super::stream::{Receiver, Sender};
-use super::Rpc;
 use crate::connection::{CallError, Subscription};
 
 /// Longest time that a call without a deadline of its own may take on the wire; what it calls has its own limits.
@@ -51,7 +51,9 @@ impl Server {
                 return Some(incoming);
             }
             let why = "the host stood still and does not take up what waited meanwhile";
-            incoming.refuse(&RpcErrorBody::new(RpcErrorCode::Draining, why)).await;
+            incoming
+                .refuse(&RpcErrorBody::new(RpcErrorCode::Draining, why))
+                .await;
         }
     }
 
@@ -105,8 +107,8 @@ impl Incoming {
 
     /// How long the caller waits, if it says so.
     pub fn time_left(&self) -> Option<Duration> {
-        let given = self.header(header::DEADLINE_MS)?.parse().ok()?;
-        Some(Duration::from_millis(given).saturating_sub(self.came.elapsed()))
+        let given = header::deadline(self.header(header::DEADLINE)?).ok()?;
+        Some(given.saturating_sub(self.came.elapsed()))
     }
 
     /// Says no. Nothing has begun, and the caller may go elsewhere. A caller of v1 just sees its call fail.
@@ -116,7 +118,9 @@ impl Incoming {
             true => {
                 let mut headers = HeaderMap::new();
                 headers.insert(header::ERROR, why.to_header());
-                connection.publish(&self.caller.inbox, Some(headers), Bytes::new()).await
+                connection
+                    .publish(&self.caller.inbox, Some(headers), Bytes::new())
+                    .await
             }
             false => {
                 // An accepted call that ends without results is the only way in which v1 knows how to fail.
@@ -143,7 +147,7 @@ impl Incoming {
         let headers = self.caller.ours.then(|| {
             let options = registered.options();
             let mut headers = HeaderMap::new();
-            headers.insert(header::RPC, header::RPC_VERSION);
+            headers.insert(header::VERSION, header::VERSION_SPOKEN);
             headers.insert(header::WINDOW, options.window.to_string());
             headers.insert(header::HOST, options.host.as_str());
             headers

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
-use wasmcloud_wire::rpc::{RpcErrorBody, header};
+use wasmcloud_wire::rpc::RpcErrorBody;
+use wasmcloud_wire::rpc::header::{self, Status};
 
 use super::call::{Active, on_path};
 use super::error::RpcError;
@@ -148,9 +149,9 @@ impl Sender {
         }
         let mut headers = HeaderMap::new();
         match error {
-            None => headers.insert(header::STATUS, header::STATUS_OK),
+            None => headers.insert(header::STATUS, Status::Ok.as_str()),
             Some(error) => {
-                headers.insert(header::STATUS, header::STATUS_ERROR);
+                headers.insert(header::STATUS, Status::Error.as_str());
                 headers.insert(header::ERROR, error.to_header());
             }
         }

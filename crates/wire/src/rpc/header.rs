@@ -10,6 +10,8 @@
 //! | [`VERSION`] | the request and the acceptance | who sends it understands the headers below |
 //! | [`DEADLINE`], [`DEPTH`] | the request | how long the caller waits, and how many calls led here |
 //! | [`WINDOW`] | the request and the acceptance | how many bytes may be sent ahead |
+//! | [`MORE`] | the request | that its parameters do not end with it |
+//! | [`HOST`] | the acceptance | who accepted |
 //! | [`STATUS`], [`ERROR`] | the last message of the results | how it ended |
 //!
 //! Those from [`VERSION`] on are ours; v1 neither sends nor reads them.
@@ -43,6 +45,12 @@ pub const STATUS: &str = "wasmcloud-status";
 pub const ERROR: &str = "wasmcloud-error";
 /// How many bytes of one stream the sender of the header takes before it has said that it wants more.
 pub const WINDOW: &str = "wasmcloud-window";
+
+/// That more parameters follow on `params`, besides streams. Without it, those in the request are all; a peer of v1 says
+/// nothing and ends `params` in any case.
+pub const MORE: &str = "wasmcloud-more";
+/// The public key of the host that accepts a call, for the messages of its caller.
+pub const HOST: &str = "wasmcloud-host";
 
 /// Most calls that may lead to one, as read from [`DEPTH`].
 pub const MAX_DEPTH: u32 = 1_000;

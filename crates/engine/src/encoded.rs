@@ -1,0 +1,100 @@
+//! Calls whose parameters come as bytes: the callee's side of a call from elsewhere.
+//!
+//! In three steps, so that whoever has the call can refuse it while nothing has begun: find the function, get a live
+//! instance for it, and only then read the parameters and run.
+
+use std::sync::Arc;
+
+use tokio::time::timeout_at;
+use wasmcloud_capability::Invocation;
+use wasmtime::component::{ComponentExportIndex, Val};
+
+use crate::dynamic::not_exported;
+use crate::error::CallError;
+use crate::live::Live;
+use crate::prepared::{ImportName, Prepared};
+use crate::signature::Signature;
+use crate::values::{self, mismatch};
+
+/// An exported function that can be called from elsewhere.
+#[derive(Clone)]
+pub struct Exported {
+    target: Arc<Prepared>,
+    index: ComponentExportIndex,
+    name: Box<str>,
+    signature: Signature,
+}
+
+/// A function with a live instance to run it.
+pub struct EncodedCall {
+    exported: Exported,
+    live: Live,
+}
+
+impl Exported {
+    /// The function that answers a call of `interface` (with version; `None` for functions at the root), by the rules
+    /// of [`wasmcloud_core::InterfaceName::satisfies`].
+    pub fn find(target: &Arc<Prepared>, interface: Option<&str>, function: &str) -> Result<Self, CallError> {
+        let id = target.context().id();
+        let interface = ImportName::new(interface.unwrap_or_default());
+        let Some(exported) = target.function(&interface, function) else {
+            return Err(not_exported(id, &interface, function));
+        };
+        let signature = match target.signature(function, exported) {
+            Ok(signature) => signature.clone(),
+            Err(what) => {
+                let what = format!("its `{function}` cannot be called from another host: {what}");
+                return Err(mismatch(id, what));
+            }
+        };
+        Ok(Self {
+            index: exported.index,
+            name: function.into(),
+            signature,
+            target: Arc::clone(target),
+        })
+    }
+
+    /// Its type.
+    pub fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// Whether these bytes are all of the parameters, and nothing else. For callers that do not say so.
+    pub fn is_whole(&self, params: &[u8]) -> bool {
+        values::decode_params(&self.signature, params).is_ok()
+    }
+
+    /// Gets a live instance, within the component's limits.
+    pub async fn begin(self, invocation: Invocation) -> Result<EncodedCall, CallError> {
+        let live = self.target.begin(invocation).await?;
+        Ok(EncodedCall { exported: self, live })
+    }
+}
+
+impl EncodedCall {
+    /// Runs the function, and answers its encoded results.
+    pub async fn run(mut self, params: &[u8]) -> Result<Vec<u8>, CallError> {
+        let Exported {
+            target,
+            index,
+            name,
+            signature,
+        } = &self.exported;
+        let id = target.context().id();
+        let params = values::decode_params(signature, params).map_err(|what| CallError::Malformed {
+            component: id.clone(),
+            reason: format!("the parameters of its `{name}` are not of the type `{signature}`: {what}"),
+        })?;
+        let mut results = vec![Val::Bool(false); signature.results.len()];
+        let deadline = self.live.deadline();
+        let (store, instance) = self.live.parts();
+        let Some(func) = instance.get_func(&mut *store, index) else {
+            return Err(mismatch(id, format!("its `{name}` is not a function")));
+        };
+        let outcome = timeout_at(deadline, func.call_async(&mut *store, &params, &mut results)).await;
+        self.live.settle(outcome)?;
+        values::encode_results(signature, &results)
+            .map_err(|what| mismatch(id, format!("what its `{name}` returned cannot travel: {what}")))
+    }
+}

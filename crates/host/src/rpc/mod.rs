@@ -1,0 +1,65 @@
+//! Calls between this host and others (design D4): what components here call elsewhere, and what others call here.
+//!
+//! | file | is for |
+//! |---|---|
+//! | `outgoing` | a call to whoever runs the target, made again elsewhere as long as nothing has begun |
+//! | `serve` | the calls of others to a component of this host |
+//! | `failure` | errors of the engine in the words of the wire, and the other way round |
+//!
+//! How calls travel is for `lattice`, how they are encoded for `wire` and `engine`, and who is called for `router`.
+
+mod failure;
+mod outgoing;
+mod serve;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wasmcloud_core::{ComponentId, HostId, LatticeName};
+use wasmcloud_lattice::CallError;
+use wasmcloud_lattice::rpc::{Rpc, RpcOptions};
+use wasmcloud_wire::rpc::Prefix;
+
+pub(crate) use self::outgoing::Outgoing;
+pub(crate) use self::serve::Serving;
+
+/// Longest time that a call from elsewhere waits for a free instance here. Half of the time after which its caller goes
+/// elsewhere ([`RpcOptions::accept_timeout`]).
+const QUEUE_WAIT: Duration = Duration::from_millis(400);
+
+/// The header with the fingerprint of the type that a caller takes a function for. Peers of v1 do not know it.
+const TYPE: &str = "wasmcloud-type";
+
+/// The calls of a host that is part of a lattice.
+pub(crate) struct Calls {
+    rpc: Rpc,
+    lattice: LatticeName,
+    host: HostId,
+}
+
+/// The calls of a host, once it is part of a lattice.
+pub(crate) type CallsCell = Arc<OnceLock<Arc<Calls>>>;
+
+impl Calls {
+    /// Begins to hear what belongs to calls.
+    pub(crate) async fn start(
+        connection: wasmcloud_lattice::Connection,
+        lattice: LatticeName,
+        host: HostId,
+    ) -> Result<Arc<Self>, CallError> {
+        let rpc = Rpc::start(connection, RpcOptions::new(host.as_str())).await?;
+        Ok(Arc::new(Self { rpc, lattice, host }))
+    }
+
+    fn prefix(&self, component: &ComponentId) -> Prefix {
+        Prefix {
+            lattice: self.lattice.clone(),
+            component: component.clone(),
+        }
+    }
+
+    fn default_deadline(&self) -> Instant {
+        self.rpc.connection().default_deadline()
+    }
+}

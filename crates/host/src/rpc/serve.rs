@@ -1,0 +1,205 @@
+//! The calls of others to a component of this host.
+//!
+//! One subscription for each component, to all its functions, in the group of all hosts that run it. A call is accepted
+//! when there is an instance that will run it, and refused otherwise, so that its caller can go elsewhere.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+use tracing::Instrument as _;
+use wasmcloud_capability::{Caller, Invocation};
+use wasmcloud_core::ComponentId;
+use wasmcloud_engine::{CallError, Exported, Prepared, Refused, Target};
+use wasmcloud_lattice::CallError as ConnectionError;
+use wasmcloud_lattice::rpc::{Accepted, Incoming, RpcError, Server};
+use wasmcloud_telemetry::{TRACEPARENT, TRACESTATE, set_parent};
+use wasmcloud_wire::rpc::{InvocationSubject, RpcErrorBody, RpcErrorCode, header};
+
+use super::{Calls, QUEUE_WAIT, TYPE, failure};
+
+/// The subscription of a component. Dropping it ends it without ado.
+pub(crate) struct Serving {
+    leave: watch::Sender<Option<Instant>>,
+    left: Mutex<Option<tokio::task::JoinHandle<()>>>,
+}
+
+impl Serving {
+    /// Takes calls for a component. When this returns, the server has confirmed the subscription.
+    pub(crate) async fn start(calls: Arc<Calls>, target: Arc<Target>) -> Result<Self, ConnectionError> {
+        let prefix = calls.prefix(target.id());
+        let server = calls.rpc.serve(&prefix.wildcard(), &prefix.queue_group()).await?;
+        calls.rpc.connection().barrier(calls.default_deadline()).await?;
+        let (leave, left) = watch::channel(None);
+        let task = tokio::spawn(run(server, left, Arc::new(Callee { calls, target })));
+        Ok(Self {
+            leave,
+            left: Mutex::new(Some(task)),
+        })
+    }
+
+    /// Leaves the group: others get the calls from now on. Those that came before are still taken.
+    pub(crate) async fn stop(self, deadline: Instant) {
+        self.leave.send_replace(Some(deadline));
+        let task = self.left.lock().take();
+        if let Some(task) = task {
+            // It ends by the deadline; one that fell over has ended as well.
+            task.await.ok();
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if let Some(task) = self.left.get_mut().take() {
+            task.abort();
+        }
+    }
+}
+
+struct Callee {
+    calls: Arc<Calls>,
+    target: Arc<Target>,
+}
+
+async fn run(mut server: Server, mut leave: watch::Receiver<Option<Instant>>, callee: Arc<Callee>) {
+    let mut leaving = false;
+    loop {
+        let incoming = tokio::select! {
+            incoming = server.next() => incoming,
+            deadline = asked(&mut leave), if !leaving => {
+                leaving = true;
+                if let Err(error) = server.drain(deadline).await {
+                    tracing::debug!(component = %callee.target.id(), %error, "left without the server's word for it");
+                }
+                continue;
+            }
+        };
+        let Some(incoming) = incoming else { return };
+        let callee = Arc::clone(&callee);
+        tokio::spawn(async move { callee.answer(incoming).await });
+    }
+}
+
+/// Waits until the component is to leave the group.
+async fn asked(leave: &mut watch::Receiver<Option<Instant>>) -> Instant {
+    let asked = leave.wait_for(Option::is_some).await;
+    // The sender lives as long as this task.
+    asked.ok().and_then(|deadline| *deadline).unwrap_or_else(Instant::now)
+}
+
+impl Callee {
+    async fn answer(&self, incoming: Incoming) {
+        let outcome = self.take(incoming).await;
+        // Whoever called learns of failures; what is left has nobody who could.
+        if let Err(error) = outcome {
+            tracing::debug!(component = %self.target.id(), %error, "a call from elsewhere was not answered");
+        }
+    }
+
+    async fn take(&self, incoming: Incoming) -> Result<(), RpcError> {
+        let begun = match self.begin(&incoming).await {
+            Ok(begun) => begun,
+            Err(error) => {
+                incoming.refuse(&self.told(&error)).await;
+                return Ok(());
+            }
+        };
+        let accepted = incoming.accept().await?;
+        let span = begun.span.clone();
+        let outcome = tokio::select! {
+            outcome = begun.run(&accepted).instrument(span) => outcome,
+            () = accepted.abandoned() => return Ok(()),
+        };
+        match outcome {
+            Ok(results) => accepted.finish(results.into()).await,
+            Err(Unanswered::Call(error)) => accepted.fail(&self.told(&error)).await,
+            Err(Unanswered::Rpc(error)) => {
+                let told = RpcErrorBody::new(RpcErrorCode::Malformed, error.to_string());
+                accepted.fail(&told).await
+            }
+        }
+    }
+
+    /// Everything that can be refused.
+    async fn begin(&self, incoming: &Incoming) -> Result<Begun, CallError> {
+        let id = self.target.id();
+        let mismatch = |reason: String| CallError::Mismatch {
+            component: id.clone(),
+            reason,
+        };
+        let called: InvocationSubject = incoming
+            .subject()
+            .parse()
+            .map_err(|error| mismatch(format!("{error}")))?;
+        let prepared = self.target.get()?;
+        let instance = called.instance.as_ref().map(|instance| instance.as_str());
+        let function = called.function.as_str();
+        let exported = Exported::find(&prepared, instance, function)?;
+        self.check(incoming, &exported, function)?;
+        let invocation = invocation(incoming, &prepared);
+        let span = prepared.span(&invocation, instance.unwrap_or_default(), function);
+        set_parent(&span, incoming.header(TRACEPARENT), incoming.header(TRACESTATE));
+        let begin = exported.clone().begin(invocation).instrument(span.clone());
+        let call = timeout(QUEUE_WAIT, begin).await.unwrap_or_else(|_| {
+            let component = id.clone();
+            let waited = QUEUE_WAIT;
+            Err(Refused::QueueTimeout { component, waited }.into())
+        })?;
+        Ok(Begun { call, exported, span })
+    }
+
+    /// Both sides must mean the same type. Callers of v1 do not say what they mean.
+    fn check(&self, incoming: &Incoming, exported: &Exported, function: &str) -> Result<(), CallError> {
+        let said = incoming
+            .header(TYPE)
+            .and_then(|text| u64::from_str_radix(text, 16).ok());
+        let have = exported.signature();
+        if said.is_none_or(|said| said == have.fingerprint()) {
+            return Ok(());
+        }
+        Err(CallError::Mismatch {
+            component: self.target.id().clone(),
+            reason: format!("exports `{function}` as `{have}`"),
+        })
+    }
+
+    fn told(&self, error: &CallError) -> RpcErrorBody {
+        failure::told(error, self.target.id(), self.calls.host.as_str())
+    }
+}
+
+/// A call that will be taken.
+struct Begun {
+    call: wasmcloud_engine::EncodedCall,
+    exported: Exported,
+    span: tracing::Span,
+}
+
+enum Unanswered {
+    Call(CallError),
+    Rpc(RpcError),
+}
+
+impl Begun {
+    async fn run(self, accepted: &Accepted) -> Result<Vec<u8>, Unanswered> {
+        let params = match accepted.is_whole() || self.exported.is_whole(accepted.first()) {
+            true => accepted.first().clone(),
+            false => accepted.params().await.map_err(Unanswered::Rpc)?,
+        };
+        self.call.run(&params).await.map_err(Unanswered::Call)
+    }
+}
+
+fn invocation(incoming: &Incoming, prepared: &Prepared) -> Invocation {
+    let own = prepared.limits().deadline;
+    let time = incoming.time_left().map_or(own, |left| left.min(own));
+    let source: Option<ComponentId> = incoming.header(header::SOURCE_ID).and_then(|id| id.parse().ok());
+    let mut invocation = Invocation::new(source.map_or(Caller::Host, Caller::Component), time);
+    let depth = incoming
+        .header(header::DEPTH)
+        .and_then(|depth| header::depth(depth).ok());
+    invocation.depth = depth.and_then(|depth| u16::try_from(depth).ok()).unwrap_or(0);
+    invocation
+}
