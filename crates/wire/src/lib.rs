@@ -1,7 +1,8 @@
-//! What travels on a lattice: subjects, control requests and replies, events, state records, and what a host and
-//! its providers tell each other. The formats are those of wasmCloud v1 (wire reference §2, §3), so that hosts,
-//! providers, controllers and tools made for v1 are understood and understand us. This crate reads and writes
-//! bytes that it is handed; it opens nothing, waits for nothing and knows neither clock nor chance.
+//! What travels on a lattice: subjects, control requests and replies, events, state records, what a host and its
+//! providers tell each other, and the calls between components and providers. The formats are those of wasmCloud v1
+//! (wire reference §2, §3, §4), so that hosts, providers, controllers and tools made for v1 are understood and understand
+//! us. This crate reads and writes bytes that it is handed; it opens nothing, waits for nothing and knows neither clock
+//! nor chance.
 //!
 //! | module | what travels | where |
 //! |---|---|---|
@@ -11,6 +12,8 @@
 //! | [`state`] | components, links, claims, configs | buckets `LATTICEDATA_{lattice}`, `CONFIGDATA_{lattice}` |
 //! | [`state_api`] | the state of an embedded lattice | `wasmcloud.state.v1.…` |
 //! | [`provider`] | a host and its provider processes | stdin, `wasmbus.rpc.{lattice}.…` |
+//! | [`rpc`] | calls, with the interfaces that v1's own providers have | `{lattice}.{id}.wrpc.0.0.1.…` |
+//! | [`value`] | parameters and results whose types are known at run time, and their text | in calls |
 //! | [`policy`] | what may start or be called | the policy topic |
 //! | [`config_service`] | settings for a starting host | `wasmbus.cfg.{lattice}.req` |
 //! | [`message`] | the texts of replies that people and programs know | |
@@ -23,6 +26,9 @@
 //! them must not hide all the rest, so they keep text as it came, and who acts on it converts it, as
 //! [`Link`] into [`wasmcloud_core::Link`] with an error that names the field. References to images stay text
 //! everywhere, because peers compare them as text.
+//!
+//! Calls are not JSON: [`value::Decoder`] reads their parameters and results, with errors that say where in them it goes
+//! wrong, and tells bytes that are cut off from bytes that are wrong.
 //!
 //! Fields that are not known are ignored, except in [`state`], where writing a record back keeps them. `null` for a
 //! list or map means an empty one: clients written in Go say so.
@@ -39,6 +45,11 @@
 //! | links, components, providers, claims in one list | [`MAX_ITEMS`], 100,000 |
 //! | fields of a record that are not known here | the size of the record |
 //! | nesting | 128 levels, as serde_json has it |
+//! | nesting of values in calls | [`value::MAX_DEPTH`], 100 levels |
+//! | memory of the values of one call | [`value::Limits`], 256 MiB where nobody chose otherwise |
+//! | the name of an instance or function | 512 bytes |
+//! | indices of a stream or future in a call | [`rpc::path::MAX_INDICES`], 16 |
+//! | why a call failed | [`rpc::error::MAX_MESSAGE`], 2 KiB |
 
 pub mod config_service;
 pub mod control;

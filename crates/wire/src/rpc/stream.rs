@@ -129,7 +129,7 @@ impl ByteStream {
             };
             *message = rest;
             self.length.push(*byte);
-            match Decoder::new(&self.length).len() {
+            match Decoder::new(&self.length).list_len() {
                 Err(DecodeError::Incomplete { .. }) => {}
                 Err(error) => return Err(error),
                 Ok(0) => {
@@ -192,7 +192,7 @@ impl ItemStream {
             }
             let before = decoder.clone();
             let read = if self.left == 0 {
-                decoder.len().map(|len| {
+                decoder.list_len().map(|len| {
                     self.left = len;
                     self.ended = len == 0;
                 })

@@ -7,7 +7,7 @@
 //! | `wasmbus.rpc.{lattice}.{provider}.…` | [`ProviderSubject`] |
 //! | `wasmbus.cfg.{lattice}.req` | [`config_service`] |
 //!
-//! Subjects of invocations (wRPC) and of the manifest API have rooms of their own.
+//! Those of calls are in [`rpc::subject`](crate::rpc::subject); those of the manifest API have a room of their own.
 
 mod control;
 mod event;

@@ -202,7 +202,11 @@ fn depth_is_limited() {
 
 #[test]
 fn memory_is_limited_before_it_is_taken() {
-    let limit = |ty: &Type, bytes: &[u8]| match Decoder::new(bytes).value::<Value>(ty) {
+    let limits = Limits {
+        memory: 16 << 20,
+        ..Limits::default()
+    };
+    let limit = |ty: &Type, bytes: &[u8]| match Decoder::with_limits(bytes, limits).value::<Value>(ty) {
         Err(DecodeError::TooLarge { unit, .. }) => unit,
         other => panic!("{other:?}"),
     };
@@ -211,10 +215,11 @@ fn memory_is_limited_before_it_is_taken() {
     assert_eq!(limit(&Type::String, &huge), "bytes of memory");
     assert_eq!(limit(&list(Type::U8), &huge), "bytes of memory");
     assert_eq!(limit(&list(Type::Bool), &huge), "bytes of memory");
-    // A million empty tuples in three bytes.
-    let empty = Type::Tuple([].into());
-    assert_eq!(limit(&list(empty), &[0x80, 0x80, 0x40]), "items without bytes");
-    // A megabyte that would be some gigabytes: each byte is a record with ten flags of long names.
+    // A hundred thousand empty tuples in three bytes, and four billion.
+    let empty = list(Type::Tuple([].into()));
+    assert_eq!(limit(&empty, &[0xa0, 0x8d, 0x06]), "items without bytes");
+    assert_eq!(limit(&empty, &huge), "bytes of memory");
+    // A megabyte that would be some gigabytes: each byte has eight flags of long names.
     let names: Arc<[Arc<str>]> = (0..8).map(|n| "n".repeat(1_000 + n).into()).collect();
     let mut bytes = vec![0xff; 1 << 20];
     bytes.splice(..3, [0xfd, 0xff, 0x3f]);

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod calls;
 mod produce;
 mod read;
 mod recorded;
+mod values;

@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod calls;
 mod events;
 mod hostile;
 mod roundtrip;
+mod typed;
 mod values;

@@ -1,3 +1,5 @@
+//! What is read, how it is written, and what is said of the rest.
+
 use std::sync::Arc;
 
 use super::*;

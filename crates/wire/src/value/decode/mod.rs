@@ -1,13 +1,12 @@
-//! Bytes into values.
+//! Bytes into the parts that values are made of; `tree` puts the parts together.
 
-use std::fmt::Display;
+mod tree;
+
 use std::mem::size_of;
 
 use super::MAX_DEPTH;
-use super::dynamic::{Dynamic, Shape};
 use super::error::{DecodeError, Malformed};
 use super::leb128::{self, Read};
-use super::types::Type;
 
 /// How much the values of one message may become. A byte of a message may stand for a value of 40 bytes, and a byte
 /// of a record for that and a name, so the size of a message says little.
@@ -16,7 +15,8 @@ pub struct Limits {
     /// How many levels deep, at most [`MAX_DEPTH`].
     pub depth: usize,
     /// How many bytes of memory all values together may take, by an estimate that counts values, names, texts and
-    /// what an allocation costs. A `list<u8>` counts as so many values, whatever [`Dynamic::from_bytes`] makes of it.
+    /// what an allocation costs. A `list<u8>` counts as so many values, whatever
+    /// [`Dynamic::from_bytes`](super::Dynamic::from_bytes) makes of it.
     pub memory: usize,
     /// How many items of lists may have no bytes at all, such as an empty tuple; all together. No type of a component
     /// has such values.
@@ -87,21 +87,6 @@ impl<'a> Decoder<'a> {
             0 => Ok(()),
             count => Err(invalid(Malformed::Trailing { count })),
         }
-    }
-
-    /// A value of a type. Errors say where in it they are, behind `value`.
-    pub fn value<V: Dynamic>(&mut self, ty: &Type) -> Result<V::Value, DecodeError> {
-        self.charge(size_of::<V::Value>())
-            .and_then(|()| self.node::<V>(ty, self.depth()))
-            .map_err(|error| error.inside("value"))
-    }
-
-    /// Values of these types, one behind the other, as the parameters of a function are. Errors say where they are
-    /// behind `what`: `params.1.name`.
-    pub fn sequence<V: Dynamic>(&mut self, what: &str, types: &[Type]) -> Result<Vec<V::Value>, DecodeError> {
-        self.charge_items::<V::Value>(types.len())
-            .and_then(|()| self.members::<V>(types, self.depth()))
-            .map_err(|error| error.inside(what))
     }
 
     /// Reads a part, with errors that name it: `field("headers", …)`.
@@ -212,13 +197,13 @@ impl<'a> Decoder<'a> {
 
     /// `list<u8>`
     pub fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
-        let len = self.len()?;
+        let len = self.list_len()?;
         self.charge(len.saturating_add(ALLOCATION))?;
         self.take(len)
     }
 
     /// How many items a list has. Nothing is known yet of whether they are there: let [`Decoder::list`] read them.
-    pub fn len(&mut self) -> Result<usize, DecodeError> {
+    pub fn list_len(&mut self) -> Result<usize, DecodeError> {
         self.u32().map(|len| len as usize)
     }
 
@@ -227,7 +212,7 @@ impl<'a> Decoder<'a> {
         &mut self,
         mut item: impl FnMut(&mut Self) -> Result<T, DecodeError>,
     ) -> Result<Vec<T>, DecodeError> {
-        let len = self.len()?;
+        let len = self.list_len()?;
         self.charge_items::<T>(len)?;
         self.items(len, 0, &mut item)
     }
@@ -267,117 +252,6 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn depth(&self) -> usize {
-        self.limits.depth.min(MAX_DEPTH)
-    }
-
-    /// `depth` is how many levels there may be, this one included. Whoever calls has counted the memory of the value
-    /// itself; here it is counted what the value points to.
-    fn node<V: Dynamic>(&mut self, ty: &Type, depth: usize) -> Result<V::Value, DecodeError> {
-        let Some(depth) = depth.checked_sub(1) else {
-            return Err(DecodeError::TooDeep {
-                at: String::new(),
-                limit: self.depth(),
-            });
-        };
-        let shape = match ty {
-            Type::Bool => Shape::Bool(self.bool()?),
-            Type::U8 => Shape::U8(self.u8()?),
-            Type::U16 => Shape::U16(self.u16()?),
-            Type::U32 => Shape::U32(self.u32()?),
-            Type::U64 => Shape::U64(self.u64()?),
-            Type::S8 => Shape::S8(self.s8()?),
-            Type::S16 => Shape::S16(self.s16()?),
-            Type::S32 => Shape::S32(self.s32()?),
-            Type::S64 => Shape::S64(self.s64()?),
-            Type::Float32 => Shape::Float32(self.f32()?),
-            Type::Float64 => Shape::Float64(self.f64()?),
-            Type::Char => Shape::Char(self.char()?),
-            Type::String => Shape::String(self.string()?.to_owned()),
-            Type::List(item) if matches!(**item, Type::U8) && depth > 0 => {
-                let len = self.len()?;
-                self.charge_items::<V::Value>(len)?;
-                return self.take(len).map(V::from_bytes);
-            }
-            Type::List(item) => {
-                let len = self.len()?;
-                self.charge_items::<V::Value>(len)?;
-                let least = if len == 0 { 0 } else { item.least_bytes() };
-                Shape::List(self.items(len, least, &mut |this| this.node::<V>(item, depth))?)
-            }
-            Type::Tuple(types) => {
-                self.charge_items::<V::Value>(types.len())?;
-                Shape::Tuple(self.members::<V>(types, depth)?)
-            }
-            Type::Record(types) => {
-                self.charge_items::<(String, V::Value)>(types.len())?;
-                let mut fields = Vec::with_capacity(types.len());
-                for field in types.iter() {
-                    let name = self.name(&field.name)?;
-                    let value = self
-                        .node::<V>(&field.ty, depth)
-                        .map_err(|error| error.inside(&name))?;
-                    fields.push((name, value));
-                }
-                Shape::Record(fields)
-            }
-            Type::Variant(cases) => {
-                let index = self.case(cases.len())?;
-                let Some(case) = cases.get(index) else {
-                    return Err(no_case(index, cases.len()));
-                };
-                let name = self.name(&case.name)?;
-                let payload = self.optional::<V>(case.ty.as_ref(), &name, depth)?;
-                Shape::Variant(name, payload)
-            }
-            Type::Enum(names) => {
-                let index = self.case(names.len())?;
-                let Some(name) = names.get(index) else {
-                    return Err(no_case(index, names.len()));
-                };
-                Shape::Enum(self.name(name)?)
-            }
-            Type::Option(some) => Shape::Option(if self.tag("option")? {
-                self.optional::<V>(Some(some), "some", depth)?
-            } else {
-                None
-            }),
-            Type::Result { ok, err } => Shape::Result(if self.tag("result")? {
-                Err(self.optional::<V>(err.as_deref(), "err", depth)?)
-            } else {
-                Ok(self.optional::<V>(ok.as_deref(), "ok", depth)?)
-            }),
-            Type::Flags(names) => {
-                let bytes = self.take(names.len().div_ceil(8))?;
-                Shape::Flags(self.flags(names, bytes)?)
-            }
-            Type::Resource => Shape::Resource(self.bytes()?.to_vec()),
-            Type::Stream(_) => return Err(cannot_travel("stream")),
-            Type::Future(_) => return Err(cannot_travel("future")),
-        };
-        Ok(V::make(shape))
-    }
-
-    fn optional<V: Dynamic>(
-        &mut self,
-        ty: Option<&Type>,
-        case: impl Display,
-        depth: usize,
-    ) -> Result<Option<Box<V::Value>>, DecodeError> {
-        let Some(ty) = ty else { return Ok(None) };
-        self.charge(size_of::<V::Value>().saturating_add(ALLOCATION))?;
-        let value = self.node::<V>(ty, depth).map_err(|error| error.inside(&case))?;
-        Ok(Some(Box::new(value)))
-    }
-
-    fn members<V: Dynamic>(&mut self, types: &[Type], depth: usize) -> Result<Vec<V::Value>, DecodeError> {
-        let mut items = Vec::with_capacity(types.len());
-        for (index, ty) in types.iter().enumerate() {
-            items.push(self.node::<V>(ty, depth).map_err(|error| error.inside(index))?);
-        }
-        Ok(items)
-    }
-
     /// The items of a list, whose memory was counted. `least` is how many bytes each has at least.
     fn items<T>(
         &mut self,
@@ -402,29 +276,6 @@ impl<'a> Decoder<'a> {
             }
         }
         Ok(items)
-    }
-
-    fn flags(&mut self, names: &[std::sync::Arc<str>], bytes: &[u8]) -> Result<Vec<String>, DecodeError> {
-        let used = names.len() % 8;
-        if used > 0 && bytes.last().is_some_and(|last| last >> used != 0) {
-            return Err(invalid(Malformed::Flag { flags: names.len() }));
-        }
-        let is_set = |index: usize| {
-            bytes
-                .get(index / 8)
-                .is_some_and(|byte| byte >> (index % 8) & 1 == 1)
-        };
-        let mut set = Vec::new();
-        for (_, name) in names.iter().enumerate().filter(|(index, _)| is_set(*index)) {
-            self.charge(size_of::<String>())?;
-            set.push(self.name(name)?);
-        }
-        Ok(set)
-    }
-
-    fn name(&mut self, name: &str) -> Result<String, DecodeError> {
-        self.charge(name.len().saturating_add(ALLOCATION))?;
-        Ok(name.to_owned())
     }
 
     fn charge_items<T>(&mut self, len: usize) -> Result<(), DecodeError> {
@@ -499,11 +350,4 @@ pub(crate) fn no_case(index: usize, cases: usize) -> DecodeError {
         found: index as u32,
         cases,
     })
-}
-
-fn cannot_travel(what: &'static str) -> DecodeError {
-    DecodeError::CannotTravel {
-        at: String::new(),
-        what,
-    }
 }
