@@ -28,5 +28,16 @@ const WORLD: &str = "world.wasm";
 const PROGRAM: &str = ".bin";
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 
+/// Where a tar file has the name of its format, and the name.
+const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
+
+/// Whether this looks like an archive, by the first bytes: to know what somebody means, not whether it can be used.
+#[must_use]
+pub fn is_archive(bytes: &[u8]) -> bool {
+    let (at, magic) = TAR_MAGIC;
+    let tar = bytes.get(at..).is_some_and(|rest| rest.starts_with(magic));
+    tar || bytes.starts_with(GZIP_MAGIC)
+}
+
 #[cfg(test)]
 mod tests;
