@@ -11,6 +11,7 @@ use wasmcloud_artifacts::claims::{
     UnixTime, component_claims,
 };
 use wasmcloud_artifacts::par::{ParLimits, ProviderArchive, Target};
+use wasmcloud_artifacts::{ArtifactOptions, Artifacts, Kind, SizeLimits};
 
 /// The account that signed all of it.
 const ISSUER: &str = "ACODERUVFFAWZQDSS6SBIACUA5O6SXF7HJ3YTYXBALHZP3P7R4BUO4J2";
@@ -98,4 +99,31 @@ fn archives() {
         let program = archive.binary_for("x86_64", "linux").unwrap();
         assert_eq!(program.as_ref(), b"#!/bin/sh\necho linux\n");
     }
+}
+
+#[tokio::test]
+async fn a_host_fetches_an_archive() {
+    let options = ArtifactOptions {
+        allow_file_load: true,
+        ..ArtifactOptions::default()
+    };
+    let artifacts = Artifacts::new(options).unwrap();
+    let image = format!("file://{}/tests/v1/signed/kv.par.gz", env!("CARGO_MANIFEST_DIR"));
+    let (image, limits) = (image.parse().unwrap(), SizeLimits::default());
+    let artifact = artifacts
+        .fetch(&image, Kind::Provider, limits, None)
+        .await
+        .unwrap();
+    let target: Target = "aarch64-macos".parse().unwrap();
+    let archive = artifact
+        .provider_archive(ParLimits::default(), target.clone())
+        .await
+        .unwrap();
+    assert_eq!(
+        archive.binary(&target).unwrap().as_ref(),
+        b"#!/bin/sh\necho macos\n"
+    );
+    assert_eq!(archive.targets().count(), 2);
+    // The other program was passed over.
+    assert!(archive.binary_for("x86_64", "linux").is_err());
 }
