@@ -114,7 +114,7 @@ impl Artifacts {
                     Kind::Provider => limits.provider,
                     Kind::Either => limits.component.max(limits.provider),
                 };
-                file::read(path, limit).await
+                file::read(path, kind, limit).await
             }
             ImageRef::Builtin(name) => Err(FetchError::Builtin { name: name.clone() }),
             ImageRef::Oci(written) => self.pull(written, kind, limits, progress).await,

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::options::Kind;
 use crate::reference::InvalidReference;
 use crate::registry_error::RegistryError;
 
@@ -50,10 +51,12 @@ pub enum FetchError {
         path: PathBuf,
     },
     /// The content is over the limit.
-    #[error("{} has {size} bytes, the limit is {limit}; hint: raise it with --max-component-size-bytes", path.display())]
+    #[error("{} has {size} bytes, the limit is {limit}{}", path.display(), crate::file::limit_hint(*kind))]
     TooLarge {
         /// The file.
         path: PathBuf,
+        /// What it should be.
+        kind: Kind,
         /// Its size in bytes.
         size: u64,
         /// The limit in bytes.

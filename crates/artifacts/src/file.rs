@@ -7,6 +7,7 @@ use tokio::io::AsyncReadExt as _;
 
 use crate::artifact::{Artifact, Origin};
 use crate::error::FetchError;
+use crate::options::Kind;
 
 pub(crate) fn build_hint(path: &Path) -> &'static str {
     let example = path.components().any(|part| part.as_os_str() == "examples");
@@ -17,8 +18,16 @@ pub(crate) fn build_hint(path: &Path) -> &'static str {
     }
 }
 
+/// Only components have a limit that is set on a command line.
+pub(crate) fn limit_hint(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Component => "; hint: raise it with --max-component-size-bytes",
+        Kind::Provider | Kind::Either => "",
+    }
+}
+
 /// Reads a file of at most `limit` bytes. Relative paths are relative to the process.
-pub(crate) async fn read(path: &Path, limit: u64) -> Result<Artifact, FetchError> {
+pub(crate) async fn read(path: &Path, kind: Kind, limit: u64) -> Result<Artifact, FetchError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => FetchError::Missing {
             path: path.to_owned(),
@@ -37,6 +46,7 @@ pub(crate) async fn read(path: &Path, limit: u64) -> Result<Artifact, FetchError
     }
     let too_large = |size| FetchError::TooLarge {
         path: path.to_owned(),
+        kind,
         size,
         limit,
     };
@@ -65,7 +75,7 @@ mod tests {
     use super::*;
 
     async fn error(path: &Path, limit: u64) -> String {
-        read(path, limit).await.unwrap_err().to_string()
+        read(path, Kind::Component, limit).await.unwrap_err().to_string()
     }
 
     #[tokio::test]
@@ -91,6 +101,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.wasm");
         std::fs::write(&path, b"abc").unwrap();
-        assert_eq!(read(&path, 3).await.unwrap().bytes, b"abc".as_slice());
+        assert_eq!(
+            read(&path, Kind::Provider, 3).await.unwrap().bytes,
+            b"abc".as_slice()
+        );
     }
 }

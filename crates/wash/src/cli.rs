@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use wasmcloud_core::LatticeName;
 
 use crate::host::args::HostArgs;
+use crate::sign::args::{ClaimsCommand, KeysCommand, ParCommand};
 
 /// Run WebAssembly applications, from one process on a laptop to a lattice of hosts.
 #[derive(Debug, Parser)]
@@ -40,7 +41,7 @@ pub(crate) enum Command {
     /// Work with application manifests.
     #[command(subcommand)]
     App(AppCommand),
-    /// Show what a component imports and exports.
+    /// Show what a component imports and exports, what a provider archive holds, and who signed it.
     Inspect(InspectArgs),
     /// Save an image of a registry as a file.
     Pull(PullArgs),
@@ -48,6 +49,15 @@ pub(crate) enum Command {
     Push(PushArgs),
     #[command(flatten)]
     Control(Box<crate::control::ControlCommand>),
+    /// Make, show and list keys.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Sign components, and show what was signed.
+    #[command(subcommand)]
+    Claims(ClaimsCommand),
+    /// Make, show and extend provider archives.
+    #[command(subcommand)]
+    Par(ParCommand),
     /// Print shell completions.
     Completions(CompletionsArgs),
 }
@@ -161,8 +171,17 @@ pub(crate) struct ValidateArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// The component: a file, or an image of a registry.
-    pub(crate) component: String,
+    /// The component or provider archive: a file, or an image of a registry.
+    pub(crate) target: String,
+    /// Print the signed token with the claims, and nothing else.
+    #[arg(long, conflicts_with = "wit")]
+    pub(crate) jwt_only: bool,
+    /// Print the WIT, and nothing else.
+    #[arg(long, alias = "world")]
+    pub(crate) wit: bool,
+    /// The digest that the image or file must have, for example `sha256:…`.
+    #[arg(long, short)]
+    pub(crate) digest: Option<String>,
     /// Where pulled images are kept [default: $XDG_CACHE_HOME/wasmcloud].
     #[arg(long, env = "WASMCLOUD_CACHE_DIR")]
     pub(crate) cache_dir: Option<PathBuf>,

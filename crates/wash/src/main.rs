@@ -18,6 +18,7 @@ mod push;
 #[cfg(test)]
 mod reference;
 mod registry;
+mod sign;
 mod telemetry;
 mod up;
 
@@ -41,6 +42,9 @@ fn main() -> ExitCode {
         Command::Pull(args) => pull::run(&args, &output),
         Command::Push(args) => push::run(&args, &output),
         Command::Control(command) => control::run(*command, &output),
+        Command::Keys(command) => sign::keys(&command, &output),
+        Command::Claims(command) => sign::claims(command, &output),
+        Command::Par(command) => sign::par(command, &output),
         Command::Completions(args) => completions::run(&args),
     };
     match outcome {

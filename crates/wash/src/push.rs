@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::json;
+use wasmcloud_artifacts::par::{ParLimits, Target};
 use wasmcloud_artifacts::{Kind, PushOptions, SizeLimits};
 use wasmcloud_core::ImageRef;
 
@@ -26,6 +27,22 @@ async fn push(args: &PushArgs, output: &Output) -> Result<(), Failure> {
         .fetch(&file, Kind::Either, SizeLimits::default(), None)
         .await
         .map_err(|error| Failure::new(INVALID, "unreadable-artifact", error))?;
+    if !content.bytes.starts_with(b"\0asm") {
+        // What no host would run is of no use in a registry.
+        let target = Target::here();
+        let read = content.provider_archive(ParLimits::default(), target).await;
+        read.map_err(|error| {
+            let doing = format!(
+                "{} is neither a component nor a provider archive that hosts accept",
+                content.name
+            );
+            Failure::new(
+                INVALID,
+                "unreadable-artifact",
+                anyhow::Error::new(error).context(doing),
+            )
+        })?;
+    }
     let options = PushOptions {
         annotations: args.annotation.iter().cloned().collect(),
         ..PushOptions::default()

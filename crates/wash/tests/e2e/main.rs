@@ -15,6 +15,7 @@ mod observed;
 mod refused;
 mod registry;
 mod server;
+mod sign;
 mod support;
 mod telemetry;
 mod walkthrough;

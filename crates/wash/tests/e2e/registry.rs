@@ -75,6 +75,56 @@ fn what_is_pushed_is_inspected_and_pulled() -> Result<()> {
 }
 
 #[test]
+fn a_provider_archive_goes_to_a_registry_and_back() -> Result<()> {
+    let (registry, cache) = (Registry::start()?, TempDir::new()?);
+    let image = format!("{}/acme/kv:1.0", registry.address);
+    let create = [
+        "par",
+        "create",
+        "--vendor",
+        "acme",
+        "--name",
+        "kv",
+        "-b",
+        "kv.bin",
+        "-a",
+        "riscv64-linux",
+        "--compress",
+    ];
+    let created = wash(&create)?;
+    fs::write(created.file("kv.bin"), "a program")?;
+    let ended = created.run()?;
+    assert_eq!(ended.code, 0, "{}", ended.text());
+    let archive = created.file("kv.par.gz");
+
+    let ended = wash(&["-o", "json", "push", &image])?.arg(&archive).run()?;
+    assert_eq!(ended.code, 0, "{}", ended.text());
+    let pushed = ended.events().pop().context("JSON was printed")?;
+    let media_type = "application/vnd.wasmcloud.provider.archive.layer.v1+par";
+    assert_eq!(pushed.get("media_type"), Some(&media_type.into()));
+    let digest = pushed.get("digest").and_then(Value::as_str).context("a digest")?;
+
+    let ended = wash(&["inspect", &image, "--digest", digest])?
+        .env("WASMCLOUD_CACHE_DIR", cache.path())
+        .run()?;
+    assert_eq!(ended.code, 0, "{}", ended.text());
+    let text = ended.text();
+    assert!(
+        text.contains("riscv64-linux, 9 bytes") && text.contains(digest),
+        "{text}"
+    );
+
+    let launch = wash(&["pull", &image])?.env("WASMCLOUD_CACHE_DIR", cache.path());
+    let ended = launch.run()?;
+    assert_eq!(ended.code, 0, "{}", ended.text());
+    assert!(
+        fs::read(launch.file("kv.par.gz"))? == fs::read(archive)?,
+        "other bytes came back"
+    );
+    Ok(())
+}
+
+#[test]
 fn an_application_runs_from_a_registry_and_goes_on_starting_without_it() -> Result<()> {
     let (registry, cache, address) = (Registry::start()?, TempDir::new()?, free_address()?);
     let image = registry.push_hello("1.0")?;
