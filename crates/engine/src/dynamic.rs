@@ -16,7 +16,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Val};
 
 use crate::compile::Compiled;
-use crate::error::CallError;
+use crate::error::{CallError, DeadlineExceeded};
 use crate::prepared::{ImportName, Prepared};
 use crate::signature::{self, Signature};
 use crate::values::{self, mismatch};
@@ -177,7 +177,7 @@ impl Import {
         invocation: Invocation,
         params: &[Val],
         results: &mut [Val],
-    ) -> Result<(), CallError> {
+    ) -> wasmtime::Result<()> {
         let (raw, function) = (&self.raw, &self.function);
         let unfit = |what: String| mismatch(caller, format!("`{function}` of `{raw}`: {what}"));
         let signature = self.signature.as_ref().map_err(|what| {
@@ -187,6 +187,7 @@ impl Import {
             ))
         })?;
         let params = values::encode_params(signature, params).map_err(unfit)?;
+        let deadline = invocation.deadline;
         let request = EncodedRequest {
             caller,
             link: &remote.link,
@@ -196,7 +197,12 @@ impl Import {
             signature,
             params: params.into(),
         };
-        let bytes = remote.by.call(request).await?;
+        let bytes = match remote.by.call(request).await {
+            Ok(bytes) => bytes,
+            // The caller's own time is over, whoever noticed first.
+            Err(_) if std::time::Instant::now() >= deadline => return Err(DeadlineExceeded.into()),
+            Err(error) => return Err(error.into()),
+        };
         let values = values::decode_results(signature, &bytes).map_err(|what| {
             mismatch(
                 &remote.link.target,

@@ -35,7 +35,7 @@ use crate::links::{LinkId, Links, Stored};
 use crate::metrics::Look;
 use crate::providers::{ProviderSpec, RunningProvider};
 use crate::router::Router;
-use crate::rpc::{Calls, CallsCell, Outgoing, Serving};
+use crate::rpc::{Calls, CallsCell, Serving};
 
 /// Components a host keeps a place for, running or only named by a link.
 const MAX_COMPONENTS: usize = 10_000;
@@ -226,7 +226,7 @@ impl Host {
     /// Makes this host part of a lattice for calls: components that run from now on can be called from elsewhere, and
     /// can call what runs elsewhere.
     pub(crate) fn connect(&self, calls: Arc<Calls>) {
-        self.0.router.connect(Outgoing::new(Arc::clone(&calls)));
+        self.0.router.connect(calls.outgoing());
         let _ = self.0.calls.set(calls);
     }
 

@@ -44,6 +44,7 @@ pub(super) fn learned(error: &RpcError, component: &ComponentId) -> CallError {
         RpcError::Overflow { .. } => ("limit", chain(error)),
         RpcError::Malformed { .. } => ("malformed", chain(error)),
         RpcError::TooManyCalls { .. } => ("full", chain(error)),
+        RpcError::Name(what) => ("mismatch", what.clone()),
         RpcError::Connection(source) => ("connection", chain(&**source)),
     };
     CallError::Lattice {

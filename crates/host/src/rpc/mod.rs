@@ -17,11 +17,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use wasmcloud_core::{ComponentId, HostId, LatticeName};
-use wasmcloud_lattice::CallError;
-use wasmcloud_lattice::rpc::{Rpc, RpcOptions};
+use wasmcloud_engine::RemoteCall;
+use wasmcloud_lattice::rpc::{Caller, Rpc, RpcOptions};
+use wasmcloud_lattice::{CallError, HeaderMap};
+use wasmcloud_telemetry::{TRACEPARENT, TRACESTATE, current_headers};
 use wasmcloud_wire::rpc::Prefix;
 
-pub(crate) use self::outgoing::Outgoing;
+use self::outgoing::Outgoing;
+
 pub(crate) use self::serve::Serving;
 
 /// Longest time that a call from elsewhere waits for a free instance here. Half of the time after which its caller goes
@@ -34,7 +37,7 @@ const TYPE: &str = "wasmcloud-type";
 /// The calls of a host that is part of a lattice.
 pub(crate) struct Calls {
     rpc: Rpc,
-    lattice: LatticeName,
+    caller: Caller,
     host: HostId,
 }
 
@@ -49,17 +52,38 @@ impl Calls {
         host: HostId,
     ) -> Result<Arc<Self>, CallError> {
         let rpc = Rpc::start(connection, RpcOptions::new(host.as_str())).await?;
-        Ok(Arc::new(Self { rpc, lattice, host }))
+        let caller = Caller::new(rpc.clone(), lattice, Arc::new(trace));
+        Ok(Arc::new(Self { rpc, caller, host }))
+    }
+
+    /// Makes calls to elsewhere.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Takes dynamic calls to where their target runs.
+    pub(crate) fn outgoing(&self) -> Arc<dyn RemoteCall> {
+        Arc::new(Outgoing(self.caller.clone()))
     }
 
     fn prefix(&self, component: &ComponentId) -> Prefix {
         Prefix {
-            lattice: self.lattice.clone(),
+            lattice: self.caller.lattice().clone(),
             component: component.clone(),
         }
     }
 
     fn default_deadline(&self) -> Instant {
         self.rpc.connection().default_deadline()
+    }
+}
+
+/// The trace that the current span belongs to.
+fn trace(headers: &mut HeaderMap) {
+    if let Some(trace) = current_headers() {
+        headers.insert(TRACEPARENT, trace.traceparent);
+        if let Some(state) = trace.tracestate {
+            headers.insert(TRACESTATE, state);
+        }
     }
 }

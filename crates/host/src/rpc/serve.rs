@@ -86,7 +86,10 @@ async fn run(mut server: Server, mut leave: watch::Receiver<Option<Instant>>, ca
 async fn asked(leave: &mut watch::Receiver<Option<Instant>>) -> Instant {
     let asked = leave.wait_for(Option::is_some).await;
     // The sender lives as long as this task.
-    asked.ok().and_then(|deadline| *deadline).unwrap_or_else(Instant::now)
+    asked
+        .ok()
+        .and_then(|deadline| *deadline)
+        .unwrap_or_else(Instant::now)
 }
 
 impl Callee {

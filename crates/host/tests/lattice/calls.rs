@@ -41,7 +41,11 @@ fn link(route: Option<&str>) -> Value {
 async fn two_hosts(target: Target) -> Result<(Rig, LatticeHost, LatticeHost)> {
     let mut rig = Rig::start(target).await?;
     let (here, there) = (rig.host(|_, _| {}).await?, rig.host(|_, _| {}).await?);
-    rig.run(&here, "caller", &caller()?).await?;
+    let many = scale(&here, "caller", &caller()?, 100);
+    rig.client.ok(&on("component.scale", &here), &many).await?;
+    rig.events
+        .wait("component_scaled", &json!({ "component_id": "caller" }))
+        .await?;
     rig.client.ok("link.put", &link(None)).await?;
     linked(&here, |_| true).await?;
     Ok((rig, here, there))
@@ -61,7 +65,12 @@ async fn linked(host: &LatticeHost, is: impl Fn(&wasmcloud_core::Link) -> bool) 
 }
 
 /// Has the caller call, and answers what its driver returned.
-async fn drive(host: &LatticeHost, function: &str, params: &[Val], time: Duration) -> Result<Option<Val>, CallError> {
+async fn drive(
+    host: &LatticeHost,
+    function: &str,
+    params: &[Val],
+    time: Duration,
+) -> Result<Option<Val>, CallError> {
     let target = host.host().target(&"caller".parse().unwrap()).unwrap();
     let prepared = target.get()?;
     let mut results = vec![Val::Bool(false); usize::from(function != "run-fail" && function != "run-spin")];
@@ -80,7 +89,10 @@ const LONG: Duration = Duration::from_secs(60);
 /// The number of calls that a component on a host has answered, and how many of them failed.
 fn answered(host: &LatticeHost, id: &str) -> (u64, u64) {
     let inventory = host.host().inventory();
-    let of = inventory.components.iter().find(|component| component.id.as_str() == id);
+    let of = inventory
+        .components
+        .iter()
+        .find(|component| component.id.as_str() == id);
     of.map_or((0, 0), |component| (component.invocations, component.errors))
 }
 
@@ -88,7 +100,11 @@ async fn a_component_calls_one_on_another_host(target: Target) -> Result<()> {
     let (mut rig, here, there) = two_hosts(target).await?;
     rig.run(&there, "callee", &callee()?).await?;
     add(&here, 10).await?;
-    ensure!(answered(&there, "callee") == (10, 0), "{:?}", answered(&there, "callee"));
+    ensure!(
+        answered(&there, "callee") == (10, 0),
+        "{:?}",
+        answered(&there, "callee")
+    );
     let text = Val::String("grüße, 🌍".to_owned());
     drive(&here, "run-echo", &[Val::U32(3), text], LONG).await?;
     Ok(())
@@ -110,8 +126,16 @@ async fn local_first_and_anywhere_second(target: Target) -> Result<()> {
     ensure!(there_now > 5, "none of 40 calls went to the other host");
     rig.client.ok("link.put", &link(Some("local"))).await?;
     linked(&here, |link| link.route == wasmcloud_core::Route::Local).await?;
-    rig.client.ok(&on("component.scale", &here), &scale(&here, "callee", &callee()?, 0)).await?;
-    until("end of the callee", async || Ok(answered(&here, "callee") == (0, 0))).await?;
+    rig.client
+        .ok(
+            &on("component.scale", &here),
+            &scale(&here, "callee", &callee()?, 0),
+        )
+        .await?;
+    until("end of the callee", async || {
+        Ok(answered(&here, "callee") == (0, 0))
+    })
+    .await?;
     let error = add(&here, 1).await.unwrap_err().to_string();
     ensure!(error.contains("does not run on this host"), "{error}");
     ensure!(answered(&there, "callee").0 == there_now);
@@ -137,7 +161,7 @@ async fn a_trap_elsewhere_is_an_error_with_its_reason(target: Target) -> Result<
     // A function without results: on v1 its trap looks like success.
     let error = drive(&here, "run-fail", &[], LONG).await.unwrap_err().to_string();
     let expected = format!(
-        "component `caller` trapped: component `callee`: trapped: wasm `unreachable` instruction executed (on host {})",
+        "component `caller` trapped: component `callee`: trapped: wasm trap: wasm `unreachable` instruction executed (on host {})",
         there.id().as_str()
     );
     ensure!(error == expected, "{error}");
@@ -148,10 +172,15 @@ async fn a_trap_elsewhere_is_an_error_with_its_reason(target: Target) -> Result<
 async fn what_takes_too_long_elsewhere_is_ended_there(target: Target) -> Result<()> {
     let (mut rig, here, there) = two_hosts(target).await?;
     rig.run(&there, "callee", &callee()?).await?;
-    let error = drive(&here, "run-spin", &[], Duration::from_millis(300)).await.unwrap_err();
+    let error = drive(&here, "run-spin", &[], Duration::from_millis(300))
+        .await
+        .unwrap_err();
     ensure!(matches!(error, CallError::Deadline { .. }), "{error}");
     // The deadline travelled: the other host ends it by itself.
-    until("end of the callee's call", async || Ok(answered(&there, "callee") == (1, 1))).await
+    until("end of the callee's call", async || {
+        Ok(answered(&there, "callee") == (1, 1))
+    })
+    .await
 }
 
 async fn a_busy_host_sends_its_callers_on(target: Target) -> Result<()> {
@@ -160,7 +189,9 @@ async fn a_busy_host_sends_its_callers_on(target: Target) -> Result<()> {
     let mut small = scale(&busy, "callee", &callee()?, 1);
     small["component_limits"] = json!({ "queue": "0" });
     rig.client.ok(&on("component.scale", &busy), &small).await?;
-    rig.events.wait("component_scaled", &json!({ "component_id": "callee" })).await?;
+    rig.events
+        .wait("component_scaled", &json!({ "component_id": "callee" }))
+        .await?;
     // One call keeps the only instance of the one host.
     let spinning = {
         let here = here.clone();
@@ -168,12 +199,19 @@ async fn a_busy_host_sends_its_callers_on(target: Target) -> Result<()> {
     };
     until("call that spins", async || {
         let inventory = busy.host().inventory();
-        Ok(inventory.components.iter().any(|component| component.running == 1))
+        Ok(inventory
+            .components
+            .iter()
+            .any(|component| component.running == 1))
     })
     .await?;
     rig.run(&free, "callee", &callee()?).await?;
     add(&here, 50).await?;
-    ensure!(answered(&free, "callee").0 == 50, "{:?}", answered(&free, "callee"));
+    ensure!(
+        answered(&free, "callee").0 == 50,
+        "{:?}",
+        answered(&free, "callee")
+    );
     spinning.abort();
     Ok(())
 }
@@ -195,7 +233,10 @@ async fn a_host_that_leaves_loses_no_call(target: Target) -> Result<()> {
             Ok::<_, anyhow::Error>(())
         })
     };
-    until("calls on the host that leaves", async || Ok(answered(&leaves, "callee").0 > 50)).await?;
+    until("calls on the host that leaves", async || {
+        Ok(answered(&leaves, "callee").0 > 50)
+    })
+    .await?;
     leaves.leave(&[], &[]).await;
     soon("all calls", calls).await???;
     Ok(())
@@ -212,4 +253,3 @@ async fn long_values_travel(target: Target) -> Result<()> {
     }
     Ok(())
 }
-

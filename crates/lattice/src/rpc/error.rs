@@ -89,6 +89,9 @@ pub enum RpcError {
         /// The limit.
         limit: usize,
     },
+    /// What is called has a name that cannot travel. Nothing has happened.
+    #[error("{0}")]
+    Name(String),
     /// It could not be sent.
     #[error("{0}")]
     Connection(std::sync::Arc<CallError>),
@@ -99,7 +102,7 @@ impl RpcError {
     /// callee of v1 may have begun.
     pub fn nothing_begun(&self) -> bool {
         match self {
-            Self::NoResponders { .. } | Self::TooManyCalls { .. } => true,
+            Self::NoResponders { .. } | Self::TooManyCalls { .. } | Self::Name(_) => true,
             Self::Refused(body) => body.code.is_refusal(),
             Self::Connection(error) => match &**error {
                 CallError::NoResponders { .. }

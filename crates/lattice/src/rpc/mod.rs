@@ -6,6 +6,7 @@
 //! | `inbox` | the one wildcard subscription of a client: all that belongs to its calls, handed to their mailboxes |
 //! | `mailbox` | what has arrived for one call and was not read yet, within limits; waiting for more |
 //! | `call` | the caller's side of a call |
+//! | `caller` | a call to whoever serves a target, made again elsewhere as long as nothing has begun |
 //! | `server` | the callee's side: a subscription of calls, each refused or accepted |
 //! | `stream` | bytes in either direction on a path of a call, with flow control |
 //! | `pause` | whether this process stood still a moment ago |
@@ -26,6 +27,7 @@
 //! - Who loses interest says so, and the other stops.
 
 mod call;
+mod caller;
 mod error;
 mod inbox;
 mod mailbox;
@@ -48,6 +50,7 @@ use self::mailbox::{Mailbox, Role};
 use self::pause::Pause;
 
 pub use call::{Call, Outgoing};
+pub use caller::{Caller, Request, Surroundings};
 pub use error::RpcError;
 pub use server::{Accepted, Incoming, Server};
 pub use stream::{Receiver, Sender};

@@ -1,0 +1,172 @@
+//! Calls to whoever serves a target, made again elsewhere as long as nothing has begun.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep_until};
+use wasmcloud_core::{ComponentId, LatticeName};
+use wasmcloud_wire::rpc::{FunctionName, InstanceName, Prefix, RpcErrorCode, header};
+
+use super::Rpc;
+use super::call::{Call, Outgoing};
+use super::error::RpcError;
+
+/// Pauses between attempts while nobody serves the target: it may be about to move from one host to another. A call
+/// that finds nobody fails in less than 100 ms.
+const NOBODY: [Duration; 3] = [
+    Duration::from_millis(5),
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+];
+
+/// Pauses between attempts while those who serve it are busy or leaving: 2 s in all. The server picks who gets a call
+/// by chance, so where every other host is full, one of 100,000 calls finds only full ones.
+const BUSY: [Duration; 16] = [
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(200),
+    Duration::from_millis(200),
+    Duration::from_millis(300),
+    Duration::from_millis(300),
+    Duration::from_millis(400),
+];
+
+/// Targets of which it is kept in mind who serves them.
+const MAX_TARGETS: usize = 10_000;
+
+/// Adds what every call says of its surroundings, such as its trace.
+pub type Surroundings = Arc<dyn Fn(&mut HeaderMap) + Send + Sync>;
+
+/// A function to be called.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// Who calls.
+    pub source: &'a ComponentId,
+    /// The name of the link over which it calls.
+    pub link_name: &'a str,
+    /// Who is called.
+    pub target: &'a ComponentId,
+    /// The interface with its version, as it travels.
+    pub instance: &'a str,
+    /// The function.
+    pub function: &'a str,
+    /// How many calls led to this one.
+    pub depth: u16,
+    /// When it must have ended.
+    pub deadline: Instant,
+    /// What else the callee should know.
+    pub headers: HeaderMap,
+    /// The encoded parameters, streams left out.
+    pub params: Bytes,
+}
+
+/// Makes calls in one lattice. Clones share it.
+#[derive(Clone)]
+pub struct Caller(Arc<Inner>);
+
+struct Inner {
+    rpc: Rpc,
+    lattice: LatticeName,
+    surroundings: Surroundings,
+    /// Whether all that ever accepted a call for a target speak more than v1.
+    ours: Mutex<HashMap<ComponentId, bool>>,
+}
+
+impl Caller {
+    /// Makes calls over a client's connection.
+    pub fn new(rpc: Rpc, lattice: LatticeName, surroundings: Surroundings) -> Self {
+        Self(Arc::new(Inner {
+            rpc,
+            lattice,
+            surroundings,
+            ours: Mutex::default(),
+        }))
+    }
+
+    /// The lattice.
+    pub fn lattice(&self) -> &LatticeName {
+        &self.0.lattice
+    }
+
+    /// Makes a call; when this returns, somebody has accepted it.
+    ///
+    /// As long as nothing has begun, it is tried again: for up to 75 ms while nobody serves the target, for up to 2 s
+    /// while those who do are busy or leaving, and until the deadline where who got the call stands still, provided
+    /// that all who serve the target promise not to take it up later.
+    pub async fn call(&self, request: Request<'_>) -> Result<Call, RpcError> {
+        let target = request.target;
+        let outgoing = self.outgoing(&request)?;
+        let mut nobody = NOBODY.iter();
+        let mut busy = BUSY.iter();
+        loop {
+            let error = match self.0.rpc.call(outgoing.clone()).await {
+                Ok(accepted) => {
+                    self.learn(target, accepted.is_ours());
+                    return Ok(accepted);
+                }
+                Err(error) => error,
+            };
+            let pause = match &error {
+                RpcError::NoResponders { .. } => nobody.next(),
+                RpcError::Refused(body) if body.code != RpcErrorCode::TooDeep => busy.next(),
+                RpcError::NotAccepted { .. } if self.is_ours(target) => Some(&Duration::ZERO),
+                _ => None,
+            };
+            let again = pause.map(|pause| Instant::now() + *pause);
+            match again.filter(|again| *again < outgoing.deadline) {
+                Some(again) => {
+                    tracing::debug!(%target, %error, "a call is made again");
+                    sleep_until(again).await;
+                }
+                None => return Err(error),
+            }
+        }
+    }
+
+    fn outgoing(&self, request: &Request<'_>) -> Result<Outgoing, RpcError> {
+        let name = |error: wasmcloud_wire::rpc::InvalidSubject| RpcError::Name(error.to_string());
+        let instance: InstanceName = request.instance.parse().map_err(name)?;
+        let function: FunctionName = request.function.parse().map_err(name)?;
+        let prefix = Prefix {
+            lattice: self.0.lattice.clone(),
+            component: request.target.clone(),
+        };
+        let mut headers = request.headers.clone();
+        headers.insert(header::SOURCE_ID, request.source.as_str());
+        headers.insert(header::LINK_NAME, request.link_name);
+        headers.insert(header::DEPTH, request.depth.to_string());
+        (self.0.surroundings)(&mut headers);
+        Ok(Outgoing {
+            subject: prefix.exact(Some(&instance), &function),
+            headers,
+            params: request.params.clone(),
+            deadline: request.deadline,
+        })
+    }
+
+    /// Whether all that ever accepted a call for this target, and at least one did, speak more than v1.
+    pub fn is_ours(&self, target: &ComponentId) -> bool {
+        self.0.ours.lock().get(target).copied().unwrap_or(false)
+    }
+
+    fn learn(&self, target: &ComponentId, is_ours: bool) {
+        let mut ours = self.0.ours.lock();
+        if let Some(known) = ours.get_mut(target) {
+            *known &= is_ours;
+        } else if ours.len() < MAX_TARGETS {
+            ours.insert(target.clone(), is_ours);
+        }
+    }
+}
