@@ -19,6 +19,8 @@ use wasmcloud_capability::ComponentContext;
 use wasmcloud_engine::CallError;
 use wasmtime_wasi_http::Error as WasiError;
 
+use crate::lattice::{BrokenOff, LatticeBody};
+
 /// How long after the deadline a guest is looked at that nobody drives. One that is driven has ended by then.
 const GRACE: Duration = Duration::from_millis(50);
 
@@ -35,6 +37,8 @@ pub(crate) enum BrokenBody {
     Call(#[source] CallError),
     #[error("the component did not finish the body")]
     Guest(#[source] WasiError),
+    #[error("the body comes from another host and broke off")]
+    Lattice(#[source] Box<BrokenOff>),
 }
 
 /// The body of a response, and whose bytes they are.
@@ -52,6 +56,8 @@ enum State {
         body: GuestBody,
         guest: Option<Running>,
     },
+    /// It comes from another host.
+    Lattice(LatticeBody),
 }
 
 /// A guest that still writes, driven by whoever reads the body. A client that stops reading stops driving it too, and
@@ -155,7 +161,7 @@ impl ResponseBody {
         match &self.state {
             State::Full(Some(bytes)) => component.traffic().served.sent.add(bytes.len() as u64),
             State::Full(None) => {}
-            State::Streaming { .. } => self.counted = Some(Arc::clone(component)),
+            State::Streaming { .. } | State::Lattice(_) => self.counted = Some(Arc::clone(component)),
         }
         self
     }
@@ -184,6 +190,11 @@ impl ResponseBody {
             },
             Err(trailers) => Ok(Self::streaming(Some(trailers), body, None)),
         }
+    }
+
+    /// A body that comes from another host.
+    pub(crate) fn from_lattice(body: LatticeBody) -> Self {
+        Self::uncounted(State::Lattice(body))
     }
 
     /// A body whose guest still runs, until its deadline.
@@ -239,7 +250,7 @@ impl Body for ResponseBody {
     fn size_hint(&self) -> SizeHint {
         match &self.state {
             State::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            State::Streaming { .. } => SizeHint::default(),
+            State::Streaming { .. } | State::Lattice(_) => SizeHint::default(),
         }
     }
 }
@@ -249,6 +260,10 @@ impl State {
         let (next, body, guest) = match self {
             State::Full(bytes) => return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             State::Streaming { next, body, guest } => (next, body, guest),
+            State::Lattice(body) => {
+                let polled = Pin::new(body).poll_frame(cx);
+                return polled.map_err(|error| BrokenBody::Lattice(Box::new(error)));
+            }
         };
         if let Some(frame) = next.take() {
             return Poll::Ready(Some(Ok(frame)));

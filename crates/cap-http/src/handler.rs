@@ -5,13 +5,17 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body;
 use hyper::body::Incoming;
 use parking_lot::Mutex;
 use tokio::time::timeout_at;
 use tracing::Instrument as _;
 use wasmcloud_capability::{Caller, Invocation, InvocationId};
 use wasmcloud_engine::{CallError, Live, Prepared};
+use wasmcloud_lattice::rpc::RpcError;
+use wasmcloud_wire::value::DecodeError;
 use wasmtime_wasi_http::p2::bindings::http::types as p2;
 use wasmtime_wasi_http::p3;
 
@@ -35,6 +39,12 @@ pub(crate) enum Unanswered {
     Body(#[from] BrokenBody),
     #[error("pass the request to the component")]
     Setup(#[source] wasmtime::Error),
+    #[error(transparent)]
+    Lattice(#[from] RpcError),
+    #[error("the bytes of the head are not what they should be")]
+    Form(#[source] DecodeError),
+    #[error("{0}")]
+    Head(String),
 }
 
 /// What the guest has answered, put here by the host function that it calls.
@@ -51,26 +61,69 @@ pub(crate) async fn handle(
     let own = prepared.limits().deadline;
     let invocation = Invocation::new(caller, limit.map_or(own, |limit| limit.min(own)));
     let id = invocation.id;
-    (id, call(prepared, invocation, secure, request).await)
+    let answered = async {
+        let begun = begin(prepared, invocation).await?;
+        begun.answer(secure, request).await
+    };
+    (id, answered.await)
 }
 
-async fn call(
-    prepared: &Arc<Prepared>,
-    invocation: Invocation,
-    secure: bool,
-    request: Request<Incoming>,
-) -> Result<Response<ResponseBody>, Unanswered> {
+/// A live instance for a request.
+pub(crate) struct Begun {
+    live: Live,
+    span: tracing::Span,
+}
+
+/// Gets a live instance for a request.
+pub(crate) async fn begin(prepared: &Arc<Prepared>, invocation: Invocation) -> Result<Begun, Unanswered> {
     let Some(exports) = prepared.exports::<HttpExports>() else {
         return Err(Unanswered::NoHandler(prepared.context().id().to_string()));
     };
-    let deadline = invocation.deadline.into();
     let interface = match exports {
         HttpExports::P2(_) => "wasi:http/incoming-handler",
         HttpExports::P3(_) => "wasi:http/handler",
     };
     let span = prepared.span(&invocation, interface, "handle");
     let live = prepared.begin(invocation).instrument(span.clone()).await?;
+    Ok(Begun { live, span })
+}
+
+impl Begun {
+    /// The span of the call.
+    pub(crate) fn span(&self) -> &tracing::Span {
+        &self.span
+    }
+
+    /// Has the instance answer. The answer's body drives the rest of the call.
+    pub(crate) async fn answer<B>(
+        self,
+        secure: bool,
+        request: Request<B>,
+    ) -> Result<Response<ResponseBody>, Unanswered>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<wasmtime_wasi_http::Error>,
+    {
+        answer(self, secure, request).await
+    }
+}
+
+async fn answer<B>(
+    begun: Begun,
+    secure: bool,
+    request: Request<B>,
+) -> Result<Response<ResponseBody>, Unanswered>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<wasmtime_wasi_http::Error>,
+{
+    let Begun { live, span } = begun;
+    let deadline = live.deadline();
+    let prepared = Arc::clone(live.prepared());
     let component = prepared.context();
+    let Some(exports) = prepared.exports::<HttpExports>() else {
+        return Err(Unanswered::NoHandler(component.id().to_string()));
+    };
     let request = request.map(|body| Counted::new(body, component, |traffic| &traffic.served.received));
     let answer = Answer::default();
     let guest = match exports {
@@ -111,13 +164,17 @@ async fn call(
     .await
 }
 
-fn begin_p2(
+fn begin_p2<B>(
     mut live: Live,
     indices: &wasmtime_wasi_http::p2::bindings::ProxyIndices,
     secure: bool,
-    request: Request<Counted<Incoming>>,
+    request: Request<Counted<B>>,
     answer: Answer,
-) -> wasmtime::Result<Guest> {
+) -> wasmtime::Result<Guest>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<wasmtime_wasi_http::Error>,
+{
     let (store, instance) = live.parts();
     let proxy = load_p2(store, instance, indices)?;
     let mut http = view(store.data_mut());
@@ -141,13 +198,17 @@ fn begin_p2(
     }))
 }
 
-fn begin_p3(
+fn begin_p3<B>(
     mut live: Live,
     indices: &p3::bindings::ServiceIndices,
     secure: bool,
-    request: Request<Counted<Incoming>>,
+    request: Request<Counted<B>>,
     answer: Answer,
-) -> wasmtime::Result<Guest> {
+) -> wasmtime::Result<Guest>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<wasmtime_wasi_http::Error>,
+{
     let (store, instance) = live.parts();
     let service = load_p3(store, instance, indices)?;
     let (mut head, body) = request.into_parts();
@@ -190,8 +251,7 @@ fn begin_p3(
 
 /// Tells `ended` when the body has been read or dropped.
 fn watched(body: GuestBody, ended: tokio::sync::oneshot::Sender<()>) -> GuestBody {
-    use bytes::Bytes;
-    use http_body::{Body, Frame};
+    use http_body::Frame;
     use http_body_util::BodyExt;
     use std::pin::Pin;
     use std::task::Context;

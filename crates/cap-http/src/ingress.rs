@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use wasmcloud_capability::ProviderError;
 use wasmcloud_core::{ComponentId, LinkKey};
+use wasmcloud_lattice::rpc::Caller;
 
 use crate::listener::Listener;
 use crate::routes::{Route, RouteTable};
@@ -43,6 +44,7 @@ pub struct Ingress {
     workers: OnceLock<Arc<Workers>>,
     // Held across the stop of a listener: whoever asks for an address while it is being closed waits for the close.
     addresses: Mutex<HashMap<SocketAddr, Address>>,
+    elsewhere: OnceLock<Caller>,
 }
 
 struct Address {
@@ -59,7 +61,18 @@ impl Ingress {
             options,
             workers: OnceLock::new(),
             addresses: Mutex::default(),
+            elsewhere: OnceLock::new(),
         })
+    }
+
+    /// From now on, requests for components that do not run on this host go to others.
+    pub fn connect(&self, caller: Caller) {
+        // A host is part of one lattice, once.
+        let _ = self.elsewhere.set(caller);
+    }
+
+    pub(crate) fn elsewhere(&self) -> Option<&Caller> {
+        self.elsewhere.get()
     }
 
     /// The addresses that are open.

@@ -22,12 +22,16 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use wasmcloud_capability::{Caller, InvocationId, ProviderError};
+use wasmcloud_core::Route as Way;
 use wasmcloud_engine::{CallError, Refused};
+use wasmcloud_lattice::rpc::RpcError;
+use wasmcloud_wire::rpc::RpcErrorCode;
 
 use crate::body::ResponseBody;
 use crate::handler::{self, Unanswered};
 use crate::headers::{self, BadRequest};
 use crate::ingress::IngressOptions;
+use crate::lattice;
 use crate::responses;
 use crate::routes::{NoRoute, Route, RouteTable};
 use crate::settings::ListenSettings;
@@ -365,14 +369,26 @@ async fn call(
     request: Request<Incoming>,
     secure: bool,
 ) -> Result<Response<ResponseBody>, Box<Response<ResponseBody>>> {
-    let prepared = match route.target.get() {
-        Ok(prepared) => prepared,
-        Err(refused) => return Err(Box::new(responses::busy(&refused.to_string()))),
-    };
-    let caller = Caller::Provider(route.owner.source.clone());
+    let local = route.target.get();
+    let elsewhere = route.elsewhere.as_ref().filter(|_| match route.way {
+        Way::Auto => local.is_err(),
+        Way::Local => false,
+        Way::Lattice => true,
+    });
     let span = trace::request(&request, secure);
-    let handled = handler::handle(&prepared, caller, route.settings.timeout, secure, request);
-    let (id, answer) = handled.instrument(span.clone()).await;
+    let timeout = route.settings.timeout;
+    let (id, answer) = match (elsewhere, local) {
+        (Some(elsewhere), _) => {
+            let passed_on = lattice::request(elsewhere, route, timeout, secure, request);
+            passed_on.instrument(span.clone()).await
+        }
+        (None, Ok(prepared)) => {
+            let caller = Caller::Provider(route.owner.source.clone());
+            let handled = handler::handle(&prepared, caller, timeout, secure, request);
+            handled.instrument(span.clone()).await
+        }
+        (None, Err(refused)) => return Err(Box::new(responses::busy(&refused.to_string()))),
+    };
     let answer = answer.map_err(|unanswered| Box::new(failure(id, route, &unanswered)));
     trace::answer(&span, answer.as_ref().unwrap_or_else(|failure| failure).status());
     answer
@@ -388,6 +404,20 @@ fn failure(id: InvocationId, route: &Route, unanswered: &Unanswered) -> Response
         Unanswered::Call(CallError::Refused(refused)) => responses::busy(&refused.to_string()),
         Unanswered::Call(CallError::Deadline { .. }) => responses::too_late(id),
         Unanswered::Call(_) => responses::failed(id),
+        // Nothing has begun, so the client may try again.
+        Unanswered::Lattice(RpcError::NoResponders { .. }) => responses::busy(&format!(
+            "component `{}` does not run on any host of the lattice",
+            route.target.id()
+        )),
+        Unanswered::Lattice(RpcError::Refused(body)) => responses::busy(&body.message),
+        Unanswered::Lattice(RpcError::TimedOut { .. } | RpcError::NotAccepted { .. }) => {
+            let (component, error) = (route.target.id(), unanswered as &dyn std::error::Error);
+            tracing::error!(target: "wasmcloud::component", %component, invocation = %id, error, "no response");
+            responses::too_late(id)
+        }
+        Unanswered::Lattice(RpcError::Failed(body)) if body.code == RpcErrorCode::Deadline => {
+            responses::too_late(id)
+        }
         other => {
             let component = route.target.id();
             let error = other as &dyn std::error::Error;

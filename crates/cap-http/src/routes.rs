@@ -82,6 +82,10 @@ pub(crate) struct Route {
     pub(crate) target: Arc<Target>,
     /// How.
     pub(crate) settings: Arc<RouteSettings>,
+    /// How requests get to it.
+    pub(crate) way: wasmcloud_core::Route,
+    /// Who takes them to other hosts, on a host that is part of a lattice.
+    pub(crate) elsewhere: Option<wasmcloud_lattice::rpc::Caller>,
 }
 
 /// Why no route takes a request.
@@ -209,6 +213,8 @@ mod tests {
             },
             target: Target::new("c".parse().unwrap(), "test"),
             settings: Arc::default(),
+            way: wasmcloud_core::Route::Auto,
+            elsewhere: None,
         })
     }
 

@@ -91,6 +91,8 @@ impl HttpServerProvider {
             matches: matches.clone(),
             target: Arc::clone(target),
             settings: Arc::new(answer),
+            way: link.link.route,
+            elsewhere: self.ingress.elsewhere().cloned(),
         };
         let address = self.ingress.add(&listen, settings.mode, route).await?;
         Ok(url(address))

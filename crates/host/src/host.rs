@@ -227,6 +227,7 @@ impl Host {
     /// can call what runs elsewhere.
     pub(crate) fn connect(&self, calls: Arc<Calls>) {
         self.0.router.connect(calls.outgoing());
+        self.0.ingress.connect(calls.caller().clone());
         let _ = self.0.calls.set(calls);
     }
 

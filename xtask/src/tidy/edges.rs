@@ -79,8 +79,8 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "cap-http",
-        // For the trace context in headers.
-        may_know: &["core", "capability", "engine", "telemetry"],
+        // For the trace context in headers, and for requests that go to other hosts.
+        may_know: &["core", "capability", "engine", "telemetry", "wire", "lattice"],
         never: &["serde-saphyr"],
     },
     Room {

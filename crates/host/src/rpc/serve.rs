@@ -9,9 +9,10 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
+use wasmcloud_cap_http::{INCOMING_HANDLER, RemoteRequest};
 use wasmcloud_capability::{Caller, Invocation};
 use wasmcloud_core::ComponentId;
-use wasmcloud_engine::{CallError, Exported, Prepared, Refused, Target};
+use wasmcloud_engine::{CallError, EncodedCall, Exported, Prepared, Refused, Target};
 use wasmcloud_lattice::CallError as ConnectionError;
 use wasmcloud_lattice::rpc::{Accepted, Incoming, RpcError, Server};
 use wasmcloud_telemetry::{TRACEPARENT, TRACESTATE, set_parent};
@@ -110,18 +111,31 @@ impl Callee {
             }
         };
         let accepted = incoming.accept().await?;
-        let span = begun.span.clone();
-        let outcome = tokio::select! {
-            outcome = begun.run(&accepted).instrument(span) => outcome,
-            () = accepted.abandoned() => return Ok(()),
+        tokio::select! {
+            outcome = self.run(begun, &accepted) => outcome,
+            () = accepted.abandoned() => Ok(()),
+        }
+    }
+
+    async fn run(&self, begun: Begun, accepted: &Accepted) -> Result<(), RpcError> {
+        let (call, exported, span) = match begun {
+            Begun::Http(request) => return request.answer(accepted).await,
+            Begun::Typed { call, exported, span } => (call, exported, span),
         };
-        match outcome {
+        let whole = accepted.is_whole() || exported.is_whole(accepted.first());
+        let params = match whole {
+            true => accepted.first().clone(),
+            false => match accepted.params().await {
+                Ok(params) => params,
+                Err(error) => {
+                    let told = RpcErrorBody::new(RpcErrorCode::Malformed, error.to_string());
+                    return accepted.fail(&told).await;
+                }
+            },
+        };
+        match call.run(&params).instrument(span).await {
             Ok(results) => accepted.finish(results.into()).await,
-            Err(Unanswered::Call(error)) => accepted.fail(&self.told(&error)).await,
-            Err(Unanswered::Rpc(error)) => {
-                let told = RpcErrorBody::new(RpcErrorCode::Malformed, error.to_string());
-                accepted.fail(&told).await
-            }
+            Err(error) => accepted.fail(&self.told(&error)).await,
         }
     }
 
@@ -139,18 +153,36 @@ impl Callee {
         let prepared = self.target.get()?;
         let instance = called.instance.as_ref().map(|instance| instance.as_str());
         let function = called.function.as_str();
+        if (instance, function) == (Some(INCOMING_HANDLER), "handle") {
+            let invocation = invocation(incoming, &prepared);
+            let begin = RemoteRequest::begin(&prepared, invocation);
+            let request = self.in_time(begin).await?;
+            set_parent(
+                &request.span(),
+                incoming.header(TRACEPARENT),
+                incoming.header(TRACESTATE),
+            );
+            return Ok(Begun::Http(Box::new(request)));
+        }
         let exported = Exported::find(&prepared, instance, function)?;
         self.check(incoming, &exported, function)?;
         let invocation = invocation(incoming, &prepared);
         let span = prepared.span(&invocation, instance.unwrap_or_default(), function);
         set_parent(&span, incoming.header(TRACEPARENT), incoming.header(TRACESTATE));
         let begin = exported.clone().begin(invocation).instrument(span.clone());
-        let call = timeout(QUEUE_WAIT, begin).await.unwrap_or_else(|_| {
-            let component = id.clone();
-            let waited = QUEUE_WAIT;
-            Err(Refused::QueueTimeout { component, waited }.into())
-        })?;
-        Ok(Begun { call, exported, span })
+        let call = Box::new(self.in_time(begin).await?);
+        Ok(Begun::Typed { call, exported, span })
+    }
+
+    /// Waits for an instance no longer than its caller waits for an answer.
+    async fn in_time<T>(&self, begin: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+        let late = || Refused::QueueTimeout {
+            component: self.target.id().clone(),
+            waited: QUEUE_WAIT,
+        };
+        timeout(QUEUE_WAIT, begin)
+            .await
+            .unwrap_or_else(|_| Err(late().into()))
     }
 
     /// Both sides must mean the same type. Callers of v1 do not say what they mean.
@@ -174,25 +206,15 @@ impl Callee {
 }
 
 /// A call that will be taken.
-struct Begun {
-    call: wasmcloud_engine::EncodedCall,
-    exported: Exported,
-    span: tracing::Span,
-}
-
-enum Unanswered {
-    Call(CallError),
-    Rpc(RpcError),
-}
-
-impl Begun {
-    async fn run(self, accepted: &Accepted) -> Result<Vec<u8>, Unanswered> {
-        let params = match accepted.is_whole() || self.exported.is_whole(accepted.first()) {
-            true => accepted.first().clone(),
-            false => accepted.params().await.map_err(Unanswered::Rpc)?,
-        };
-        self.call.run(&params).await.map_err(Unanswered::Call)
-    }
+enum Begun {
+    /// Of a function by its type.
+    Typed {
+        call: Box<EncodedCall>,
+        exported: Exported,
+        span: tracing::Span,
+    },
+    /// Of the HTTP handler.
+    Http(Box<RemoteRequest>),
 }
 
 fn invocation(incoming: &Incoming, prepared: &Prepared) -> Invocation {

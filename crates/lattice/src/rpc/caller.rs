@@ -25,7 +25,7 @@ const NOBODY: [Duration; 3] = [
 
 /// Pauses between attempts while those who serve it are busy or leaving: 2 s in all. The server picks who gets a call
 /// by chance, so where every other host is full, one of 100,000 calls finds only full ones.
-const BUSY: [Duration; 16] = [
+const BUSY: [Duration; 15] = [
     Duration::from_millis(1),
     Duration::from_millis(2),
     Duration::from_millis(5),

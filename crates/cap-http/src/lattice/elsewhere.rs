@@ -1,0 +1,100 @@
+//! The side of the host where a request arrives whose component runs elsewhere.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::task::JoinHandle;
+use wasmcloud_capability::{Caller, Invocation, InvocationId};
+use wasmcloud_core::Limits;
+use wasmcloud_lattice::HeaderMap;
+use wasmcloud_lattice::rpc::{self, RpcError};
+use wasmcloud_wire::rpc::http::{self as wire, HandleResult, IncomingHandle};
+use wasmcloud_wire::rpc::{Call as _, Payload as _, header};
+
+use super::bodies::{self, LatticeBody};
+use super::head;
+use crate::body::ResponseBody;
+use crate::handler::Unanswered;
+use crate::routes::Route;
+
+/// Ends a task when it is dropped.
+struct Pump(JoinHandle<Result<(), RpcError>>);
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Passes a request on to whoever runs the component.
+pub(crate) async fn request(
+    caller: &rpc::Caller,
+    route: &Route,
+    limit: Option<Duration>,
+    secure: bool,
+    request: Request<Incoming>,
+) -> (InvocationId, Result<Response<ResponseBody>, Unanswered>) {
+    // Whoever runs it has its own limit, which is not known here.
+    let time = limit.unwrap_or(Limits::DEFAULT_DEADLINE);
+    let invocation = Invocation::new(Caller::Provider(route.owner.source.clone()), time);
+    let id = invocation.id;
+    (id, pass_on(caller, route, &invocation, secure, request).await)
+}
+
+async fn pass_on(
+    caller: &rpc::Caller,
+    route: &Route,
+    invocation: &Invocation,
+    secure: bool,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Unanswered> {
+    let head = IncomingHandle {
+        request: head::request(&request, secure),
+    };
+    let target = route.target.id();
+    let mut headers = HeaderMap::new();
+    headers.insert(header::TARGET_ID, target.as_str());
+    let call = rpc::Request {
+        source: &route.owner.source,
+        link_name: route.owner.name.as_str(),
+        target,
+        instance: IncomingHandle::INSTANCE,
+        function: IncomingHandle::FUNCTION,
+        depth: invocation.depth,
+        deadline: invocation.deadline.into(),
+        headers,
+        params: head.to_bytes().into(),
+    };
+    let call = caller.call(call).await?;
+    let (data, trailers) = (
+        call.sender(&wire::REQUEST_BODY.to_string()),
+        call.sender(&wire::REQUEST_TRAILERS.to_string()),
+    );
+    let body = request.into_body();
+    let pump = match hyper::body::Body::is_end_stream(&body) {
+        true => {
+            bodies::send(http_body_util::Empty::<Bytes>::new(), data, trailers).await?;
+            None
+        }
+        // The component may answer before it has read everything.
+        false => Some(Pump(tokio::spawn(bodies::send(body, data, trailers)))),
+    };
+    let results = call.results().await?;
+    if results.is_empty() && !call.is_ours() {
+        // All that a v1 callee can say of a call that trapped.
+        return Err(Unanswered::NoResponse);
+    }
+    let response = match HandleResult::from_bytes(&results).map_err(Unanswered::Form)? {
+        Ok(response) => response,
+        Err(code) => return Err(Unanswered::ErrorCode(format!("{code:?}"))),
+    };
+    let head = head::into_response(response).map_err(|error| Unanswered::Head(error.to_string()))?;
+    let (data, trailers) = (
+        call.receiver(&wire::RESPONSE_BODY.to_string()),
+        call.receiver(&wire::RESPONSE_TRAILERS.to_string()),
+    );
+    let body = LatticeBody::new(data, trailers, (pump, call));
+    Ok(head.map(|()| ResponseBody::from_lattice(body)))
+}

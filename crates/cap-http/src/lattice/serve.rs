@@ -1,0 +1,111 @@
+//! The side of the host where the component runs: a request from elsewhere becomes a call.
+
+use std::sync::Arc;
+
+use http_body::Body;
+use tracing::Instrument as _;
+use wasmcloud_capability::Invocation;
+use wasmcloud_engine::{CallError, Prepared};
+use wasmcloud_lattice::rpc::{Accepted, RpcError};
+use wasmcloud_wire::rpc::http::{self as wire, HandleResult, IncomingHandle};
+use wasmcloud_wire::rpc::{Payload as _, RpcErrorBody, RpcErrorCode};
+
+use super::bodies::{self, BrokenOff, LatticeBody};
+use super::head;
+use crate::handler::{Begun, Unanswered, begin};
+
+/// A request from elsewhere with a live instance to answer it.
+pub struct RemoteRequest {
+    begun: Begun,
+    component: String,
+}
+
+impl RemoteRequest {
+    /// Gets a live instance for a request. Everything that can be refused is refused here.
+    pub async fn begin(prepared: &Arc<Prepared>, invocation: Invocation) -> Result<Self, CallError> {
+        let id = prepared.context().id();
+        let begun = begin(prepared, invocation).await.map_err(|error| match error {
+            Unanswered::Call(error) => error,
+            other => CallError::Mismatch {
+                component: id.clone(),
+                reason: other.to_string(),
+            },
+        })?;
+        Ok(Self {
+            begun,
+            component: id.to_string(),
+        })
+    }
+
+    /// The span of the call.
+    pub fn span(&self) -> tracing::Span {
+        self.begun.span().clone()
+    }
+
+    /// Answers an accepted call: head, body and trailers.
+    pub async fn answer(self, accepted: &Accepted) -> Result<(), RpcError> {
+        let component = self.component.clone();
+        let span = self.span();
+        match self.respond(accepted).instrument(span).await {
+            Ok(response) => {
+                let head: HandleResult = Ok(head::response(&response));
+                accepted.finish(head.to_bytes().into()).await?;
+                let (data, trailers) = (
+                    accepted.sender(&wire::RESPONSE_BODY.to_string()),
+                    accepted.sender(&wire::RESPONSE_TRAILERS.to_string()),
+                );
+                bodies::send(response.into_body(), data, trailers).await
+            }
+            Err(Unanswered::ErrorCode(code)) => {
+                let head: HandleResult = Err(wire::ErrorCode::InternalError(Some(code)));
+                accepted.finish(head.to_bytes().into()).await
+            }
+            Err(error) => accepted.fail(&told(&error, component)).await,
+        }
+    }
+
+    async fn respond(
+        self,
+        accepted: &Accepted,
+    ) -> Result<http::Response<crate::body::ResponseBody>, Unanswered> {
+        let whole = accepted.is_whole() || IncomingHandle::from_bytes(accepted.first()).is_ok();
+        let params = match whole {
+            true => accepted.first().clone(),
+            false => accepted.params().await?,
+        };
+        let IncomingHandle { request } = IncomingHandle::from_bytes(&params).map_err(Unanswered::Form)?;
+        let (head, secure) =
+            head::into_request(request).map_err(|error| Unanswered::Head(error.to_string()))?;
+        let body = LatticeBody::new(
+            accepted.receiver(&wire::REQUEST_BODY.to_string()),
+            accepted.receiver(&wire::REQUEST_TRAILERS.to_string()),
+            (),
+        );
+        let body = body.map_err_into_wasi();
+        self.begun.answer(secure, head.map(|()| body)).await
+    }
+}
+
+fn told(error: &Unanswered, component: String) -> RpcErrorBody {
+    let code = match error {
+        Unanswered::Call(CallError::Deadline { .. }) => RpcErrorCode::Deadline,
+        Unanswered::Call(CallError::Limit { .. }) => RpcErrorCode::Limit,
+        Unanswered::Call(CallError::Trap { .. }) => RpcErrorCode::Trap,
+        Unanswered::Form(_) | Unanswered::Head(_) => RpcErrorCode::Malformed,
+        _ => RpcErrorCode::Internal,
+    };
+    RpcErrorBody {
+        component: Some(component),
+        ..RpcErrorBody::new(code, error.to_string())
+    }
+}
+
+impl LatticeBody {
+    /// The body as wasmtime wants to see it break off.
+    fn map_err_into_wasi(
+        self,
+    ) -> impl Body<Data = bytes::Bytes, Error = wasmtime_wasi_http::Error> + Send + 'static {
+        use http_body_util::BodyExt as _;
+        self.map_err(|error: BrokenOff| wasmtime_wasi_http::Error::InternalError(Some(error.to_string())))
+    }
+}
