@@ -89,6 +89,21 @@ pub enum HostError {
         /// The image.
         image: ImageRef,
     },
+    /// The image of a provider cannot be had.
+    #[error("start provider `{provider}`")]
+    FetchProvider {
+        /// The provider.
+        provider: ComponentId,
+        /// Why not.
+        #[source]
+        source: FetchError,
+    },
+    /// A provider that is a process of its own is reached over a lattice, and this host is part of none.
+    #[error(
+        "start provider `{0}`: it runs as a process of its own, which needs a lattice, and this host is part of none; \
+         hint: join one, or use a provider that is built in ({})", crate::builtin::BUILTIN_PROVIDERS.join(", ")
+    )]
+    NoLattice(ComponentId),
     /// The provider refused its config or could not start.
     #[error("start provider `{provider}`")]
     Provider {
