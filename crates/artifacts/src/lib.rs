@@ -2,7 +2,9 @@
 //!
 //! [`Artifacts`] reads files, pulls from OCI registries through a content-addressed cache, and pushes. Everything that
 //! comes from a registry is checked against its digest before anybody sees it. What the bytes mean is for others:
-//! nothing here compiles or runs anything.
+//! nothing here compiles or runs anything. Two things that bytes say about themselves are read here because they decide
+//! whether the bytes may be trusted: [`claims`] are signed statements about a component or provider, and [`par`] is the
+//! archive that a provider comes in.
 //!
 //! In the order of a pull: `reference` parses what is written, `artifacts` decides whether it may be had, `flight`
 //! joins those who want the same, `pull` goes from tag to manifest to layer and asks `cache` first, `registry` speaks
@@ -18,6 +20,7 @@ mod artifacts;
 mod auth;
 mod cache;
 mod challenge;
+pub mod claims;
 mod credentials;
 mod dial;
 mod digest;
@@ -28,6 +31,7 @@ mod flight;
 mod helper;
 mod manifest;
 mod options;
+pub mod par;
 mod progress;
 mod pull;
 mod push;

@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::time::rfc3339;
 
 /// Deepest nesting of components and modules that is looked into.
-const MAX_DEPTH: usize = 64;
+pub(crate) const MAX_DEPTH: usize = 64;
 
 /// The config of the CNCF Wasm OCI artifact layout (`application/vnd.wasm.config.v0+json`).
 #[derive(Debug, Serialize)]

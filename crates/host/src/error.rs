@@ -100,10 +100,13 @@ pub enum HostError {
     },
     /// A provider that is a process of its own is reached over a lattice, and this host is part of none.
     #[error(
-        "start provider `{0}`: it runs as a process of its own, which needs a lattice, and this host is part of none; \
-         hint: join one, or use a provider that is built in ({})", crate::builtin::BUILTIN_PROVIDERS.join(", ")
+        "start provider `{provider}`: it runs as a process of its own, which needs a lattice, and this host is part of \
+         none; hint: join one, or use a provider that is built in ({})", crate::builtin::BUILTIN_PROVIDERS.join(", ")
     )]
-    NoLattice(ComponentId),
+    NoLattice {
+        /// The provider.
+        provider: ComponentId,
+    },
     /// The provider refused its config or could not start.
     #[error("start provider `{provider}`")]
     Provider {

@@ -27,7 +27,9 @@ impl Host {
     /// finds the provider in the table.
     pub(super) async fn start_external(&self, spec: ProviderSpec) -> Result<Vec<(Link, HostError)>, HostError> {
         let context = self.0.external.lock().clone();
-        let context = context.ok_or_else(|| HostError::NoLattice(spec.id.clone()))?;
+        let context = context.ok_or_else(|| HostError::NoLattice {
+            provider: spec.id.clone(),
+        })?;
         // Who cannot start anyway should not wait for a pull to hear of it.
         self.admit_provider(&spec)?;
         let program = self.unless_stopping(self.program(&spec)).await?;

@@ -1,0 +1,112 @@
+//! What can be wrong with claims. Tokens come from outside, so whatever is quoted of them is cut and cleaned.
+
+use super::time::UnixTime;
+use super::token::MAX_JWT_BYTES;
+use crate::error::BoxError;
+
+/// Longest quotation from a token, in characters.
+const QUOTED: usize = 100;
+
+/// Why claims are not believed, or cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimsError {
+    /// Longer than any token has reason to be.
+    #[error("the token has {size} bytes, the limit is {MAX_JWT_BYTES}")]
+    TooLong {
+        /// Its length in bytes.
+        size: usize,
+    },
+    /// Not three parts in base64url.
+    #[error("this is not a token: {0}")]
+    Form(&'static str),
+    /// Another kind of token, or another algorithm.
+    #[error("the token is a `{typ}` signed with `{alg}`; only `jwt` signed with `Ed25519` is known here")]
+    Header {
+        /// What it calls itself.
+        typ: String,
+        /// What it was signed with.
+        alg: String,
+    },
+    /// The JSON is not what it must be.
+    #[error("the claims of this {kind} cannot be read: {reason}")]
+    Content {
+        /// Whose claims they should be.
+        kind: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The issuer is no key.
+    #[error("the issuer `{0}` is not a public nkey, so nothing can be verified")]
+    Issuer(String),
+    /// The subject is no key, or one of another kind of subject.
+    #[error("the subject of a {kind} must be a public nkey that starts with `{prefix}`, not `{subject}`")]
+    Subject {
+        /// Whose claims they should be.
+        kind: &'static str,
+        /// The first letter of its keys.
+        prefix: char,
+        /// What it is.
+        subject: String,
+    },
+    /// The signature is not the issuer's.
+    #[error(
+        "the signature is not that of the issuer `{issuer}`: the claims were changed, or signed with another key"
+    )]
+    Signature {
+        /// Who is said to have signed.
+        issuer: String,
+    },
+    /// Too late.
+    #[error("the claims expired at {at}; hint: sign it again")]
+    Expired {
+        /// When.
+        at: UnixTime,
+    },
+    /// Too early.
+    #[error("the claims are not valid before {at}")]
+    NotYet {
+        /// When they will be.
+        at: UnixTime,
+    },
+    /// Signed before hashes could be compared, so it could be the token of anything.
+    #[error(
+        "the token is of an old form (revision {revision}) that is not bound to what it is part of; hint: sign the \
+         component again with `wash claims sign`"
+    )]
+    Revision {
+        /// The revision that it names, 0 if it names none.
+        revision: u32,
+    },
+    /// The claims are about other bytes.
+    #[error("the claims are about content with the hash {claimed}, but this has {actual}")]
+    Hash {
+        /// The hash in the claims.
+        claimed: String,
+        /// The hash of the content.
+        actual: String,
+    },
+    /// Which one counts would be a guess.
+    #[error("it has {0} tokens, there must be one")]
+    Several(usize),
+    /// Only WebAssembly can have claims in it.
+    #[error("this is not WebAssembly: {0}")]
+    NotWasm(String),
+    /// A key of another kind is needed to sign.
+    #[error("a {kind} is signed by a key that starts with `{prefix}`, and `{found}` does not")]
+    WrongIssuer {
+        /// What is to be signed.
+        kind: &'static str,
+        /// The first letter of the public keys that may.
+        prefix: char,
+        /// The public key that was given.
+        found: String,
+    },
+    /// The key cannot sign.
+    #[error("sign the claims")]
+    Sign(#[source] BoxError),
+}
+
+/// Text from outside as it may stand in a message.
+pub(crate) fn quote(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(QUOTED).collect()
+}
