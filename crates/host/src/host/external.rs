@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use bytes::Bytes;
+use wasmcloud_artifacts::par::{ParError, ParLimits, Target};
 use wasmcloud_artifacts::{Kind, Origin, SizeLimits};
-use wasmcloud_capability::{Provider, ProviderError};
+use wasmcloud_capability::Provider;
 use wasmcloud_core::{ComponentId, Link};
 
 use super::Host;
@@ -82,31 +83,28 @@ impl Host {
         if let Origin::Registry(pulled) = &artifact.origin {
             tracing::info!(provider = %spec.id, image = %pulled.resolved(), "pulled");
         }
+        let here = Target::here();
+        let unusable = |source| HostError::Archive {
+            provider: spec.id.clone(),
+            source,
+        };
+        let archive = artifact.provider_archive(ParLimits::default(), here.clone()).await;
+        let archive = archive.map_err(unusable)?;
+        archive
+            .claims()
+            .check_time(SystemTime::now())
+            .map_err(|source| unusable(ParError::Claims(source)))?;
+        let program = archive.binary(&here).map_err(unusable)?.clone();
         let dir = self.0.options.data_dir.join(PROGRAMS);
         let kept = tokio::task::spawn_blocking({
             let dir = dir.clone();
-            move || {
-                let program = unpack(artifact.bytes)?;
-                external::store(&dir, &program).map_err(|source| ProviderError::Failed {
-                    what: format!("keep its program in {}", dir.display()),
-                    source: Box::new(source),
-                })
-            }
+            move || external::store(&dir, &program)
         });
-        let kept = kept.await.unwrap_or_else(|panic| {
-            Err(ProviderError::Failed {
-                what: format!("keep its program in {}", dir.display()),
-                source: Box::new(panic),
-            })
-        });
-        kept.map_err(|source| HostError::Provider {
+        let kept = kept.await.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
+        kept.map_err(|source| HostError::KeepProgram {
             provider: spec.id.clone(),
+            dir,
             source,
         })
     }
-}
-
-/// The program for this machine in a provider archive.
-fn unpack(archive: Bytes) -> Result<Bytes, ProviderError> {
-    Ok(archive)
 }

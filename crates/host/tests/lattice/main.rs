@@ -10,6 +10,7 @@
 )]
 
 mod components;
+mod external;
 mod order;
 mod policy;
 mod providers;
