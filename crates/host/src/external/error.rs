@@ -17,8 +17,10 @@ pub enum ProcessError {
         source: io::Error,
     },
     /// It ended before it could be asked for its health.
-    #[error("its process ended before it was ready ({status}){}", said(.lines))]
+    #[error("its process ended before it was ready ({status}){}", said(.lines, .doubt))]
     Ended {
+        /// What may have kept it from connecting.
+        doubt: Option<&'static str>,
         /// How it ended.
         status: String,
         /// The last lines that it printed.
@@ -27,9 +29,11 @@ pub enum ProcessError {
     /// It runs and does not listen.
     #[error(
         "its process runs and did not answer within {waited:.1?} ({reason}){}; hint: it must read its host data from \
-         standard input, connect to the lattice and subscribe to its health subject", said(.lines)
+         standard input, connect to the lattice and subscribe to its health subject", said(.lines, .doubt)
     )]
     Silent {
+        /// What may have kept it from connecting.
+        doubt: Option<&'static str>,
         /// How long was waited.
         waited: Duration,
         /// What came of the last question.
@@ -45,9 +49,14 @@ pub enum ProcessError {
     Key(#[source] nkeys::error::Error),
 }
 
-fn said(lines: &[String]) -> String {
-    match lines {
+fn said(lines: &[String], doubt: &Option<&'static str>) -> String {
+    let mut text = match lines {
         [] => "; it printed nothing".to_owned(),
         lines => format!("; it printed last: {}", lines.join(" | ")),
+    };
+    if let Some(doubt) = doubt {
+        text.push_str("; ");
+        text.push_str(doubt);
     }
+    text
 }

@@ -69,6 +69,7 @@ pub(super) async fn supervise(
 
 async fn run(provider: &mut Supervised, mut first: First) {
     let (mut pace, mut health) = (Pace::default(), Health::default());
+    let doubt = provider.context.handover.doubt;
     while !*provider.stop.borrow() {
         let began = Instant::now();
         let mut ready_at = None;
@@ -95,10 +96,11 @@ async fn run(provider: &mut Supervised, mut first: First) {
                         let waited = began.elapsed();
                         let drain = provider.drain.min(NOT_READY_DRAIN);
                         stop::stop(&provider.context, &provider.id, &mut process, drain).await;
-                        tell(&mut first, ProcessError::Silent { waited, reason, lines });
+                        tell(&mut first, ProcessError::Silent { doubt, waited, reason, lines });
                         return;
                     }
                     End::Ended(status) => ProcessError::Ended {
+                        doubt,
                         status,
                         lines: process.last_words().await,
                     },

@@ -98,10 +98,8 @@ async fn run_broker(args: &NatsArgs, dir: &Path, output: &Output) -> Result<Brok
 
 fn embedded_options(address: &str, credentials: Credentials) -> Result<NatsOptions, Failure> {
     let mut options = NatsOptions::new(&format!("nats://{address}")).map_err(invalid)?;
-    options.auth = Auth::UserPassword {
-        user: credentials.user,
-        password: credentials.password.into(),
-    };
+    // With the key and not the password: what providers are told has room for a key only.
+    options.auth = Auth::nkey(credentials.nkey_seed).map_err(invalid)?;
     Ok(options)
 }
 

@@ -43,7 +43,7 @@ fn archive(machine: Machine, program: Vec<u8>) -> Result<Vec<u8>> {
     let subject = nkeys::KeyPair::new_service().public_key();
     let account = nkeys::KeyPair::new_account();
     let archive = ProviderArchiveBuilder::new(metadata).program(machine, Bytes::from(program));
-    Ok(archive.build(&subject, &account, Validity::default())?)
+    Ok(archive.build(&subject, &account, Validity::from(std::time::SystemTime::now()))?)
 }
 
 /// A lattice with a host, and the archive of the test provider.
