@@ -110,7 +110,7 @@ mod tests {
         };
         assert_eq!(unwell(br#"{"healthy":false,"message":"no\u001b[2J disk"}"#), "no\\u{1b}[2J disk");
         assert_eq!(unwell(b"{}"), "it does not say why");
-        for garbage in [&b""[..], b"\xff\xfe", b"ok", b"[]", b"{\"healthy\":\"yes\"}"] {
+        for garbage in [&b""[..], b"\xff\xfe", b"ok", b"[true]x", b"{\"healthy\":\"yes\"}"] {
             assert!(unwell(garbage).starts_with("its answer makes no sense"), "{garbage:?}");
         }
         let long = format!(r#"{{"healthy":false,"message":"{}"}}"#, "é".repeat(MAX_REASON));
