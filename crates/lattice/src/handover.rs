@@ -129,7 +129,10 @@ mod tests {
 
         let password = of("nats://me:p%40ss%2f@h", Auth::Anonymous).await;
         let again = NatsOptions::new(password.url.reveal()).unwrap();
-        assert_eq!(again.auth, NatsOptions::new("nats://me:p%40ss%2f@h").unwrap().auth);
+        assert_eq!(
+            again.auth,
+            NatsOptions::new("nats://me:p%40ss%2f@h").unwrap().auth
+        );
         assert!(password.doubt.is_some());
         assert!(!format!("{password:?}").contains("ss"), "{password:?}");
 
@@ -142,7 +145,9 @@ mod tests {
         assert_eq!(nkey.seed.reveal(), seed);
         let (signed, signature) = nkey.jwt.reveal().rsplit_once('.').unwrap();
         use base64::Engine as _;
-        let signature = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(signature).unwrap();
+        let signature = base64::engine::general_purpose::URL_SAFE_NO_PAD
+            .decode(signature)
+            .unwrap();
         pair.verify(signed.as_bytes(), &signature).unwrap();
 
         let mut tls = NatsOptions::new("h").unwrap();
@@ -160,8 +165,15 @@ mod tests {
         );
         std::fs::write(file.path(), text).unwrap();
         let handover = of("h", Auth::CredentialsFile(file.path().to_owned())).await;
-        assert_eq!((handover.jwt.reveal(), handover.seed.reveal()), ("a.b.c", seed.as_str()));
-        for damaged in ["", "-----BEGIN NATS USER JWT-----\n-----END", "-----BEGIN NATS USER JWT-----\na.b.c\n"] {
+        assert_eq!(
+            (handover.jwt.reveal(), handover.seed.reveal()),
+            ("a.b.c", seed.as_str())
+        );
+        for damaged in [
+            "",
+            "-----BEGIN NATS USER JWT-----\n-----END",
+            "-----BEGIN NATS USER JWT-----\na.b.c\n",
+        ] {
             std::fs::write(file.path(), damaged).unwrap();
             let mut options = NatsOptions::new("h").unwrap();
             options.auth = Auth::CredentialsFile(file.path().to_owned());

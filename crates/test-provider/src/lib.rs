@@ -33,7 +33,9 @@ pub fn run() -> ExitCode {
         }
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let outcome = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(provider()));
+    let outcome = runtime
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(provider()));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -45,7 +47,9 @@ pub fn run() -> ExitCode {
 
 async fn provider() -> Result<()> {
     let mut line = String::new();
-    std::io::stdin().read_line(&mut line).context("read the host data")?;
+    std::io::stdin()
+        .read_line(&mut line)
+        .context("read the host data")?;
     let data = HostData::from_line(&line).context("read the host data")?;
     println!("provider {} begins", data.provider_key);
     misbehave::at_start(&data.config)?;
@@ -57,7 +61,10 @@ async fn provider() -> Result<()> {
 
 /// As the SDK of v1 does it: with JWT and seed if there are both, else with nothing but the address.
 async fn connect(data: &HostData) -> Result<async_nats::Client> {
-    let (jwt, seed) = (data.lattice_rpc_user_jwt.reveal(), data.lattice_rpc_user_seed.reveal());
+    let (jwt, seed) = (
+        data.lattice_rpc_user_jwt.reveal(),
+        data.lattice_rpc_user_seed.reveal(),
+    );
     let mut options = ConnectOptions::new().name(&data.provider_key);
     if !jwt.is_empty() && !seed.is_empty() {
         let key = Arc::new(nkeys::KeyPair::from_seed(seed)?);

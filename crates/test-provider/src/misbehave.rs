@@ -16,7 +16,10 @@ pub(crate) fn at_start(config: &BTreeMap<String, String>) -> Result<()> {
         eprintln!("I was told to crash");
         std::process::exit(code.parse().context("crash: an exit code")?);
     }
-    if config.get("crash_if").is_some_and(|file| std::path::Path::new(file).exists()) {
+    if config
+        .get("crash_if")
+        .is_some_and(|file| std::path::Path::new(file).exists())
+    {
         eprintln!("there is the file");
         std::process::exit(7);
     }
@@ -46,7 +49,10 @@ pub(crate) fn beside(config: &BTreeMap<String, String>) -> Result<()> {
     }
     if let Some(file) = config.get("grandchild") {
         let program = std::env::current_exe()?;
-        let child = Command::new(program).arg(super::IDLE).stdin(Stdio::null()).spawn()?;
+        let child = Command::new(program)
+            .arg(super::IDLE)
+            .stdin(Stdio::null())
+            .spawn()?;
         let part = format!("{file}.part");
         std::fs::write(&part, child.id().to_string())?;
         std::fs::rename(&part, file)?;
@@ -63,7 +69,10 @@ fn flood(mut to: impl std::io::Write, with: &[u8]) {
 /// What it answers when it is asked for its health: the `health` of its config, or that it is well.
 pub(crate) fn health(config: &BTreeMap<String, String>) -> Vec<u8> {
     let answer = config.get("health").map(String::as_str);
-    answer.unwrap_or(r#"{"healthy":true,"message":null}"#).as_bytes().to_vec()
+    answer
+        .unwrap_or(r#"{"healthy":true,"message":null}"#)
+        .as_bytes()
+        .to_vec()
 }
 
 /// Whether it stops when it is asked to.

@@ -17,7 +17,11 @@ pub(crate) async fn serve(client: &Client, data: &HostData, report: &Report) -> 
     let key = nkeys::XKey::from_seed(data.provider_xkey_private_key.reveal())?.public_key();
     let of = |who: &str, what: &str| format!("wasmbus.rpc.{lattice}.{who}.{what}");
     let (health, shutdown) = (of(id, "health"), of(id, "default.shutdown"));
-    let (put, del, config) = (of(&key, "linkdefs.put"), of(id, "linkdefs.del"), of(id, "config.update"));
+    let (put, del, config) = (
+        of(&key, "linkdefs.put"),
+        of(id, "linkdefs.del"),
+        of(id, "config.update"),
+    );
     let question = format!("test.provider.{id}.report");
     let mut subscriptions = Vec::new();
     // Health comes last: who is asked for it has subscribed to everything.

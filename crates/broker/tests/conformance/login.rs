@@ -101,10 +101,13 @@ async fn a_jwt_lets_in_whoever_has_the_key() -> Result<()> {
     let (server, login) = start(Target::Broker).await?;
     let with = |seed: String| -> Result<ConnectOptions> {
         let key = std::sync::Arc::new(nkeys::KeyPair::from_seed(&seed)?);
-        Ok(ConnectOptions::with_jwt("any.thing.here".to_owned(), move |nonce| {
-            let key = std::sync::Arc::clone(&key);
-            async move { key.sign(&nonce).map_err(async_nats::AuthError::new) }
-        }))
+        Ok(ConnectOptions::with_jwt(
+            "any.thing.here".to_owned(),
+            move |nonce| {
+                let key = std::sync::Arc::clone(&key);
+                async move { key.sign(&nonce).map_err(async_nats::AuthError::new) }
+            },
+        ))
     };
     let client = server.client_with(with(login.nkey_seed)?).await?;
     barrier(&client).await?;

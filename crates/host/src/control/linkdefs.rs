@@ -5,8 +5,8 @@
 //! runs them, each process by its key. Deletions are for all of them: no provider of v1 hears of a deletion elsewhere.
 //! What cannot be told is logged; the state of the lattice is what counts, and every process reads that when it starts.
 
-use wasmcloud_core::{ComponentId, Link};
 use wasmcloud_capability::BoundLink;
+use wasmcloud_core::{ComponentId, Link};
 use wasmcloud_lattice::CallError;
 use wasmcloud_wire::Message as _;
 use wasmcloud_wire::message::chain;
@@ -24,14 +24,17 @@ impl LatticeHost {
         let mut told = false;
         for put in puts {
             // Written, so it is one.
-            let Ok(link) = Link::try_from(&put.link) else { continue };
+            let Ok(link) = Link::try_from(&put.link) else {
+                continue;
+            };
             // The former target is not part of the record any more, and nobody else tells it.
             if let Some(former) = put.instead_of.as_ref().filter(|former| **former != link.target) {
                 let gone = Link {
                     target: former.clone(),
                     ..link.clone()
                 };
-                self.to_both_ends(&gone, ProviderOperation::LinkDel, &bare(&gone)).await;
+                self.to_both_ends(&gone, ProviderOperation::LinkDel, &bare(&gone))
+                    .await;
                 told = true;
             }
             let names = || link.source_config.iter().chain(&link.target_config);
@@ -40,9 +43,12 @@ impl LatticeHost {
             }
             match self.bound(&link).await {
                 Some(bound) => {
-                    self.to_both_ends(&link, ProviderOperation::LinkPut, &definition(&bound)).await;
+                    self.to_both_ends(&link, ProviderOperation::LinkPut, &definition(&bound))
+                        .await;
                 }
-                None => tracing::debug!(%source, %link, "a link was not told by id: its configs are not known"),
+                None => {
+                    tracing::debug!(%source, %link, "a link was not told by id: its configs are not known")
+                }
             }
         }
         if told {
@@ -55,7 +61,8 @@ impl LatticeHost {
     pub(super) async fn tell_links_gone(&self, links: &[wasmcloud_wire::Link]) {
         for link in links {
             if let Ok(link) = Link::try_from(link) {
-                self.to_both_ends(&link, ProviderOperation::LinkDel, &bare(&link)).await;
+                self.to_both_ends(&link, ProviderOperation::LinkDel, &bare(&link))
+                    .await;
             }
         }
         if !links.is_empty() {
@@ -66,7 +73,10 @@ impl LatticeHost {
     async fn reached_the_server(&self) {
         let rpc = &self.0.lattice.rpc;
         if let Err(error) = rpc.barrier(rpc.default_deadline()).await {
-            tracing::warn!(error = chain(&error), "providers may not have heard of links that are gone");
+            tracing::warn!(
+                error = chain(&error),
+                "providers may not have heard of links that are gone"
+            );
         }
     }
 
@@ -93,7 +103,12 @@ impl LatticeHost {
         Some(bound)
     }
 
-    async fn to_both_ends(&self, link: &Link, operation: ProviderOperation, definition: &InterfaceLinkDefinition) {
+    async fn to_both_ends(
+        &self,
+        link: &Link,
+        operation: ProviderOperation,
+        definition: &InterfaceLinkDefinition,
+    ) {
         for provider in [&link.source, &link.target] {
             let subject = ProviderSubject {
                 lattice: self.0.lattice.name.clone(),

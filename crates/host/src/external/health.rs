@@ -34,7 +34,10 @@ pub(super) enum Verdict {
 /// Asks a provider.
 pub(super) async fn ask(context: &Context, id: &ComponentId, deadline: Instant) -> Verdict {
     let subject = context.subject(id.clone().into(), ProviderOperation::Health);
-    let answer = context.rpc.request(&subject, None, Vec::new().into(), deadline).await;
+    let answer = context
+        .rpc
+        .request(&subject, None, Vec::new().into(), deadline)
+        .await;
     match answer {
         Ok(message) => judge(&message.payload),
         Err(CallError::NoResponders { .. }) => Verdict::Absent,
@@ -49,7 +52,9 @@ fn judge(answer: &[u8]) -> Verdict {
         Ok(reply) => {
             let reason = reply.message.filter(|reason| !reason.is_empty());
             let reason = reason.unwrap_or_else(|| "it does not say why".to_owned());
-            let short = reason.get(..reason.floor_char_boundary(MAX_REASON)).unwrap_or(&reason);
+            let short = reason
+                .get(..reason.floor_char_boundary(MAX_REASON))
+                .unwrap_or(&reason);
             Verdict::Unwell(short.escape_debug().to_string())
         }
         Err(error) => Verdict::Unwell(format!("its answer makes no sense: {}", chain(&error))),
@@ -108,10 +113,16 @@ mod tests {
             Verdict::Unwell(reason) => reason,
             other => panic!("{other:?}"),
         };
-        assert_eq!(unwell(br#"{"healthy":false,"message":"no\u001b[2J disk"}"#), "no\\u{1b}[2J disk");
+        assert_eq!(
+            unwell(br#"{"healthy":false,"message":"no\u001b[2J disk"}"#),
+            "no\\u{1b}[2J disk"
+        );
         assert_eq!(unwell(b"{}"), "it does not say why");
         for garbage in [&b""[..], b"\xff\xfe", b"ok", b"[true]x", b"{\"healthy\":\"yes\"}"] {
-            assert!(unwell(garbage).starts_with("its answer makes no sense"), "{garbage:?}");
+            assert!(
+                unwell(garbage).starts_with("its answer makes no sense"),
+                "{garbage:?}"
+            );
         }
         let long = format!(r#"{{"healthy":false,"message":"{}"}}"#, "é".repeat(MAX_REASON));
         assert!(unwell(long.as_bytes()).len() <= MAX_REASON);

@@ -55,7 +55,10 @@ impl Launcher {
                 args,
             } => {
                 let mut command = Command::new(launcher);
-                command.args(args).arg(std::process::id().to_string()).arg(program);
+                command
+                    .args(args)
+                    .arg(std::process::id().to_string())
+                    .arg(program);
                 command
             }
             Self::Setpriv(setpriv) => {

@@ -39,7 +39,11 @@ impl Known {
         let link = &bound.link;
         let key = link.key();
         self.links.retain(|(known, target), definition| {
-            let shared = || link.interfaces.iter().any(|name| definition.interfaces.contains(name));
+            let shared = || {
+                link.interfaces
+                    .iter()
+                    .any(|name| definition.interfaces.contains(name))
+            };
             *known != key || *target == link.target || !shared()
         });
         self.links
@@ -216,7 +220,11 @@ mod tests {
         let mut known = Known::default();
         known.put(&bound("p", "a", &["store"], "1"));
         known.put(&bound("p", "b", &["watcher"], "1"));
-        assert_eq!(known.links.len(), 2, "disjoint interfaces may go to different targets");
+        assert_eq!(
+            known.links.len(),
+            2,
+            "disjoint interfaces may go to different targets"
+        );
         known.put(&bound("p", "c", &["store", "batch"], "1"));
         let targets: Vec<&str> = known.links.keys().map(|(_, target)| target.as_str()).collect();
         assert_eq!(targets, ["b", "c"]);

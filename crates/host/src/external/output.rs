@@ -35,7 +35,11 @@ impl Tail {
         if lines.len() == LAST_LINES {
             lines.pop_front();
         }
-        lines.push_back(line.get(..line.floor_char_boundary(LAST_LINE)).unwrap_or(line).to_owned());
+        lines.push_back(
+            line.get(..line.floor_char_boundary(LAST_LINE))
+                .unwrap_or(line)
+                .to_owned(),
+        );
     }
 
     pub(super) fn lines(&self) -> Vec<String> {
@@ -210,8 +214,14 @@ mod tests {
 
     #[test]
     fn nothing_reaches_the_terminal() {
-        assert_eq!(plain(b"\x1b[2m12:00\x1b[0m \x1b[32m INFO\x1b[0m\tx"), "12:00  INFO\tx");
-        assert_eq!(plain(b"\x1b]0;title\x07\x08\x7f"), "\\u{1b}]0;title\\u{7}\\u{8}\\u{7f}");
+        assert_eq!(
+            plain(b"\x1b[2m12:00\x1b[0m \x1b[32m INFO\x1b[0m\tx"),
+            "12:00  INFO\tx"
+        );
+        assert_eq!(
+            plain(b"\x1b]0;title\x07\x08\x7f"),
+            "\\u{1b}]0;title\\u{7}\\u{8}\\u{7f}"
+        );
         assert_eq!(plain(b"\x1b["), "");
         assert_eq!(plain(b"caf\xc3\xa9 \xff"), "café \u{fffd}");
     }
@@ -221,9 +231,15 @@ mod tests {
         let start = Instant::now();
         let mut rate = Rate::new(start);
         let passed = (0..1_000).filter(|_| rate.allows()).count();
-        assert_eq!((passed, rate.dropped), (MAX_LINES as usize, 1_000 - u64::from(MAX_LINES)));
+        assert_eq!(
+            (passed, rate.dropped),
+            (MAX_LINES as usize, 1_000 - u64::from(MAX_LINES))
+        );
         assert_eq!(rate.pass(start), 0);
-        assert_eq!(rate.pass(start + Duration::from_secs(1)), 1_000 - u64::from(MAX_LINES));
+        assert_eq!(
+            rate.pass(start + Duration::from_secs(1)),
+            1_000 - u64::from(MAX_LINES)
+        );
         assert!(rate.allows());
         assert_eq!(rate.pass(start + Duration::from_secs(5)), 0);
     }

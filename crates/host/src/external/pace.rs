@@ -63,7 +63,9 @@ mod tests {
             .collect();
         assert_eq!(
             pauses,
-            [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]
+            [
+                250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000
+            ]
         );
         assert_eq!(pace.ended(now, WELL), FIRST);
         assert_eq!(pace.ended(now, Duration::ZERO), FIRST * 2);

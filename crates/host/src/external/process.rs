@@ -195,7 +195,9 @@ fn run(
     };
     match status {
         Ok(status) => drop(end.send_replace(Some(status))),
-        Err(error) => tracing::error!(provider = %start.id, %error, "the end of a provider's process is not known"),
+        Err(error) => {
+            tracing::error!(provider = %start.id, %error, "the end of a provider's process is not known")
+        }
     }
 }
 
@@ -236,7 +238,9 @@ fn tell(stdin: ChildStdin, host_data: String) -> io::Result<()> {
     let mut stdin = tokio::process::ChildStdin::from_std(stdin)?;
     tokio::spawn(async move {
         // Who has closed its input, or ended, has no use for it, and shows that in other ways.
-        timeout(READ_HOST_DATA, stdin.write_all(host_data.as_bytes())).await.ok();
+        timeout(READ_HOST_DATA, stdin.write_all(host_data.as_bytes()))
+            .await
+            .ok();
     });
     Ok(())
 }

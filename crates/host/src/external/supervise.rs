@@ -96,7 +96,15 @@ async fn run(provider: &mut Supervised, mut first: First) {
                         let waited = began.elapsed();
                         let drain = provider.drain.min(NOT_READY_DRAIN);
                         stop::stop(&provider.context, &provider.id, &mut process, drain).await;
-                        tell(&mut first, ProcessError::Silent { doubt, waited, reason, lines });
+                        tell(
+                            &mut first,
+                            ProcessError::Silent {
+                                doubt,
+                                waited,
+                                reason,
+                                lines,
+                            },
+                        );
                         return;
                     }
                     End::Ended(status) => ProcessError::Ended {
@@ -124,7 +132,11 @@ async fn run(provider: &mut Supervised, mut first: First) {
                 "the provider has ended unexpectedly and is started again"
             ),
         }
-        health.note(&provider.context, id, Verdict::Unwell("its process has ended".to_owned()));
+        health.note(
+            &provider.context,
+            id,
+            Verdict::Unwell("its process has ended".to_owned()),
+        );
         tokio::select! {
             _ = provider.stop.wait_for(|stop| *stop) => {}
             () = sleep(pause) => {}

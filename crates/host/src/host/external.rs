@@ -26,7 +26,10 @@ impl Host {
     /// Starts a provider whose image is not a built-in one, and waits until it answers. The pull and the start of the
     /// process take their time, so links and other providers are not held up by them; whoever puts a link meanwhile
     /// finds the provider in the table.
-    pub(super) async fn start_external(&self, spec: ProviderSpec) -> Result<Vec<(Link, HostError)>, HostError> {
+    pub(super) async fn start_external(
+        &self,
+        spec: ProviderSpec,
+    ) -> Result<Vec<(Link, HostError)>, HostError> {
         let context = self.0.external.lock().clone();
         let context = context.ok_or_else(|| HostError::NoLattice {
             provider: spec.id.clone(),
@@ -41,7 +44,9 @@ impl Host {
             let drain = self.0.options.drain;
             let provider = ExternalProvider::new(context, spec.id.clone(), program, config, drain);
             let provider = Arc::new(provider);
-            let refused = self.enter_provider(spec.clone(), Arc::clone(&provider) as _).await;
+            let refused = self
+                .enter_provider(spec.clone(), Arc::clone(&provider) as _)
+                .await;
             (provider, refused)
         };
         let Err(source) = provider.run().await else {
@@ -88,7 +93,9 @@ impl Host {
             provider: spec.id.clone(),
             source,
         };
-        let archive = artifact.provider_archive(ParLimits::default(), here.clone()).await;
+        let archive = artifact
+            .provider_archive(ParLimits::default(), here.clone())
+            .await;
         let archive = archive.map_err(unusable)?;
         archive
             .claims()
@@ -100,7 +107,9 @@ impl Host {
             let dir = dir.clone();
             move || external::store(&dir, &program)
         });
-        let kept = kept.await.unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
+        let kept = kept
+            .await
+            .unwrap_or_else(|panic| Err(std::io::Error::other(panic)));
         kept.map_err(|source| HostError::KeepProgram {
             provider: spec.id.clone(),
             dir,

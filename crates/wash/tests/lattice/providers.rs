@@ -17,10 +17,17 @@ use crate::support::{Driven, connect, connect_embedded, host, nats, until, up};
 /// Puts an archive with the test provider beside the host's data, and answers its image.
 fn archive(launch: &Launch) -> Result<String> {
     let test = std::env::current_exe()?;
-    let dir = test.parent().and_then(Path::parent).context("a folder of targets")?;
+    let dir = test
+        .parent()
+        .and_then(Path::parent)
+        .context("a folder of targets")?;
     let program = dir.join("examples/wash-test-provider");
-    let program = std::fs::read(&program)
-        .with_context(|| format!("read {}, which is built with all tests of the crate", program.display()))?;
+    let program = std::fs::read(&program).with_context(|| {
+        format!(
+            "read {}, which is built with all tests of the crate",
+            program.display()
+        )
+    })?;
     let metadata = ProviderMetadata {
         name: Some("test".to_owned()),
         vendor: "acme".to_owned(),
@@ -39,10 +46,15 @@ fn archive(launch: &Launch) -> Result<String> {
 async fn provide(driven: &mut Driven, image: &str) -> Result<Pid> {
     let start = json!({ "provider_id": "p", "provider_ref": image, "host_id": driven.id });
     driven.client.ok(&driven.on("provider.start"), &start).await?;
-    driven.events.wait("provider_started", &json!({ "provider_id": "p" })).await?;
+    driven
+        .events
+        .wait("provider_started", &json!({ "provider_id": "p" }))
+        .await?;
     let deadline = Instant::now() + Duration::from_secs(10);
     let connection = driven.client.connection();
-    let report = connection.request("test.provider.p.report", None, Bytes::new(), deadline).await?;
+    let report = connection
+        .request("test.provider.p.report", None, Bytes::new(), deadline)
+        .await?;
     let report: Value = serde_json::from_slice(&report.payload)?;
     let pid = report["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
     pid.and_then(Pid::from_raw).context("a pid")
@@ -58,7 +70,10 @@ async fn gone(process: Pid) -> Result<()> {
 /// Dead, and not reaped by whoever reaps orphans here.
 fn is_zombie(pid: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
-    stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')))
+    stat.is_ok_and(|stat| {
+        stat.rsplit_once(") ")
+            .is_some_and(|(_, rest)| rest.starts_with('Z'))
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -30,7 +30,10 @@ async fn one_that_crashes_at_its_start_has_not_started(target: Target) -> Result
     let mut scene = Scene::start(target).await?;
     let why = scene.refused("p", json!({ "crash": "3" })).await?;
     ensure!(why.starts_with("start provider `p`"), "{why}");
-    ensure!(why.contains("exit status: 3") && why.contains("I was told to crash"), "{why}");
+    ensure!(
+        why.contains("exit status: 3") && why.contains("I was told to crash"),
+        "{why}"
+    );
     ensure!(scene.processes()?.is_empty(), "it was started again");
     // The id is free again.
     scene.provide("p", json!({})).await?;
@@ -45,7 +48,10 @@ async fn one_that_does_not_listen_has_not_started(target: Target) -> Result<()> 
     let begun = Instant::now();
     let why = scene.refused("p", json!({ "hang": "" })).await?;
     ensure!(begun.elapsed() >= deadline);
-    ensure!(why.contains("did not answer within") && why.contains("provider p begins"), "{why}");
+    ensure!(
+        why.contains("did not answer within") && why.contains("provider p begins"),
+        "{why}"
+    );
     scene.all_gone().await
 }
 
@@ -54,10 +60,17 @@ async fn one_that_is_no_program_for_this_machine_has_not_started(target: Target)
     scene.rig.file("test.par", b"not an archive")?;
     let why = scene.refused("p", json!({})).await?;
     ensure!(why.contains("archive"), "{why}");
-    scene.rig.file("test.par", &archive("sparc-solaris".parse()?, b"x".to_vec())?)?;
+    scene
+        .rig
+        .file("test.par", &archive("sparc-solaris".parse()?, b"x".to_vec())?)?;
     let why = scene.refused("p", json!({})).await?;
-    ensure!(why.contains("sparc-solaris") && why.contains(Machine::here().as_str()), "{why}");
-    scene.rig.file("test.par", &archive(Machine::here(), b"no program".to_vec())?)?;
+    ensure!(
+        why.contains("sparc-solaris") && why.contains(Machine::here().as_str()),
+        "{why}"
+    );
+    scene
+        .rig
+        .file("test.par", &archive(Machine::here(), b"no program".to_vec())?)?;
     let why = scene.refused("p", json!({})).await?;
     ensure!(why.contains("start provider `p`"), "{why}");
     scene.image = "file:///nowhere/at/all.par".to_owned();
@@ -79,11 +92,17 @@ async fn one_that_crashes_again_and_again_is_told_of_and_can_be_stopped(target: 
         scene.rig.events.wait("health_check_failed", &failed).await?;
     }
     let took = begun.elapsed();
-    ensure!(took >= Duration::from_millis(250 + 500 + 1_000 + 2_000), "without pauses: {took:?}");
+    ensure!(
+        took >= Duration::from_millis(250 + 500 + 1_000 + 2_000),
+        "without pauses: {took:?}"
+    );
     // It is stopped while nothing of it runs, and does not come back.
     let begun = Instant::now();
     scene.stop("p").await?;
-    ensure!(begun.elapsed() < Duration::from_secs(2), "the pause was waited for");
+    ensure!(
+        begun.elapsed() < Duration::from_secs(2),
+        "the pause was waited for"
+    );
     std::fs::remove_file(&marker)?;
     scene.all_gone().await?;
     scene.provide("p", json!({})).await?;
@@ -96,10 +115,17 @@ async fn one_that_talks_nonsense_is_not_well(target: Target) -> Result<()> {
         options.health_interval = Duration::from_millis(20);
     })
     .await?;
-    for (id, answer) in [("p", "garbage"), ("q", r#"{"healthy":false,"message":"no disk"}"#)] {
+    for (id, answer) in [
+        ("p", "garbage"),
+        ("q", r#"{"healthy":false,"message":"no disk"}"#),
+    ] {
         scene.provide(id, json!({ "health": answer })).await?;
         for _ in 0..2 {
-            let event = scene.rig.events.wait("health_check_failed", &json!({ "provider_id": id })).await?;
+            let event = scene
+                .rig
+                .events
+                .wait("health_check_failed", &json!({ "provider_id": id }))
+                .await?;
             ensure!(event.source == scene.host.id().as_str(), "{event:?}");
         }
     }
@@ -114,7 +140,11 @@ async fn one_that_ignores_everything_is_killed(target: Target) -> Result<()> {
     let begun = Instant::now();
     scene.stop("p").await?;
     ensure!(begun.elapsed() >= drain, "it was killed before its time");
-    ensure!(begun.elapsed() < drain + Duration::from_secs(5), "{:?}", begun.elapsed());
+    ensure!(
+        begun.elapsed() < drain + Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
     ensure!(is_gone(process));
     Ok(())
 }
@@ -159,7 +189,11 @@ async fn what_one_has_started_goes_with_it(target: Target) -> Result<()> {
     kill(process)?;
     let gone = async || Ok(is_gone(grandchild) || is_zombie(grandchild));
     until("end of what a crashed provider had started", gone).await?;
-    scene.rig.events.wait("health_check_passed", &json!({ "provider_id": "p" })).await?;
+    scene
+        .rig
+        .events
+        .wait("health_check_passed", &json!({ "provider_id": "p" }))
+        .await?;
     let grandchild = started()?;
     ensure!(!is_gone(grandchild));
     scene.stop("p").await?;
@@ -171,7 +205,10 @@ async fn what_one_has_started_goes_with_it(target: Target) -> Result<()> {
 /// Dead, and not reaped by whoever reaps orphans here.
 fn is_zombie(pid: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
-    stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')))
+    stat.is_ok_and(|stat| {
+        stat.rsplit_once(") ")
+            .is_some_and(|(_, rest)| rest.starts_with('Z'))
+    })
 }
 
 async fn one_that_starts_can_be_stopped(target: Target) -> Result<()> {
@@ -180,7 +217,10 @@ async fn one_that_starts_can_be_stopped(target: Target) -> Result<()> {
     until("process", async || Ok(!scene.processes()?.is_empty())).await?;
     let begun = Instant::now();
     scene.host.leave(&[], &[]).await;
-    ensure!(begun.elapsed() < Duration::from_secs(8), "the start deadline was waited for");
+    ensure!(
+        begun.elapsed() < Duration::from_secs(8),
+        "the start deadline was waited for"
+    );
     ensure!(scene.processes()?.is_empty());
     Ok(())
 }
@@ -202,8 +242,15 @@ async fn a_host_without_a_lattice_says_that_it_needs_one() -> Result<()> {
         config: Vec::new(),
         annotations: Default::default(),
     };
-    let error = host.start_provider(spec).await.err().map(|error| error.to_string());
+    let error = host
+        .start_provider(spec)
+        .await
+        .err()
+        .map(|error| error.to_string());
     let error = error.unwrap_or_default();
-    ensure!(error.contains("needs a lattice") && error.contains("hint:"), "{error}");
+    ensure!(
+        error.contains("needs a lattice") && error.contains("hint:"),
+        "{error}"
+    );
     Ok(())
 }

@@ -81,9 +81,16 @@ async fn its_health_is_told(target: Target) -> Result<()> {
     .await?;
     scene.provide("p", json!({})).await?;
     let check = json!({ "host_id": scene.host.id().as_str(), "provider_id": "p" });
-    for kind in ["health_check_passed", "health_check_status", "health_check_status"] {
+    for kind in [
+        "health_check_passed",
+        "health_check_status",
+        "health_check_status",
+    ] {
         let event = scene.rig.events.next().await?;
-        ensure!(event.kind == kind && event.data == check, "{event:?} instead of {kind}");
+        ensure!(
+            event.kind == kind && event.data == check,
+            "{event:?} instead of {kind}"
+        );
     }
     Ok(())
 }
@@ -101,7 +108,9 @@ async fn it_is_started_again_with_what_is_known_by_then(target: Target) -> Resul
     client.ok("link.put", &link).await?;
     client.ok("config.put.p", &json!({ "a": "2" })).await?;
     scene
-        .report_when("p", "link", |report| report["told"].as_array().is_some_and(|told| told.len() == 2))
+        .report_when("p", "link", |report| {
+            report["told"].as_array().is_some_and(|told| told.len() == 2)
+        })
         .await?;
     kill(pid(&first)?)?;
     let check = json!({ "provider_id": "p" });
@@ -113,7 +122,10 @@ async fn it_is_started_again_with_what_is_known_by_then(target: Target) -> Resul
     ensure!(data["config"] == json!({ "a": "2" }), "{data}");
     ensure!(data["instance_id"] != first["host_data"]["instance_id"], "{data}");
     let key = "provider_xkey_private_key";
-    ensure!(data[key] != first["host_data"][key], "each process has a key of its own");
+    ensure!(
+        data[key] != first["host_data"][key],
+        "each process has a key of its own"
+    );
     let links = &data["link_definitions"];
     ensure!(links[0]["target_config"] == json!({ "bucket": "x" }), "{links}");
     ensure!(links[0]["source_id"] == "caller" && links[1].is_null(), "{links}");
@@ -128,7 +140,10 @@ async fn another_image_of_the_same_name_is_another_program(target: Target) -> Re
     let script = b"#!/bin/sh\necho another one >&2\nexit 5\n".to_vec();
     scene.rig.file("test.par", &archive(Machine::here(), script)?)?;
     let why = scene.refused("p", json!({})).await?;
-    ensure!(why.contains("exit status: 5") && why.contains("another one"), "{why}");
+    ensure!(
+        why.contains("exit status: 5") && why.contains("another one"),
+        "{why}"
+    );
     Ok(())
 }
 
@@ -138,6 +153,12 @@ async fn it_goes_with_its_host(target: Target) -> Result<()> {
     scene.provide("q", json!({})).await?;
     ensure!(scene.processes()?.len() == 2);
     scene.host.leave(&[], &[]).await;
-    ensure!(scene.processes()?.is_empty(), "a host that has left leaves nothing behind");
-    until("end of subscriptions", async || Ok(scene.report("p").await?.is_null())).await
+    ensure!(
+        scene.processes()?.is_empty(),
+        "a host that has left leaves nothing behind"
+    );
+    until("end of subscriptions", async || {
+        Ok(scene.report("p").await?.is_null())
+    })
+    .await
 }

@@ -23,7 +23,10 @@ use crate::support::{Rig, Target, on, until};
 /// The program that is in the archives.
 fn program() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
-    let dir = test.parent().and_then(Path::parent).context("a folder of targets")?;
+    let dir = test
+        .parent()
+        .and_then(Path::parent)
+        .context("a folder of targets")?;
     let program = dir.join("examples/host-test-provider");
     ensure!(
         program.is_file(),
@@ -84,7 +87,10 @@ impl Scene {
     /// Asks, and waits until it runs.
     async fn provide(&mut self, id: &str, config: Value) -> Result<Event> {
         self.ask(id, config).await?;
-        self.rig.events.wait("provider_started", &json!({ "provider_id": id })).await
+        self.rig
+            .events
+            .wait("provider_started", &json!({ "provider_id": id }))
+            .await
     }
 
     /// Asks, and waits until it has failed. Returns the reason.
@@ -92,13 +98,20 @@ impl Scene {
         self.ask(id, config).await?;
         let failed = json!({ "provider_id": id });
         let event = self.rig.events.wait("provider_start_failed", &failed).await?;
-        ensure!(self.rig.inventory(&self.host).await?["providers"] == json!([]), "it is listed");
+        ensure!(
+            self.rig.inventory(&self.host).await?["providers"] == json!([]),
+            "it is listed"
+        );
         Ok(event.data["error"].as_str().context("an error")?.to_owned())
     }
 
     async fn stop(&mut self, id: &str) -> Result<()> {
         let body = json!({ "provider_id": id, "host_id": self.host.id().as_str() });
-        let (text, _) = self.rig.client.ok(&on("provider.stop", &self.host), &body).await?;
+        let (text, _) = self
+            .rig
+            .client
+            .ok(&on("provider.stop", &self.host), &body)
+            .await?;
         ensure!(text == "successfully stopped provider", "{text}");
         let stopped = json!({ "provider_id": id, "reason": "stop" });
         self.rig.events.wait("provider_stopped", &stopped).await?;
@@ -153,14 +166,18 @@ impl Scene {
 
     /// Waits until no program of this host runs.
     async fn all_gone(&self) -> Result<()> {
-        until("end of all processes of providers", async || Ok(self.processes()?.is_empty())).await
+        until("end of all processes of providers", async || {
+            Ok(self.processes()?.is_empty())
+        })
+        .await
     }
 }
 
 /// The process that a report is of.
 fn pid(report: &Value) -> Result<Pid> {
     let pid = report["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
-    pid.and_then(Pid::from_raw).with_context(|| format!("a pid in {report}"))
+    pid.and_then(Pid::from_raw)
+        .with_context(|| format!("a pid in {report}"))
 }
 
 fn is_gone(pid: Pid) -> bool {

@@ -37,7 +37,10 @@ fn key(source: &str) -> Value {
 impl Scene {
     /// Waits until the provider was told exactly this, in this order.
     async fn was_told(&self, id: &str, expected: &[(&str, Value)]) -> Result<()> {
-        let expected: Vec<Value> = expected.iter().map(|(what, value)| json!([what, value])).collect();
+        let expected: Vec<Value> = expected
+            .iter()
+            .map(|(what, value)| json!([what, value]))
+            .collect();
         let expected = Value::from(expected);
         self.report_when(id, &format!("{expected}"), |report| report["told"] == expected)
             .await?;
@@ -86,7 +89,9 @@ async fn links_that_are_there_are_in_its_host_data(target: Target) -> Result<()>
     ensure!(report["host_data"]["link_definitions"] == expected, "{report}");
     ensure!(report["told"] == json!([]), "{report}");
     client.ok("link.del", &key("p")).await?;
-    scene.was_told("p", &[("del", told("p", "called", json!({})))]).await
+    scene
+        .was_told("p", &[("del", told("p", "called", json!({})))])
+        .await
 }
 
 async fn a_link_that_turns_leaves_the_former_target(target: Target) -> Result<()> {
@@ -101,9 +106,13 @@ async fn a_link_that_turns_leaves_the_former_target(target: Target) -> Result<()
         outcomes.into_iter().try_for_each(|outcome| Ok(outcome?))
     };
     put(scene.host.put_links(vec![(to("p")?, None)]).await)?;
-    scene.was_told("p", &[("put", told("caller", "p", json!({})))]).await?;
+    scene
+        .was_told("p", &[("put", told("caller", "p", json!({})))])
+        .await?;
     put(scene.host.put_links(vec![(to("q")?, Some("p".parse()?))]).await)?;
-    scene.was_told("q", &[("put", told("caller", "q", json!({})))]).await?;
+    scene
+        .was_told("q", &[("put", told("caller", "q", json!({})))])
+        .await?;
     let expected = [
         ("put", told("caller", "p", json!({}))),
         ("del", told("caller", "p", json!({}))),
@@ -118,7 +127,10 @@ async fn links_are_told_by_id_as_well(target: Target) -> Result<()> {
     let scene = Scene::start(target).await?;
     let client = scene.rig.client.clone();
     let mut heard = client.connection().subscribe("wasmbus.rpc.default.>").await?;
-    client.connection().barrier(client.connection().default_deadline()).await?;
+    client
+        .connection()
+        .barrier(client.connection().default_deadline())
+        .await?;
     client.ok("config.put.c", &json!({ "k": "1" })).await?;
     client.ok("link.put", &link("a", "b", &["c"])).await?;
     client.ok("link.del", &key("a")).await?;
@@ -131,7 +143,11 @@ async fn links_are_told_by_id_as_well(target: Target) -> Result<()> {
         let message = soon("message by id", heard.next()).await?;
         let message = message.ok_or_else(|| anyhow::anyhow!("the subscription ended"))?;
         let subject = format!("wasmbus.rpc.default.{end}.linkdefs.{what}");
-        ensure!(message.subject.as_str() == subject, "{} instead of {subject}", message.subject);
+        ensure!(
+            message.subject.as_str() == subject,
+            "{} instead of {subject}",
+            message.subject
+        );
         let payload: Value = serde_json::from_slice(&message.payload)?;
         ensure!(payload == told("a", "b", config), "{payload}");
     }
