@@ -110,7 +110,11 @@ impl Link {
 
     /// Whether both links cannot stand together: the same key, a shared interface, different targets.
     pub fn conflicts_with(&self, other: &Self) -> bool {
-        self.key() == other.key()
+        // Field by field: this is asked for each pair of a source's links, and keys are made of copies.
+        self.source == other.source
+            && self.name == other.name
+            && self.namespace == other.namespace
+            && self.package == other.package
             && self.target != other.target
             && self
                 .interfaces

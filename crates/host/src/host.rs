@@ -149,6 +149,7 @@ impl Host {
         }
         let digest = compiled.digest().to_owned();
         component.context.set_config(self.merged(&spec)?);
+        self.fill_table(&component);
         let prepared = self
             .unless_stopping(self.prepare(&component, compiled, &spec))
             .await;
@@ -176,6 +177,8 @@ impl Host {
                 prepared,
             },
         );
+        // Links that came while it started found nothing that runs.
+        self.fill_table(&component);
         // Whoever stops the host stops what runs; a component that was on its way must not slip through.
         if self.refuse_if_stopping().is_err() {
             drop(running);
@@ -539,8 +542,6 @@ impl Tables {
             });
         }
         let new = Component::new(id.clone());
-        new.context
-            .set_links(self.links.table(id, |stored| self.endpoint(stored)));
         self.components.insert(id.clone(), Arc::clone(&new));
         Ok(new)
     }

@@ -37,14 +37,14 @@ impl Links {
                 existing: Box::new(existing.clone()),
             });
         }
+        let id = (link.key(), link.target.clone());
+        self.take(&id);
         if self.count >= MAX_LINKS {
             return Err(HostError::Full {
                 what: "links",
                 limit: MAX_LINKS,
             });
         }
-        let id = (link.key(), link.target.clone());
-        self.take(&id);
         for end in [&link.source, &link.target] {
             *self.named.entry(end.clone()).or_default() += 1;
         }

@@ -7,6 +7,7 @@ mod app;
 mod cli;
 mod completions;
 mod control;
+mod embedded;
 mod exit;
 mod host;
 mod inspect;

@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use wasmcloud_core::{HostId, LatticeName};
 use wasmcloud_lattice::Connection;
 use wasmcloud_wire::event::{CloudEvent, Event};
@@ -17,6 +19,9 @@ use wasmcloud_wire::subject::EventSubject;
 
 /// Events that may wait.
 const QUEUE: usize = 4_096;
+
+/// Longest wait for what is queued to be sent: a little more than one request may take.
+const FLUSH: Duration = Duration::from_secs(3);
 
 /// Tells events. Clones tell through the same queue.
 #[derive(Clone)]
@@ -66,8 +71,13 @@ impl Events {
     /// Waits until everything told so far has been sent, or cannot be.
     pub(crate) async fn flush(&self) {
         let (done, sent) = oneshot::channel();
-        if self.queue.send(Item::Flush(done)).await.is_ok() {
-            sent.await.ok();
+        let flushed = async {
+            if self.queue.send(Item::Flush(done)).await.is_ok() {
+                sent.await.ok();
+            }
+        };
+        if timeout(FLUSH, flushed).await.is_err() {
+            note_lost(&self.lost, "they were not sent in time before the host left");
         }
     }
 }

@@ -7,7 +7,7 @@
 //! A store that was lost takes nothing away (promise "absence of evidence never deletes"): what is known stays, what
 //! the store has is added, and what it lacks is written back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ impl Mirrored {
     pub(crate) fn note(&self, refused: Vec<(Link, HostError)>) {
         let ids = refused
             .into_iter()
-            .map(|(link, error)| ((link.key(), link.target), Arc::new(error)));
+            .map(|(link, error)| (place(&link), Arc::new(error)));
         self.refused.lock().extend(ids);
     }
 
@@ -99,12 +99,15 @@ pub(crate) struct Mirror {
     links: Watch,
     configs: Watch,
     /// The links of each source, as last seen in the state.
-    known: BTreeMap<ComponentId, Vec<Link>>,
+    known: BTreeMap<ComponentId, OfSource>,
     /// The configs last seen in the state.
     known_configs: BTreeMap<ConfigName, Config>,
     /// Between a lost store and the end of what is in the new one.
     lost: Lost,
 }
+
+/// The links of one source.
+type OfSource = BTreeMap<LinkId, Link>;
 
 #[derive(Default)]
 struct Lost {
@@ -290,10 +293,10 @@ impl Mirror {
                 return;
             }
         };
-        let mut links = Vec::with_capacity(spec.links.len());
+        let mut links = OfSource::new();
         for link in &spec.links {
             match Link::try_from(link) {
-                Ok(link) if link.source == id => links.push(link),
+                Ok(link) if link.source == id => drop(links.insert(place(&link), link)),
                 Ok(link) => {
                     tracing::warn!(%id, %link, "a link is in the record of another source, and left out")
                 }
@@ -303,12 +306,11 @@ impl Mirror {
         let before = self.known.remove(&id).unwrap_or_default();
         if self.lost.links {
             // An older copy of the store may lack links that were put since.
-            let lacking = before.iter().filter(|link| {
-                !links
-                    .iter()
-                    .any(|other| same_place(link, other) || link.conflicts_with(other))
-            });
-            links.extend(lacking.cloned().collect::<Vec<_>>());
+            for (place, link) in &before {
+                if !links.contains_key(place) && !links.values().any(|other| link.conflicts_with(other)) {
+                    links.insert(place.clone(), link.clone());
+                }
+            }
         }
         self.apply(&before, &links).await;
         if !links.is_empty() {
@@ -316,27 +318,24 @@ impl Mirror {
         }
     }
 
-    async fn apply(&self, before: &[Link], links: &[Link]) {
-        let added: Vec<&Link> = links.iter().filter(|link| !before.contains(link)).collect();
-        let mut turned = BTreeSet::new();
-        for gone in before {
-            if links.iter().any(|link| same_place(link, gone)) {
+    async fn apply(&self, before: &OfSource, links: &OfSource) {
+        let mut added: BTreeMap<&LinkId, &Link> = links
+            .iter()
+            .filter(|(place, link)| before.get(*place) != Some(*link))
+            .collect();
+        for (place, gone) in before {
+            if links.contains_key(place) {
                 continue;
             }
-            self.shared
-                .refused
-                .lock()
-                .remove(&(gone.key(), gone.target.clone()));
+            self.shared.refused.lock().remove(place);
             // A link that turns to another target does so in one step, so that no call finds none.
-            let instead = added.iter().enumerate().find(|(at, link)| {
-                !turned.contains(at)
-                    && link.key() == gone.key()
-                    && !before.iter().any(|known| same_place(known, link))
-            });
-            match instead {
-                Some((at, link)) => {
-                    turned.insert(at);
-                    let outcome = self.host.replace_link(gone, (*link).clone()).await;
+            let instead = added
+                .keys()
+                .find(|new| new.0 == place.0 && !before.contains_key(**new))
+                .copied();
+            match instead.and_then(|new| added.remove(new)) {
+                Some(link) => {
+                    let outcome = self.host.replace_link(gone, link.clone()).await;
                     if outcome.is_err() {
                         // The former must not stay in effect when the state says that it is gone.
                         self.host.remove_link(gone).await;
@@ -346,17 +345,15 @@ impl Mirror {
                 None => self.host.remove_link(gone).await,
             }
         }
-        for (at, link) in added.into_iter().enumerate() {
-            if !turned.contains(&at) {
-                let outcome = self.host.put_link(link.clone()).await;
-                self.settle(link, outcome);
-            }
+        for link in added.into_values() {
+            let outcome = self.host.put_link(link.clone()).await;
+            self.settle(link, outcome);
         }
     }
 
     /// Remembers and tells what became of a link.
     fn settle(&self, link: &Link, outcome: Result<(), HostError>) {
-        let id = (link.key(), link.target.clone());
+        let id = place(link);
         let Err(error) = outcome else {
             if self.shared.refused.lock().remove(&id).is_some() {
                 tracing::info!(%link, "the link is in effect now");
@@ -381,26 +378,22 @@ impl Mirror {
             let chosen = refused.iter().filter(|(_, error)| which(error));
             chosen.map(|(id, _)| id.clone()).collect()
         };
-        for (key, target) in ids {
-            let known = self.known.get(&key.source).and_then(|links| {
-                links
-                    .iter()
-                    .find(|link| link.target == target && link.key() == key)
-            });
+        for id in ids {
+            let known = self.known.get(&id.0.source).and_then(|links| links.get(&id));
             match known {
                 Some(link) => {
                     let outcome = self.host.put_link(link.clone()).await;
                     self.settle(link, outcome);
                 }
-                None => drop(self.shared.refused.lock().remove(&(key, target))),
+                None => drop(self.shared.refused.lock().remove(&id)),
             }
         }
     }
 }
 
-/// Whether both are the same link, with the same or other interfaces and configs.
-fn same_place(one: &Link, other: &Link) -> bool {
-    one.target == other.target && one.key() == other.key()
+/// What makes a link the same one, with the same or other interfaces and configs.
+fn place(link: &Link) -> LinkId {
+    (link.key(), link.target.clone())
 }
 
 fn advance(applied: &watch::Sender<u64>, revision: u64) {
@@ -444,7 +437,7 @@ async fn restore_configs(records: &Records, known: BTreeMap<ConfigName, Config>)
 
 async fn restore_links(
     records: &Records,
-    known: BTreeMap<ComponentId, Vec<Link>>,
+    known: BTreeMap<ComponentId, OfSource>,
     mut urls: BTreeMap<ComponentId, String>,
 ) {
     let (mut written, mut failed) = (0, 0);
@@ -456,7 +449,7 @@ async fn restore_links(
         }
     };
     for (id, links) in known {
-        let links: Vec<wasmcloud_wire::Link> = links.iter().map(Into::into).collect();
+        let links: Vec<wasmcloud_wire::Link> = links.values().map(Into::into).collect();
         let url = urls.remove(&id);
         let outcome = records.restore(&id, &links, url.as_deref()).await;
         restored(&id, outcome.map(drop));

@@ -271,3 +271,56 @@ fn limit(pid: Pid, limits: &ProcessLimits, id: &ComponentId) {
 
 #[cfg(not(target_os = "linux"))]
 fn limit(_pid: Pid, _limits: &ProcessLimits, _id: &ComponentId) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn providers_get_next_to_nothing_of_the_environment() {
+        for name in ["RUST_LOG", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_"] {
+            assert!(is_for_providers(name.as_ref()), "{name}");
+        }
+        for name in [
+            "PATH",
+            "HOME",
+            "RUST_LOG_STYLE",
+            "XOTEL_A",
+            "OTEL",
+            "WASMCLOUD_NATS_SEED",
+            "",
+        ] {
+            assert!(!is_for_providers(name.as_ref()), "{name}");
+        }
+    }
+
+    fn start(launcher: Launcher) -> Start {
+        Start {
+            id: "p".parse().unwrap(),
+            program: "/bin/cat".into(),
+            launcher,
+            limits: ProcessLimits::default(),
+            host_data: "the host data\r\n".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_process_reads_its_line_and_its_end_is_known() {
+        for launcher in [Launcher::find(), Launcher::Nothing] {
+            let mut process = Process::start(start(launcher)).await.unwrap();
+            assert_eq!(process.ended().await, "exit status: 0");
+            assert_eq!(process.last_words().await, ["the host data"]);
+            // Its id may be somebody else's by now.
+            process.signal(Signal::KILL);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_an_error() {
+        let missing = Start {
+            program: "/nowhere/at/all".into(),
+            ..start(Launcher::Nothing)
+        };
+        assert!(Process::start(missing).await.is_err());
+    }
+}

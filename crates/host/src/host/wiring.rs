@@ -160,14 +160,22 @@ impl Host {
         Ok(())
     }
 
-    /// Gives a component its link table anew.
+    /// Gives a component that runs its link table anew. One that does not run gets it when it starts: a host knows
+    /// all links of its lattice, and a table costs as much as its source has links.
     pub(super) fn refresh_table(&self, source: &ComponentId) {
-        let tables = self.0.tables.lock();
-        if let Some(component) = tables.components.get(source) {
-            component
-                .context
-                .set_links(tables.links.table(source, |stored| tables.endpoint(stored)));
+        let component = self.0.tables.lock().components.get(source).cloned();
+        if let Some(component) = component.filter(|component| component.spec.lock().is_some()) {
+            self.fill_table(&component);
         }
+    }
+
+    /// Gives a component its link table, whether it runs or not.
+    pub(super) fn fill_table(&self, component: &Component) {
+        let tables = self.0.tables.lock();
+        let links = tables
+            .links
+            .table(component.context.id(), |stored| tables.endpoint(stored));
+        component.context.set_links(links);
     }
 
     /// A place that holds nothing and that no link names is not kept.

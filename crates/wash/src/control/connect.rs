@@ -2,12 +2,11 @@
 //! environment comes before the context, the context before the embedded lattice of this machine, and that before
 //! NATS' usual address.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
-use wasmcloud_broker::{Credentials, Endpoint};
+use anyhow::{Context as _, Result, bail};
 use wasmcloud_client::Client;
 use wasmcloud_core::LatticeName;
 use wasmcloud_lattice::{Auth, Connection, NatsOptions};
@@ -15,8 +14,8 @@ use wasmcloud_wire::subject::Topic;
 
 use super::context::{self, ContextFile, Contexts};
 use super::lattice_args::LatticeArgs;
+use crate::embedded::{Embedded, on_this_machine};
 use crate::exit::{FAILURE, Failure, INVALID};
-use crate::host::connect::lattice_dir;
 use crate::up::dirs;
 
 /// Longest wait for a connection to a server that is not on this machine, or that is there and slow.
@@ -73,20 +72,13 @@ fn is_refused(server: &str) -> bool {
     }
 }
 
-/// The address that a URL without login names on this machine.
-fn on_this_machine(server: &str) -> Option<SocketAddr> {
-    let (_, address) = server.split_once("://")?;
-    let address: SocketAddr = address.replacen("localhost", "127.0.0.1", 1).parse().ok()?;
-    address.ip().is_loopback().then_some(address)
-}
-
 fn resolve(args: &LatticeArgs) -> Result<Target> {
     let context = match &args.context {
         Some(named) => Some(named_context(named)?),
         None => Contexts::find(None).load_default()?,
     };
     let context = context.unwrap_or_default();
-    let embedded = of_this_machine(args);
+    let embedded = Embedded::below(&args.data_dir.clone().unwrap_or_else(dirs::data));
     let (mut nats, because) = address(args, &context, &embedded)?;
     let in_url = std::mem::take(&mut nats.auth);
     nats.auth = match (login(args)?, in_url) {
@@ -96,7 +88,7 @@ fn resolve(args: &LatticeArgs) -> Result<Target> {
         (Some(login), _) => login,
         (None, Auth::Anonymous) => match login_of(&context)? {
             Some(login) => login,
-            None => embedded_login(&nats, &embedded)?.unwrap_or_default(),
+            None => embedded.login_for(&nats)?.unwrap_or_default(),
         },
         (None, url) => url,
     };
@@ -155,12 +147,12 @@ fn address(args: &LatticeArgs, context: &ContextFile, embedded: &Embedded) -> Re
         let nats = NatsOptions::new(&format!("nats://{}", endpoint.address))?;
         return Ok((
             nats,
-            format!("the embedded lattice in {}", embedded.folder.display()),
+            format!("the embedded lattice in {}", embedded.folder().display()),
         ));
     }
     let because = format!(
         "the usual address: none is named, and no embedded lattice runs in {}",
-        embedded.folder.display()
+        embedded.folder().display()
     );
     Ok((NatsOptions::host_port("127.0.0.1", 4222)?, because))
 }
@@ -212,67 +204,9 @@ fn jwt(jwt: Option<&String>, seed: Option<&String>) -> Result<Option<Auth>> {
     })
 }
 
-/// The folder in which `wash up` keeps the lattice of this machine.
-struct Embedded {
-    folder: std::path::PathBuf,
-}
-
-impl Embedded {
-    fn endpoint(&self) -> Result<Option<Endpoint>> {
-        Ok(Endpoint::load(&self.folder)?)
-    }
-}
-
-fn of_this_machine(args: &LatticeArgs) -> Embedded {
-    let data = args.data_dir.clone().unwrap_or_else(dirs::data);
-    Embedded {
-        folder: lattice_dir(&data),
-    }
-}
-
-/// The login of the embedded lattice, if that is where the address leads, however it was named.
-fn embedded_login(nats: &NatsOptions, embedded: &Embedded) -> Result<Option<Auth>> {
-    let [server] = nats.servers.as_slice() else {
-        return Ok(None);
-    };
-    let Some(address) = on_this_machine(&server.to_string()) else {
-        return Ok(None);
-    };
-    match embedded.endpoint()? {
-        Some(endpoint) if endpoint.address == address => {
-            let found = Credentials::load(&embedded.folder)?;
-            let found = found.ok_or_else(|| {
-                anyhow!(
-                    "the embedded lattice in {} has no credentials; hint: restart it",
-                    embedded.folder.display()
-                )
-            })?;
-            Ok(Some(Auth::UserPassword {
-                user: found.user,
-                password: found.password.into(),
-            }))
-        }
-        _ => Ok(None),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_of_this_machine() {
-        for here in ["nats://127.0.0.1:4222", "tls://localhost:1", "nats://[::1]:4222"] {
-            assert!(on_this_machine(here).is_some(), "{here}");
-        }
-        for elsewhere in [
-            "nats://10.0.0.1:4222",
-            "nats://example.com:4222",
-            "nats://localhost.example:1",
-        ] {
-            assert!(on_this_machine(elsewhere).is_none(), "{elsewhere}");
-        }
-    }
 
     #[test]
     fn one_login_and_one_address() {
@@ -293,13 +227,11 @@ mod tests {
             ctl_port: Some(1),
             ..LatticeArgs::default()
         };
-        let embedded = Embedded {
-            folder: "/nowhere".into(),
-        };
+        let embedded = Embedded::below(Path::new("/nowhere"));
         assert!(address(&twice, &ContextFile::default(), &embedded).is_err());
         let (_, because) = address(&LatticeArgs::default(), &ContextFile::default(), &embedded).unwrap();
         assert!(
-            because.contains("no embedded lattice runs in /nowhere"),
+            because.contains("no embedded lattice runs in /nowhere/lattice"),
             "{because}"
         );
     }

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use wasmcloud_broker::{Broker, BrokerConfig, BrokerError, Credentials, Endpoint};
+use anyhow::anyhow;
+use wasmcloud_broker::{Broker, BrokerConfig, BrokerError};
 use wasmcloud_lattice::{Auth, LatticeOptions, NatsOptions, OptionsError};
 
+use crate::embedded::Embedded;
 use crate::exit::{Failure, INVALID, NOT_STARTED};
 use crate::host::args::NatsArgs;
 use crate::output::Output;
@@ -21,11 +23,6 @@ pub(crate) struct Chosen {
     pub(crate) broker: Option<Broker>,
 }
 
-/// The folder of the embedded lattice.
-pub(crate) fn lattice_dir(data_dir: &Path) -> PathBuf {
-    data_dir.join("lattice")
-}
-
 /// The lattice that the flags name; without any, the embedded one of this machine, which is started if `start` says so
 /// and nobody runs it.
 pub(crate) async fn choose(
@@ -34,41 +31,36 @@ pub(crate) async fn choose(
     start: bool,
     output: &Output,
 ) -> Result<Chosen, Failure> {
-    let dir = lattice_dir(data_dir);
-    if args.names_servers(start) {
-        return Ok(Chosen {
-            options: args.named()?,
-            broker: None,
-        });
-    }
-    if let Some(options) = args.embedded(&dir)? {
-        return Ok(Chosen {
+    let embedded = Embedded::below(data_dir);
+    let joined = |options| {
+        Ok(Chosen {
             options,
             broker: None,
-        });
+        })
+    };
+    if args.names_servers(start) {
+        return joined(args.named(&embedded)?);
+    }
+    if let Some(options) = args.running(&embedded)? {
+        return joined(options);
     }
     if !start {
-        return Ok(Chosen {
-            options: args.named()?,
-            broker: None,
-        });
+        return joined(args.named(&embedded)?);
     }
-    let broker = match run_broker(args, &dir, output).await {
+    let broker = match run_broker(args, embedded.folder(), output).await {
         Ok(broker) => broker,
-        Err(failure) => {
-            // Somebody else may have started one in the same moment.
-            return match args.embedded(&dir)? {
-                Some(options) => Ok(Chosen {
-                    options,
-                    broker: None,
-                }),
-                None => Err(failure),
-            };
-        }
+        // Somebody else may have started one in the same moment.
+        Err(failure) => return args.running(&embedded)?.map_or(Err(failure), joined),
     };
-    let credentials = broker.credentials().clone();
+    let options = args.running(&embedded)?.ok_or_else(|| {
+        let error = anyhow!(
+            "the lattice that was just started in {} is gone",
+            embedded.folder().display()
+        );
+        Failure::new(NOT_STARTED, "lattice", error)
+    })?;
     Ok(Chosen {
-        options: args.lattice_options(embedded_options(&broker.address().to_string(), credentials)?)?,
+        options,
         broker: Some(broker),
     })
 }
@@ -96,13 +88,6 @@ async fn run_broker(args: &NatsArgs, dir: &Path, output: &Output) -> Result<Brok
     }
 }
 
-fn embedded_options(address: &str, credentials: Credentials) -> Result<NatsOptions, Failure> {
-    let mut options = NatsOptions::new(&format!("nats://{address}")).map_err(invalid)?;
-    // With the key and not the password: what providers are told has room for a key only.
-    options.auth = Auth::nkey(credentials.nkey_seed).map_err(invalid)?;
-    Ok(options)
-}
-
 impl NatsArgs {
     /// Whether an address or a login was given. The port alone is that of the embedded lattice where one may be
     /// started.
@@ -119,30 +104,30 @@ impl NatsArgs {
             || self.ctl_seed.is_some()
     }
 
-    /// The embedded lattice that somebody runs on this machine.
-    fn embedded(&self, dir: &Path) -> Result<Option<LatticeOptions>, Failure> {
-        let found = Endpoint::load(dir).and_then(|endpoint| Ok((endpoint, Credentials::load(dir)?)));
-        let found = found.map_err(|error| Failure::new(NOT_STARTED, "lattice", error))?;
-        match found {
-            (Some(endpoint), Some(credentials)) => {
-                let options = embedded_options(&endpoint.address.to_string(), credentials)?;
-                Ok(Some(self.lattice_options(options)?))
-            }
-            _ => Ok(None),
-        }
+    /// The embedded lattice, if somebody runs it.
+    fn running(&self, embedded: &Embedded) -> Result<Option<LatticeOptions>, Failure> {
+        let failed = |error| Failure::new(NOT_STARTED, "lattice", error);
+        let Some(endpoint) = embedded.endpoint().map_err(failed)? else {
+            return Ok(None);
+        };
+        let options = embedded.options(&endpoint).map_err(failed)?;
+        self.lattice_options(options).map(Some)
     }
 
     /// The servers that the flags name, or where they usually are.
-    fn named(&self) -> Result<LatticeOptions, Failure> {
-        let control = self.connection(&Single {
-            host: self.ctl_host.as_ref().or(self.nats_host.as_ref()),
-            port: self.ctl_port.or(self.nats_port),
-            jwt: self.ctl_jwt.as_ref().or(self.nats_jwt.as_ref()),
-            seed: self.ctl_seed.as_ref().or(self.nats_seed.as_ref()),
-            creds: self.ctl_creds.as_ref().or(self.nats_creds.as_ref()),
-            tls: self.ctl_tls,
-            own_address: self.ctl_host.is_some() || self.ctl_port.is_some(),
-        })?;
+    fn named(&self, embedded: &Embedded) -> Result<LatticeOptions, Failure> {
+        let control = self.connection(
+            embedded,
+            &Single {
+                host: self.ctl_host.as_ref().or(self.nats_host.as_ref()),
+                port: self.ctl_port.or(self.nats_port),
+                jwt: self.ctl_jwt.as_ref().or(self.nats_jwt.as_ref()),
+                seed: self.ctl_seed.as_ref().or(self.nats_seed.as_ref()),
+                creds: self.ctl_creds.as_ref().or(self.nats_creds.as_ref()),
+                tls: self.ctl_tls,
+                own_address: self.ctl_host.is_some() || self.ctl_port.is_some(),
+            },
+        )?;
         let mut options = self.lattice_options(control)?;
         let apart = self.rpc_host.is_some()
             || self.rpc_port.is_some()
@@ -155,20 +140,23 @@ impl NatsArgs {
             || self.ctl_creds.is_some()
             || self.ctl_tls;
         if apart {
-            options.rpc = Some(self.connection(&Single {
-                host: self.rpc_host.as_ref().or(self.nats_host.as_ref()),
-                port: self.rpc_port.or(self.nats_port),
-                jwt: self.rpc_jwt.as_ref().or(self.nats_jwt.as_ref()),
-                seed: self.rpc_seed.as_ref().or(self.nats_seed.as_ref()),
-                creds: self.rpc_creds.as_ref().or(self.nats_creds.as_ref()),
-                tls: self.rpc_tls,
-                own_address: self.rpc_host.is_some() || self.rpc_port.is_some(),
-            })?);
+            options.rpc = Some(self.connection(
+                embedded,
+                &Single {
+                    host: self.rpc_host.as_ref().or(self.nats_host.as_ref()),
+                    port: self.rpc_port.or(self.nats_port),
+                    jwt: self.rpc_jwt.as_ref().or(self.nats_jwt.as_ref()),
+                    seed: self.rpc_seed.as_ref().or(self.nats_seed.as_ref()),
+                    creds: self.rpc_creds.as_ref().or(self.nats_creds.as_ref()),
+                    tls: self.rpc_tls,
+                    own_address: self.rpc_host.is_some() || self.rpc_port.is_some(),
+                },
+            )?);
         }
         Ok(options)
     }
 
-    fn connection(&self, single: &Single<'_>) -> Result<NatsOptions, Failure> {
+    fn connection(&self, embedded: &Embedded, single: &Single<'_>) -> Result<NatsOptions, Failure> {
         let mut options = match &self.nats_url {
             Some(url) if !single.own_address => NatsOptions::new(url),
             _ => NatsOptions::host_port(
@@ -185,6 +173,10 @@ impl NatsArgs {
                 None => Auth::nkey(seed.clone()),
             };
             options.auth = auth.map_err(invalid)?;
+        } else if options.auth == Auth::Anonymous {
+            let login = embedded.login_for(&options);
+            let login = login.map_err(|error| Failure::new(NOT_STARTED, "lattice", error))?;
+            options.auth = login.unwrap_or_default();
         }
         options.tls.required = self.nats_tls || single.tls;
         options.tls.first = self.nats_tls_first;

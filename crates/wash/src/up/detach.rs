@@ -130,7 +130,7 @@ pub(crate) fn run(args: &HostArgs, command: &str, stop: &str, output: &Output) -
         "urls": urls,
     });
     let mut lines = vec![format!(
-        "running in the background, process {child}, lattice at {nats_url}"
+        "host {name} runs in the background, process {child}, lattice at {nats_url}"
     )];
     let urls = urls.as_ref().and_then(Value::as_array).into_iter().flatten();
     lines.extend(urls.filter_map(Value::as_str).map(|url| format!("  {url}")));

@@ -1,21 +1,19 @@
 //! `wash down`: ends what runs in the embedded lattice of this machine, and waits until it has ended.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::anyhow;
 use serde_json::json;
 use tokio::time::Instant;
-use wasmcloud_broker::{Credentials, Endpoint};
 use wasmcloud_client::Client;
-use wasmcloud_lattice::{Auth, Connection, NatsOptions};
+use wasmcloud_lattice::Connection;
 use wasmcloud_wire::control::{Host, Request, StopHost};
 use wasmcloud_wire::subject::Topic;
 
 use crate::cli::DownArgs;
+use crate::embedded::Embedded;
 use crate::exit::{FAILURE, Failure};
 use crate::host::RUNS_LATTICE;
-use crate::host::connect::lattice_dir;
 use crate::output::Output;
 use crate::up::dirs;
 
@@ -32,17 +30,20 @@ pub(crate) fn run(args: &DownArgs, output: &Output) -> Result<(), Failure> {
 
 async fn down(args: &DownArgs, output: &Output) -> Result<(), Failure> {
     let failed = |error: anyhow::Error| Failure::new(FAILURE, "down", error);
-    let dir = lattice_dir(&args.data_dir.clone().unwrap_or_else(dirs::data));
-    let Some(endpoint) = running(&dir)? else {
+    let embedded = Embedded::below(&args.data_dir.clone().unwrap_or_else(dirs::data));
+    let Some(endpoint) = embedded.endpoint().map_err(failed)? else {
         let value =
             json!({ "success": true, "hosts_stopped": [], "nats_stopped": false, "wadm_stopped": false });
         output.data(
-            &format!("nothing runs in the lattice of {}", dir.display()),
+            &format!("nothing runs in the lattice of {}", embedded.folder().display()),
             &value,
         );
         return Ok(());
     };
-    let connection = connect(&dir, &endpoint).await.map_err(failed)?;
+    let options = embedded.options(&endpoint).map_err(failed)?;
+    let connection = Connection::connect(&options)
+        .await
+        .map_err(|error| failed(error.into()))?;
     let client = Client::new(
         connection.clone(),
         args.lattice.clone(),
@@ -70,7 +71,13 @@ async fn down(args: &DownArgs, output: &Output) -> Result<(), Failure> {
     }
     // The carrier waits for everybody to leave, us included.
     connection.close(connection.default_deadline()).await;
-    while running(&dir)?.is_some_and(|now| now.server_id == endpoint.server_id) {
+    let runs = || {
+        Ok(embedded
+            .endpoint()
+            .map_err(failed)?
+            .is_some_and(|now| now.server_id == endpoint.server_id))
+    };
+    while runs()? {
         if Instant::now() >= deadline {
             let error = anyhow!(
                 "process {} was asked to stop and runs on after {:?}; hint: `kill {}` makes it leave at once",
@@ -99,19 +106,4 @@ fn last_the_carrier(hosts: &[Host]) -> impl Iterator<Item = &Host> {
     };
     let (carriers, others): (Vec<&Host>, Vec<&Host>) = hosts.iter().partition(carries);
     others.into_iter().chain(carriers)
-}
-
-fn running(dir: &Path) -> Result<Option<Endpoint>, Failure> {
-    Endpoint::load(dir).map_err(|error| Failure::new(FAILURE, "lattice", error))
-}
-
-async fn connect(dir: &Path, endpoint: &Endpoint) -> anyhow::Result<Connection> {
-    let mut options = NatsOptions::new(&format!("nats://{}", endpoint.address))?;
-    if let Some(credentials) = Credentials::load(dir)? {
-        options.auth = Auth::UserPassword {
-            user: credentials.user,
-            password: credentials.password.into(),
-        };
-    }
-    Ok(Connection::connect(&options).await?)
 }
