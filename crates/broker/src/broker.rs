@@ -279,21 +279,24 @@ impl Server {
     /// Whether these options log in.
     pub(crate) fn admits(&self, options: &Connect, nonce: &str) -> bool {
         let Some(login) = &self.login else { return true };
-        match (&options.nkey, &options.user) {
-            (Some(nkey), _) => login.verifies(nkey, options.sig.as_deref().unwrap_or_default(), nonce),
-            (None, Some(user)) => login.knows(user, options.pass.as_deref().unwrap_or_default()),
-            (None, None) => false,
+        let signature = options.sig.as_deref().unwrap_or_default();
+        match (&options.nkey, &options.user, &options.jwt) {
+            (Some(nkey), ..) => nkey == login.nkey.public_key().as_str() && login.verifies(signature, nonce),
+            (None, Some(user), _) => login.knows(user, options.pass.as_deref().unwrap_or_default()),
+            // Providers are told a JWT and a seed and nothing else (wire reference §2.5). There is one user, so
+            // whoever signs with that user's key is that user, whatever the JWT says.
+            (None, None, Some(_)) => login.verifies(signature, nonce),
+            (None, None, None) => false,
         }
     }
 }
 
 impl Login {
-    fn verifies(&self, nkey: &str, signature: &str, nonce: &str) -> bool {
+    fn verifies(&self, signature: &str, nonce: &str) -> bool {
         let decoded = URL_SAFE_NO_PAD
             .decode(signature)
             .or_else(|_| STANDARD.decode(signature));
-        nkey == self.nkey.public_key()
-            && decoded.is_ok_and(|signature| self.nkey.verify(nonce.as_bytes(), &signature).is_ok())
+        decoded.is_ok_and(|signature| self.nkey.verify(nonce.as_bytes(), &signature).is_ok())
     }
 
     /// The name is no secret; the comparison of the password takes the same time wherever it differs.

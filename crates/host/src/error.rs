@@ -1,5 +1,6 @@
 //! Why the host did not do what it was asked to: one variant for each thing that can be asked.
 
+use wasmcloud_artifacts::par::ParError;
 use wasmcloud_artifacts::{FetchError, OptionsError};
 use wasmcloud_capability::ProviderError;
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link, LinkKey};
@@ -97,6 +98,44 @@ pub enum HostError {
     UnknownProvider {
         /// The image.
         image: ImageRef,
+    },
+    /// The image of a provider cannot be had.
+    #[error("start provider `{provider}`")]
+    FetchProvider {
+        /// The provider.
+        provider: ComponentId,
+        /// Why not.
+        #[source]
+        source: FetchError,
+    },
+    /// The image of a provider is no archive with a program for this machine.
+    #[error("start provider `{provider}`")]
+    Archive {
+        /// The provider.
+        provider: ComponentId,
+        /// Why not.
+        #[source]
+        source: ParError,
+    },
+    /// The program of a provider cannot be made a file.
+    #[error("start provider `{provider}`: keep its program in {}", .dir.display())]
+    KeepProgram {
+        /// The provider.
+        provider: ComponentId,
+        /// Where.
+        dir: std::path::PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A provider that is a process of its own is reached over a lattice, and this host is part of none.
+    #[error(
+        "start provider `{provider}`: it runs as a process of its own, which needs a lattice, and this host is part of \
+         none; hint: join one, or use a provider that is built in ({})", crate::builtin::BUILTIN_PROVIDERS.join(", ")
+    )]
+    NoLattice {
+        /// The provider.
+        provider: ComponentId,
     },
     /// The provider refused its config or could not start.
     #[error("start provider `{provider}`")]

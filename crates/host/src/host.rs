@@ -4,6 +4,7 @@
 //! held while links and providers change, which is quick (open a port or a file), so that they change one after
 //! another; no compile and no pull ever happens under it.
 
+mod external;
 mod settings;
 mod wiring;
 
@@ -19,7 +20,7 @@ use wasmcloud_artifacts::{ArtifactOptions, Artifacts, Kind, Origin, SizeLimits};
 use wasmcloud_cap_config::{Bus, Config, Logging};
 use wasmcloud_cap_http::{Http, HttpResolver, Ingress, IngressOptions};
 use wasmcloud_cap_keyvalue::KeyValue;
-use wasmcloud_capability::{BoundLink, Capability, Endpoint, Provider};
+use wasmcloud_capability::{BoundLink, Capability, ConfigMap, Endpoint, Provider};
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link};
 use wasmcloud_engine::{
     CallRoute, CompileSource, Compiled, Described, DescribedItem, Engine, EngineConfig, Linkers,
@@ -70,6 +71,8 @@ struct Inner {
     ingress: Arc<Ingress>,
     tables: Mutex<Tables>,
     wiring: tokio::sync::Mutex<()>,
+    /// What external providers need, once this host is part of a lattice.
+    external: Mutex<Option<Arc<crate::external::Context>>>,
     stopping: watch::Sender<bool>,
 }
 
@@ -101,6 +104,7 @@ impl Host {
             ingress: Ingress::new(options.ingress.clone()),
             tables: Mutex::default(),
             wiring: tokio::sync::Mutex::default(),
+            external: Mutex::default(),
             stopping: watch::Sender::new(false),
             engine,
             artifacts,
@@ -301,55 +305,63 @@ impl Host {
         }
     }
 
-    /// Starts a built-in provider and gives it the links that name it. Answers the links that it refused, which are not
-    /// kept: they were put when nobody could refuse them, and the provider runs without them.
+    /// Starts a provider and gives it the links that name it. An external one, which only a host in a lattice can
+    /// have, is waited for until it answers. Answers the links that it refused, which are not kept: they were put when
+    /// nobody could refuse them, and the provider runs without them.
     pub async fn start_provider(&self, spec: ProviderSpec) -> Result<Vec<(Link, HostError)>, HostError> {
+        let ImageRef::Builtin(name) = &spec.image else {
+            return self.start_external(spec).await;
+        };
         let _wiring = self.0.wiring.lock().await;
         self.refuse_if_stopping()?;
-        let config = {
-            let tables = self.0.tables.lock();
-            if tables.providers.contains_key(&spec.id) {
-                return Err(HostError::ProviderExists(spec.id));
-            }
-            let component = tables.components.get(&spec.id);
-            if component.is_some_and(|component| component.spec.lock().is_some()) {
-                return Err(HostError::Kind {
-                    id: spec.id,
-                    is: "component",
-                    wanted: "provider",
-                });
-            }
-            tables
-                .configs
-                .merge(&spec.config, || format!("provider `{}`", spec.id))?
-        };
-        let unknown = || HostError::UnknownProvider {
-            image: spec.image.clone(),
-        };
-        let ImageRef::Builtin(name) = &spec.image else {
-            return Err(unknown());
-        };
+        let config = self.admit_provider(&spec)?;
         let shared = Shared {
             ingress: &self.0.ingress,
             data_dir: &self.0.options.data_dir,
         };
         let started = builtin::start(name, &spec.id, &config, &shared)
             .await
-            .ok_or_else(unknown)?;
+            .ok_or_else(|| HostError::UnknownProvider {
+                image: spec.image.clone(),
+            })?;
         let provider = started.map_err(|source| HostError::Provider {
             provider: spec.id.clone(),
             source,
         })?;
+        Ok(self.enter_provider(spec, provider).await)
+    }
+
+    /// Whether a provider may start, and with which config.
+    fn admit_provider(&self, spec: &ProviderSpec) -> Result<ConfigMap, HostError> {
+        let tables = self.0.tables.lock();
+        if tables.providers.contains_key(&spec.id) {
+            return Err(HostError::ProviderExists(spec.id.clone()));
+        }
+        let component = tables.components.get(&spec.id);
+        if component.is_some_and(|component| component.spec.lock().is_some()) {
+            return Err(HostError::Kind {
+                id: spec.id.clone(),
+                is: "component",
+                wanted: "provider",
+            });
+        }
+        tables
+            .configs
+            .merge(&spec.config, || format!("provider `{}`", spec.id))
+    }
+
+    /// Puts a provider into the table and gives it its links. Answers those that it refused. Under `wiring`.
+    async fn enter_provider(
+        &self,
+        spec: ProviderSpec,
+        provider: Arc<dyn Provider>,
+    ) -> Vec<(Link, HostError)> {
         let links: Vec<Link> = {
             let mut tables = self.0.tables.lock();
             let id = spec.id.clone();
-            tables.providers.insert(
-                id.clone(),
-                RunningProvider {
-                    spec: spec.clone(),
-                    provider,
-                },
-            );
+            tables
+                .providers
+                .insert(id.clone(), RunningProvider { spec, provider });
             tables
                 .links
                 .all()
@@ -369,7 +381,7 @@ impl Host {
                 refused.push((link, error));
             }
         }
-        Ok(refused)
+        refused
     }
 
     /// What a component that runs here was started with.

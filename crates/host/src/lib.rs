@@ -10,6 +10,7 @@ mod components;
 mod configs;
 mod control;
 mod error;
+mod external;
 mod host;
 mod identity;
 mod inventory;
@@ -26,11 +27,14 @@ pub use control::{
     ControlError, JoinError, JoinOptions, LatticeHost, PolicyError, PolicyOptions, RecordError, StopRequest,
 };
 pub use error::HostError;
+pub use external::{Launcher, ProcessError, ProcessLimits, ProviderOptions, become_provider};
 pub use host::{Host, HostOptions};
 pub use identity::{HostKey, Identity, InvalidSeed, LabelError, builtin_labels};
 pub use inventory::{ComponentInfo, Inventory, ProviderInfo};
 pub use providers::ProviderSpec;
 pub use wasmcloud_artifacts::ArtifactOptions;
 pub use wasmcloud_cap_http::IngressOptions;
+/// What callers need of the wire to fill in [`ProviderOptions`].
+pub use wasmcloud_wire::provider::{LogLevel, OtelConfig, OtelProtocol};
 /// What callers need of the wire to fill in [`JoinOptions`].
 pub use wasmcloud_wire::subject::{Auctions as ControlAuctions, InvalidTopic, Topic};

@@ -11,6 +11,7 @@
 //! What travels is described in `wasmcloud-wire`; what it means is for those above. Knows nothing of components.
 
 mod connection;
+mod handover;
 mod options;
 pub mod rpc;
 mod server_url;
@@ -20,6 +21,7 @@ pub use connection::{
     CallError, ConnectError, Connection, ConnectionState, Lattice, MIN_SERVER_VERSION, ServerVersion,
     Subscription,
 };
+pub use handover::Handover;
 pub use options::{Auth, ClientCertificate, LatticeOptions, NatsOptions, OptionsError, Tls};
 pub use server_url::{InvalidUrl, ServerUrl};
 pub use state::{

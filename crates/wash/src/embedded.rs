@@ -58,10 +58,9 @@ impl Embedded {
                 self.folder.display()
             )
         })?;
-        Ok(Auth::UserPassword {
-            user: found.user,
-            password: found.password.into(),
-        })
+        // With the key and not the password: a host hands its login to providers, and what they are told has room for
+        // a key only (wire reference §2.5).
+        Ok(Auth::nkey(found.nkey_seed)?)
     }
 }
 

@@ -31,6 +31,11 @@ use crate::exit::Failure;
 use crate::output::Output;
 
 fn main() -> ExitCode {
+    let mut args = std::env::args_os().skip(1);
+    // Before everything else: such a process becomes the provider in a moment.
+    if args.next().is_some_and(|first| first == host::RUN_PROVIDER) {
+        return wasmcloud_host::become_provider(args);
+    }
     let cli = Cli::parse();
     let output = Output::new(cli.output);
     let outcome = match cli.command {

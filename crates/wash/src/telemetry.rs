@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use wasmcloud_host::Admin;
+use wasmcloud_host::{Admin, LogLevel, OtelConfig, OtelProtocol};
 use wasmcloud_telemetry::{LogOptions, OtlpOptions, Protocol, Telemetry, TelemetryOptions};
 
 use crate::exit::{FAILURE, Failure};
@@ -145,6 +145,43 @@ impl TelemetryArgs {
         Ok(options)
     }
 
+    /// What providers that are processes of their own are told to log: the first level that stands for everything.
+    /// What is said of single targets is about ours; RUST_LOG is handed to them as it is.
+    pub(crate) fn provider_log_level(&self) -> LogLevel {
+        let level = self.log_level.split(',').find_map(|part| match part.trim() {
+            "error" | "off" => Some(LogLevel::Error),
+            "warn" => Some(LogLevel::Warn),
+            "info" => Some(LogLevel::Info),
+            "debug" => Some(LogLevel::Debug),
+            "trace" => Some(LogLevel::Trace),
+            _ => None,
+        });
+        level.unwrap_or_default()
+    }
+
+    /// Where providers that are processes of their own are told to send traces, metrics and logs: where ours go.
+    pub(crate) fn provider_otel(&self, ca_files: &[PathBuf]) -> OtelConfig {
+        let protocol = match self.observability_protocol {
+            Some(OtlpProtocol::Grpc) => OtelProtocol::Grpc,
+            Some(OtlpProtocol::Http) | None => OtelProtocol::Http,
+        };
+        let on = |one: bool| one.then_some(true);
+        OtelConfig {
+            enable_observability: self.enable_observability,
+            enable_traces: on(self.enable_traces),
+            enable_metrics: on(self.enable_metrics),
+            enable_logs: on(self.enable_logs),
+            observability_endpoint: self.override_observability_endpoint.clone(),
+            traces_endpoint: self.override_traces_endpoint.clone(),
+            metrics_endpoint: self.override_metrics_endpoint.clone(),
+            logs_endpoint: self.override_logs_endpoint.clone(),
+            protocol,
+            additional_ca_paths: ca_files.iter().map(|path| path.display().to_string()).collect(),
+            trace_level: level(self.trace_level),
+            ..OtelConfig::default()
+        }
+    }
+
     /// Starts the admin server, if one is asked for. Must be called within a Tokio runtime.
     pub(crate) fn admin(
         &self,
@@ -158,5 +195,18 @@ impl TelemetryArgs {
         admin
             .map(Some)
             .map_err(|error| Failure::new(FAILURE, "http-admin", error))
+    }
+}
+
+/// A level in the words that providers know.
+fn level(level: tracing::level_filters::LevelFilter) -> LogLevel {
+    use tracing::level_filters::LevelFilter;
+
+    match level {
+        LevelFilter::OFF | LevelFilter::ERROR => LogLevel::Error,
+        LevelFilter::WARN => LogLevel::Warn,
+        LevelFilter::DEBUG => LogLevel::Debug,
+        LevelFilter::TRACE => LogLevel::Trace,
+        _ => LogLevel::Info,
     }
 }

@@ -109,6 +109,12 @@ const ROOMS: &[Room] = &[
         never: &["async-nats", "tokio", "wasmtime"],
     },
     Room {
+        // Of what a host is made of it knows the line that it reads, so that a mistake is not made on both sides.
+        name: "test-provider",
+        may_know: &["wire"],
+        never: &["hyper", "wasmtime"],
+    },
+    Room {
         name: "test-lattice",
         may_know: &["core", "wire", "broker", "lattice", "test-nats"],
         never: &["wasmtime"],

@@ -23,6 +23,8 @@ pub struct Connect {
     pub pass: Option<String>,
     /// Public key of a user (`U…`), to log in with a signature.
     pub nkey: Option<String>,
+    /// A statement of who the user is. Here it says nothing that counts: the signature does.
+    pub jwt: Option<String>,
     /// The signature of the nonce in `INFO`, as base64.
     pub sig: Option<String>,
     /// What the client calls itself.
@@ -40,6 +42,7 @@ impl Default for Connect {
             user: None,
             pass: None,
             nkey: None,
+            jwt: None,
             sig: None,
             name: None,
         }

@@ -93,3 +93,26 @@ async fn nothing_works_before_the_login(target: Target) -> Result<()> {
     }
     Ok(())
 }
+
+/// Providers of v1 log in with a JWT or not at all. nats-server wants to know who signed it; here the key is enough,
+/// and nothing but the key.
+#[tokio::test]
+async fn a_jwt_lets_in_whoever_has_the_key() -> Result<()> {
+    let (server, login) = start(Target::Broker).await?;
+    let with = |seed: String| -> Result<ConnectOptions> {
+        let key = std::sync::Arc::new(nkeys::KeyPair::from_seed(&seed)?);
+        Ok(ConnectOptions::with_jwt(
+            "any.thing.here".to_owned(),
+            move |nonce| {
+                let key = std::sync::Arc::clone(&key);
+                async move { key.sign(&nonce).map_err(async_nats::AuthError::new) }
+            },
+        ))
+    };
+    let client = server.client_with(with(login.nkey_seed)?).await?;
+    barrier(&client).await?;
+    let other = with(nkeys::KeyPair::new_user().seed()?)?;
+    let connected = soon("answer", other.connect(server.address.to_string())).await?;
+    ensure!(connected.is_err(), "somebody else was let in");
+    Ok(())
+}

@@ -9,6 +9,7 @@
 //! | `records` | the shared state, written |
 //! | `mirror` | the shared state, applied to this host |
 //! | `events`, `describe`, `limits`, `policy` | what is told, in whose words, within which limits, with whose leave |
+//! | `linkdefs` | links, told to providers of v1 by their id |
 //!
 //! Nothing here waits for a compile or a pull before it reads the next request: those are commands, which have an
 //! order for each component and no lock in common.
@@ -18,6 +19,7 @@ mod describe;
 mod error;
 mod events;
 mod limits;
+mod linkdefs;
 mod mirror;
 mod operations;
 mod options;
@@ -35,7 +37,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use wasmcloud_core::{ComponentId, ConfigName, HostId, LatticeName, Limits, Link};
-use wasmcloud_lattice::{CallError, Connection, ConnectionState, Lattice};
+use wasmcloud_lattice::{CallError, ConnectError, Connection, ConnectionState, Handover, Lattice};
 use wasmcloud_wire::config_service::{ConfigServiceReply, ConfigServiceRequest};
 use wasmcloud_wire::control::{CtlResponse, HostInventory, RegistryCredential};
 use wasmcloud_wire::event::{Event, HostStarted, HostStopped};
@@ -43,6 +45,7 @@ use wasmcloud_wire::message::chain;
 use wasmcloud_wire::subject::{self, ControlInterface, Operation};
 use wasmcloud_wire::{Message as _, subject::Topic};
 
+use crate::external::{self, ProviderOptions};
 use crate::host::Host;
 use crate::identity::Identity;
 use crate::rpc::Calls;
@@ -106,6 +109,9 @@ impl LatticeHost {
     /// Makes a host a part of a lattice. When this returns, the host has applied the state of the lattice, and the
     /// server has confirmed that it hears control requests.
     pub async fn join(host: Host, options: JoinOptions) -> Result<Self, JoinError> {
+        let rpc = options.lattice.rpc.as_ref().unwrap_or(&options.lattice.control);
+        let (handover, rpc_timeout) = (rpc.handover().await, rpc.request_timeout);
+        let handover = handover.map_err(ConnectError::from)?;
         let lattice = Lattice::connect(&options.lattice).await?;
         let identity = Arc::new(Identity::new(&options.key, options.labels));
         let prefix: Topic = lattice.control_prefix.parse()?;
@@ -146,6 +152,7 @@ impl LatticeHost {
             tasks: Mutex::default(),
             lattice,
         }));
+        joined.allow_external_providers(handover, rpc_timeout, options.providers);
         joined.keep(tokio::spawn(mirror.run()).abort_handle());
         joined.listen(options.auctions).await?;
         joined.0.events.tell(Event::HostStarted(HostStarted {
@@ -254,6 +261,26 @@ impl LatticeHost {
             self.0.lattice.control.close(deadline),
             self.0.lattice.rpc.close(deadline)
         );
+    }
+
+    /// From now on the host can start providers that are processes of their own.
+    fn allow_external_providers(&self, handover: Handover, rpc_timeout: Duration, options: ProviderOptions) {
+        // What a provider does must not keep the host alive.
+        let host = Arc::downgrade(&self.0);
+        self.0.host.set_external(external::Context {
+            host_id: self.id().clone(),
+            lattice: self.0.lattice.name.clone(),
+            rpc: self.0.lattice.rpc.clone(),
+            handover,
+            rpc_timeout,
+            host_xkey: nkeys::XKey::new().public_key(),
+            options,
+            tell: Arc::new(move |event| {
+                if let Some(host) = host.upgrade() {
+                    Self(host).tell(event);
+                }
+            }),
+        });
     }
 
     /// Its connections, by what they are for.

@@ -172,7 +172,9 @@ impl LatticeHost {
                 }),
             });
         }
-        Ok(written?.revision.unwrap_or_default())
+        let revision = written?.revision.unwrap_or_default();
+        self.tell_links(source, puts).await;
+        Ok(revision)
     }
 
     /// The keys of the links that a source has in the state of the lattice. What cannot be a link is left out.
@@ -234,6 +236,7 @@ impl LatticeHost {
             [] => tell(None),
             links => links.iter().for_each(|link| tell(Some(link))),
         }
+        self.tell_links_gone(&changed.value.links).await;
         Ok((changed.revision, changed.value))
     }
 
@@ -381,7 +384,7 @@ impl LatticeHost {
 
     /// Tells what became of something that runs here. A host that leaves has told that everything on it ends; what is
     /// told after that would bring it back to life for those who count.
-    fn tell(&self, event: Event) {
+    pub(super) fn tell(&self, event: Event) {
         if !self.0.leaving.load(Ordering::Acquire) {
             self.0.events.tell(event);
         }

@@ -9,6 +9,7 @@ use wasmcloud_wire::subject::{Auctions, InvalidTopic};
 
 use super::RecordError;
 use super::policy::PolicyOptions;
+use crate::external::ProviderOptions;
 use crate::identity::HostKey;
 
 /// How a host takes part in a lattice. [`JoinOptions::new`] has the defaults of v1 (wire reference §2.1).
@@ -32,6 +33,8 @@ pub struct JoinOptions {
     pub builtin_providers: bool,
     /// The limits of components for which a request states none.
     pub limits: Limits,
+    /// How external providers are run.
+    pub providers: ProviderOptions,
 }
 
 impl JoinOptions {
@@ -47,6 +50,7 @@ impl JoinOptions {
             config_service: false,
             builtin_providers: true,
             limits: Limits::default(),
+            providers: ProviderOptions::default(),
         }
     }
 }

@@ -11,6 +11,7 @@
 
 mod calls;
 mod components;
+mod external;
 mod http_elsewhere;
 mod order;
 mod policy;

@@ -72,7 +72,7 @@ async fn providers_that_cannot_start_are_told(target: Target) -> Result<()> {
         })
     };
     for (image, config) in [
-        ("ghcr.io/acme/nothing-we-know:1.0.0", json!([])),
+        ("file:///nowhere/nothing-we-know.par", json!([])),
         ("wasmcloud+builtin://nothing-we-know", json!([])),
         (HTTP, json!(["nowhere"])),
         (HTTP, json!(["SECRET_password"])),
@@ -95,7 +95,13 @@ async fn providers_that_cannot_start_are_told(target: Target) -> Result<()> {
     }
     ensure!(rig.inventory(&host).await?["providers"] == json!([]));
 
-    let off = rig.host(|_, join| join.builtin_providers = false).await?;
+    let off = rig
+        .host(|host, join| {
+            join.builtin_providers = false;
+            // So it is pulled, or would be.
+            host.artifacts.allowed_registries = Some(Vec::new());
+        })
+        .await?;
     let mut body = body(HTTP, json!([]));
     body["host_id"] = off.id().as_str().into();
     rig.client.ok(&on("provider.start", &off), &body).await?;

@@ -30,7 +30,7 @@ pub(crate) enum Target {
 
 /// A lattice with a client that has heard every event since it began.
 pub(crate) struct Rig {
-    address: SocketAddr,
+    nats: NatsOptions,
     dir: TempDir,
     _running: Started,
     pub(crate) client: Control,
@@ -60,9 +60,23 @@ impl Rig {
             }
         };
         let client = Control::connect(nats(address), "default").await?;
+        Self::around(running, dir, client, nats(address)).await
+    }
+
+    /// On a broker that is there already, with a login of its own.
+    pub(crate) async fn on_broker(
+        broker: Broker,
+        dir: TempDir,
+        client: Control,
+        nats: NatsOptions,
+    ) -> Result<Self> {
+        Self::around(Started::Broker(broker), dir, client, nats).await
+    }
+
+    async fn around(running: Started, dir: TempDir, client: Control, nats: NatsOptions) -> Result<Self> {
         let events = client.events().await?;
         Ok(Self {
-            address,
+            nats,
             dir,
             _running: running,
             client,
@@ -104,7 +118,7 @@ impl Rig {
             artifacts,
         };
         options.engine.cache_dir = Some(cache());
-        let mut control = nats(self.address);
+        let mut control = self.nats.clone();
         control.request_timeout = std::time::Duration::from_secs(10);
         let mut join = JoinOptions::new(LatticeOptions::new("default".parse()?, control));
         change(&mut options, &mut join);
@@ -113,7 +127,12 @@ impl Rig {
 
     /// How to reach the lattice.
     pub(crate) fn options(&self) -> NatsOptions {
-        nats(self.address)
+        self.nats.clone()
+    }
+
+    /// A path in the folder that goes when the lattice does.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     /// A file that goes when the lattice does, as an image reference.

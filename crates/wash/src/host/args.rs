@@ -52,6 +52,21 @@ pub(crate) struct HostArgs {
     /// How long requests under way may take when something stops, for example `10s`.
     #[arg(long, value_parser = duration, default_value = "10s")]
     pub(crate) drain: Duration,
+    /// How long a provider that is a process of its own may take to say that it stops, before it gets a signal.
+    #[arg(
+        long,
+        alias = "provider-shutdown-delay",
+        env = "WASMCLOUD_PROV_SHUTDOWN_DELAY_MS",
+        default_value_t = 300,
+        value_name = "MS"
+    )]
+    pub(crate) provider_shutdown_delay_ms: u64,
+    /// How long a provider that is a process of its own may take from its start until it answers, for example `30s`.
+    #[arg(long, env = "WASMCLOUD_PROV_START_TIMEOUT", value_parser = duration, default_value = "10s")]
+    pub(crate) provider_start_timeout: Duration,
+    /// Upper bound of the address space of such a provider's process, for example `4GiB` [default: none].
+    #[arg(long, env = "WASMCLOUD_PROV_MAX_MEMORY", value_parser = bytes)]
+    pub(crate) provider_max_memory: Option<u64>,
     /// How often this host tells the lattice that it is there.
     #[arg(long, env = "WASMCLOUD_HEARTBEAT_INTERVAL", default_value_t = 30, value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(1..))]
@@ -248,13 +263,6 @@ pub(crate) struct ObsoleteArgs {
     max_components: Option<String>,
     #[arg(long, env = "WASMCLOUD_MAX_CORE_INSTANCES_PER_COMPONENT", hide = true)]
     max_core_instances_per_component: Option<String>,
-    #[arg(
-        long,
-        alias = "provider-shutdown-delay",
-        env = "WASMCLOUD_PROV_SHUTDOWN_DELAY_MS",
-        hide = true
-    )]
-    provider_shutdown_delay_ms: Option<String>,
     #[arg(long, env = "WASMCLOUD_SECRETS_TOPIC", hide = true)]
     secrets_topic: Option<String>,
     #[arg(long, env = "WASMCLOUD_FLAME_GRAPH", hide = true)]
@@ -290,11 +298,6 @@ impl ObsoleteArgs {
                 self.max_core_instances_per_component.is_some(),
                 "--max-core-instances-per-component",
                 "instances are limited by their memory",
-            ),
-            (
-                self.provider_shutdown_delay_ms.is_some(),
-                "--provider-shutdown-delay-ms",
-                "providers are part of the host, and --drain says how long they may take",
             ),
             (
                 self.secrets_topic.is_some(),

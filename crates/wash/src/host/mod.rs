@@ -14,8 +14,8 @@ use wasmcloud_broker::Broker;
 use wasmcloud_core::Limits;
 use wasmcloud_engine::EngineConfig;
 use wasmcloud_host::{
-    Admin, ControlAuctions, Host, HostKey, HostOptions, JoinError, JoinOptions, LatticeHost, PolicyOptions,
-    Readiness,
+    Admin, ControlAuctions, Host, HostKey, HostOptions, JoinError, JoinOptions, LatticeHost, Launcher,
+    PolicyOptions, ProcessLimits, ProviderOptions, Readiness,
 };
 use wasmcloud_telemetry::Telemetry;
 
@@ -279,6 +279,33 @@ fn options(args: &HostArgs, up: bool) -> Result<HostOptions, Failure> {
     })
 }
 
+/// The argument with which this program becomes a provider that ends with its host.
+pub(crate) const RUN_PROVIDER: &str = "__run-provider";
+
+fn provider_options(args: &HostArgs) -> ProviderOptions {
+    let launcher = match cfg!(target_os = "linux") {
+        // The program that runs now, whatever is in its file by then.
+        true => Launcher::Program {
+            program: "/proc/self/exe".into(),
+            args: vec![RUN_PROVIDER.into()],
+        },
+        false => Launcher::Nothing,
+    };
+    ProviderOptions {
+        launcher,
+        shutdown_delay: Duration::from_millis(args.provider_shutdown_delay_ms),
+        start_deadline: args.provider_start_timeout,
+        limits: ProcessLimits {
+            address_space: args.provider_max_memory,
+            ..ProcessLimits::default()
+        },
+        log_level: args.telemetry.provider_log_level(),
+        structured_logging: args.telemetry.enable_structured_logging,
+        otel: args.telemetry.provider_otel(&args.registry.tls_ca_path),
+        ..ProviderOptions::default()
+    }
+}
+
 fn join_options(args: &HostArgs, lattice: wasmcloud_lattice::LatticeOptions) -> Result<JoinOptions, Failure> {
     let invalid = |error: anyhow::Error| Failure::new(INVALID, "invalid-option", error);
     let key = match &args.host_seed {
@@ -312,6 +339,7 @@ fn join_options(args: &HostArgs, lattice: wasmcloud_lattice::LatticeOptions) -> 
             deadline: Duration::from_millis(args.max_execution_time_ms),
             ..Limits::default()
         },
+        providers: provider_options(args),
         ..JoinOptions::new(lattice)
     })
 }

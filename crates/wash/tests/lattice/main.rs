@@ -13,5 +13,6 @@ mod embedded;
 mod hosts;
 mod many;
 mod nats_py;
+mod providers;
 mod server_gone;
 mod support;
