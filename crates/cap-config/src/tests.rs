@@ -123,6 +123,7 @@ fn linked() -> InstanceState {
         target: "kv".parse().unwrap(),
         route: Route::Auto,
         endpoint: Endpoint::Component(Arc::new(()) as Handle),
+        elsewhere: None,
     };
     state.component().set_links(LinkTable::new(vec![
         entry("default", "wasi:keyvalue/store"),

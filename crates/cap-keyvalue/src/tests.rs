@@ -25,6 +25,7 @@ fn state(links: Vec<(&str, Endpoint)>, time: Duration) -> InstanceState {
         target: "kv".parse().unwrap(),
         route: Route::Auto,
         endpoint,
+        elsewhere: None,
     });
     context.set_links(LinkTable::new(entries.collect()));
     InstanceState::new(context, Invocation::new(Caller::Host, time), 1 << 20)

@@ -43,6 +43,8 @@ pub struct LinkEntry {
     pub route: Route,
     /// What answers on this host.
     pub endpoint: Endpoint,
+    /// What takes calls to other hosts, if this one is part of a lattice; adapters know the type.
+    pub elsewhere: Option<Handle>,
 }
 
 /// No link answers a call. The text names what is missing and what would allow it.

@@ -20,7 +20,7 @@ use wasmcloud_artifacts::{ArtifactOptions, Artifacts, Kind, Origin, SizeLimits};
 use wasmcloud_cap_config::{Bus, Config, Logging};
 use wasmcloud_cap_http::{Http, HttpResolver, Ingress, IngressOptions};
 use wasmcloud_cap_keyvalue::KeyValue;
-use wasmcloud_capability::{BoundLink, Capability, ConfigMap, Endpoint, Provider};
+use wasmcloud_capability::{BoundLink, Capability, ConfigMap, Endpoint, Handle, Provider};
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link};
 use wasmcloud_engine::{
     CallRoute, CompileSource, Compiled, Described, DescribedItem, Engine, EngineConfig, Linkers,
@@ -31,6 +31,7 @@ use crate::builtin::{self, Shared};
 use crate::components::{Component, ComponentSpec, Running, Unlinked};
 use crate::configs::Configs;
 use crate::error::HostError;
+use crate::external::External;
 use crate::inventory::{ComponentInfo, Inventory, ProviderInfo};
 use crate::links::{LinkId, Links, Stored};
 use crate::metrics::Look;
@@ -82,6 +83,8 @@ struct Tables {
     providers: BTreeMap<ComponentId, RunningProvider>,
     links: Links,
     configs: Configs,
+    /// What takes calls to other hosts, once this one is part of a lattice: a `rpc::Caller`.
+    elsewhere: Option<Handle>,
 }
 
 impl Host {
@@ -232,6 +235,7 @@ impl Host {
     pub(crate) fn connect(&self, calls: Arc<Calls>) {
         self.0.router.connect(calls.outgoing());
         self.0.ingress.connect(calls.caller().clone());
+        self.0.tables.lock().elsewhere = Some(Arc::new(calls.caller().clone()));
         let _ = self.0.calls.set(calls);
     }
 
@@ -585,7 +589,16 @@ impl Tables {
 
     fn endpoint(&self, stored: &Stored) -> Endpoint {
         if let Some(handle) = &stored.endpoint {
-            return Endpoint::Builtin(Arc::clone(handle));
+            return match handle.downcast_ref::<External>() {
+                Some(provider) => Endpoint::Absent(
+                    format!(
+                        "`{}` is a provider in a process of its own, which is called over the lattice",
+                        provider.id
+                    )
+                    .into(),
+                ),
+                None => Endpoint::Builtin(Arc::clone(handle)),
+            };
         }
         match self.components.get(&stored.link.target) {
             Some(component) => Endpoint::Component(Arc::clone(&component.target) as _),

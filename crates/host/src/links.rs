@@ -103,10 +103,12 @@ impl Links {
         self.count
     }
 
-    /// The table that a component's calls look into. `endpoint` says what stands behind a link.
+    /// The table that a component's calls look into. `endpoint` says what stands behind a link, `elsewhere` is what
+    /// takes calls to other hosts.
     pub(crate) fn table(
         &self,
         source: &ComponentId,
+        elsewhere: Option<&Handle>,
         mut endpoint: impl FnMut(&Stored) -> Endpoint,
     ) -> LinkTable {
         let of_source = self.sources.get(source).into_iter().flat_map(BTreeMap::values);
@@ -118,6 +120,7 @@ impl Links {
                 target: link.target.clone(),
                 route: link.route,
                 endpoint: endpoint(stored),
+                elsewhere: elsewhere.cloned(),
             }
         });
         LinkTable::new(entries.collect())

@@ -97,6 +97,7 @@ impl Guest {
             target: "http-client".parse().unwrap(),
             route: Route::Auto,
             endpoint,
+            elsewhere: None,
         }]));
     }
 

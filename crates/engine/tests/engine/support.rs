@@ -159,6 +159,7 @@ pub(crate) fn link_to(target: &Arc<Target>) -> LinkTable {
         target: target.id().clone(),
         route: Route::Auto,
         endpoint: Endpoint::Component(Arc::clone(target) as Handle),
+        elsewhere: None,
     }])
 }
 

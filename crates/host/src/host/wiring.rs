@@ -174,7 +174,9 @@ impl Host {
         let tables = self.0.tables.lock();
         let links = tables
             .links
-            .table(component.context.id(), |stored| tables.endpoint(stored));
+            .table(component.context.id(), tables.elsewhere.as_ref(), |stored| {
+                tables.endpoint(stored)
+            });
         component.context.set_links(links);
     }
 
