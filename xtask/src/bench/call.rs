@@ -39,7 +39,7 @@ pub(super) struct Args {
 }
 
 /// Nanoseconds for each call, batch by batch, by kind.
-type Batches = BTreeMap<String, Vec<f64>>;
+pub(super) type Batches = BTreeMap<String, Vec<f64>>;
 
 pub(super) fn run(args: &Args) -> Result<()> {
     build::prepare(args.common.no_build, "guests")?;
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         "bench call: {} batches of {} calls, {machine}",
         args.rounds, args.calls
     );
-    let batches = measure(args)?;
+    let batches = batches(args.rounds, args.calls)?;
     println!();
     print!("{}", table(&batches));
     let samples = json!({
@@ -60,13 +60,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
     args.common.conclude("call", &goals(&batches), samples)
 }
 
-fn measure(args: &Args) -> Result<Batches> {
+/// Batches of each kind, for other benchmarks.
+pub(super) fn batches(rounds: u32, calls: u32) -> Result<Batches> {
     let words: [OsString; 5] = [
         build::program("bench-call")?.into(),
         build::component("tests/guests", "caller.wasm")?.into(),
         build::component("tests/guests", "callee.wasm")?.into(),
-        args.rounds.to_string().into(),
-        args.calls.to_string().into(),
+        rounds.to_string().into(),
+        calls.to_string().into(),
     ];
     let scratch = Scratch::new()?;
     let text = Server::output("bench-call", &words, scratch.path(), LIMIT)?;
@@ -77,7 +78,7 @@ fn of<'a>(batches: &'a Batches, kind: &str) -> &'a [f64] {
     batches.get(kind).map(Vec::as_slice).unwrap_or_default()
 }
 
-fn table(batches: &Batches) -> String {
+pub(super) fn table(batches: &Batches) -> String {
     let rows = KINDS.map(|(kind, name)| {
         let mut row = vec![name.to_owned()];
         row.extend([0.5, 0.1, 0.9].map(|share| {
@@ -89,7 +90,7 @@ fn table(batches: &Batches) -> String {
     report::table(&["each", "p50 us", "p10 us", "p90 us"], &rows)
 }
 
-fn goals(batches: &Batches) -> Vec<Goal> {
+pub(super) fn goals(batches: &Batches) -> Vec<Goal> {
     let reused = |what: &str, kind: &str| Goal {
         what: what.to_owned(),
         value: median(of(batches, kind).iter().map(|nanoseconds| nanoseconds / 1e3)),

@@ -100,7 +100,7 @@ fn measure(lattice: &str, components: u32) -> Result<Value> {
     serde_json::from_str(&text).context("understand what bench-control printed")
 }
 
-fn nats(dir: &Path, address: std::net::SocketAddr) -> Result<Server> {
+pub(super) fn nats(dir: &Path, address: std::net::SocketAddr) -> Result<Server> {
     let program = repo::target_dir()?
         .join("nats-server")
         .join(NATS)

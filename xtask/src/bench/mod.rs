@@ -23,6 +23,9 @@
 //! * `bench call`: the calling component takes the time of a batch of calls itself, and the number is the median of
 //!   the batches, for each call. `an instance, no call` is the price of a fresh instance alone: made and dropped.
 //!   `from the host` is the same call without a component around it.
+//! * `bench lattice`: two hosts, each a process of its own, on one nats-server; the bare request is answered by a task of
+//!   the second. Calls are made one after another, each timed from outside the calling component, which is kept. All
+//!   kinds take turns call by call. Those on the same host are measured as in `bench call`.
 //! * `bench control-plane`: requests go through the same server as those of `bare request and reply`, which a task of
 //!   the measuring program answers. `each second` is with 32 requests under way, times are with one. Writes are on the
 //!   disk before they are answered (embedded lattice), or in the file system's cache (nats-server, unless it is told to
@@ -33,6 +36,7 @@ mod call;
 mod control_plane;
 mod distinct;
 mod http;
+mod lattice;
 mod load;
 mod memory;
 mod report;
@@ -63,6 +67,8 @@ enum Bench {
     Start(start::Args),
     /// What a call from component to component adds
     Call(call::Args),
+    /// What a call from host to host costs, beside a bare request and reply
+    Lattice(lattice::Args),
     /// What a host costs that is asked, and one that is not
     ControlPlane(control_plane::Args),
 }
@@ -83,6 +89,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Bench::Http(args) => http::run(args),
         Bench::Start(args) => start::run(args),
         Bench::Call(args) => call::run(args),
+        Bench::Lattice(args) => lattice::run(args),
         Bench::ControlPlane(args) => control_plane::run(args),
     }
 }

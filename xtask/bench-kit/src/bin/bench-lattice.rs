@@ -1,0 +1,340 @@
+//! What a call from host to host costs, next to a bare request and reply over the same NATS server.
+//!
+//! `bench-lattice measure URL CALLER.wasm CALLEE.wasm HELLO.wasm ROUNDS CALLS` is one host and starts
+//! `bench-lattice peer …`, the other, as a process of its own. All kinds take turns in each round, so that a
+//! disturbance hits all of them alike. It prints one JSON object: for each kind the time of every call in microseconds.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use bytes::Bytes;
+use futures::StreamExt as _;
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use wasmcloud_capability::{Caller, Invocation};
+use wasmcloud_core::{ImageRef, InstanceMode, Limits, Link, LinkName, Route};
+use wasmcloud_engine::{EngineConfig, Prepared, call_export};
+use wasmcloud_host::{
+    ArtifactOptions, ComponentSpec, Host, HostOptions, IngressOptions, JoinOptions, LatticeHost,
+    ProviderSpec, Unlinked,
+};
+use wasmcloud_lattice::{LatticeOptions, NatsOptions};
+use wasmtime::component::Val;
+
+const DRIVER: &str = "test:calls/driver@0.1.0";
+
+/// What answers bare requests.
+const RAW: &str = "bench.raw";
+
+/// Longest time for one call.
+const LIMIT: Duration = Duration::from_secs(60);
+
+type Times = BTreeMap<&'static str, Vec<f64>>;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let args: Vec<String> = env::args().skip(1).collect();
+    // On a worker thread, where calls run in a host. The main thread is none.
+    match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["peer", url, callee, hello] => {
+            let args = (url.to_string(), callee.to_string(), hello.to_string());
+            tokio::spawn(async move { peer(&args.0, &args.1, &args.2).await }).await?
+        }
+        ["measure", url, caller, callee, hello, rounds, calls] => {
+            let plan = Plan {
+                url: url.to_string(),
+                caller: caller.to_string(),
+                callee: callee.to_string(),
+                hello: hello.to_string(),
+                rounds: rounds.parse().context("ROUNDS")?,
+                calls: calls.parse().context("CALLS")?,
+            };
+            let times = tokio::spawn(async move { measure(&plan).await }).await??;
+            println!("{}", json!(times));
+            Ok(())
+        }
+        _ => bail!("usage: bench-lattice measure URL CALLER CALLEE HELLO ROUNDS CALLS"),
+    }
+}
+
+async fn join(url: &str) -> Result<LatticeHost> {
+    let host = Host::new(HostOptions {
+        data_dir: env::temp_dir(),
+        engine: EngineConfig::default(),
+        drain: Duration::from_secs(1),
+        ingress: IngressOptions::default(),
+        artifacts: ArtifactOptions {
+            allow_file_load: true,
+            ..ArtifactOptions::default()
+        },
+    })
+    .context("make a host")?;
+    let lattice = LatticeOptions::new("bench".parse()?, NatsOptions::new(url)?);
+    LatticeHost::join(host, JoinOptions::new(lattice))
+        .await
+        .context("join the lattice")
+}
+
+async fn start(host: &LatticeHost, id: &str, file: &str, instance: InstanceMode) -> Result<()> {
+    let limits = Limits {
+        instance,
+        // A kept instance is never replaced while we look.
+        max_reuse: u32::MAX,
+        deadline: LIMIT,
+        ..Limits::default()
+    };
+    let spec = ComponentSpec {
+        id: id.parse()?,
+        image: ImageRef::File(Path::new(file).to_owned()),
+        reference: file.to_owned(),
+        unlinked: Unlinked::Allow,
+        limits,
+        config: Vec::new(),
+        annotations: BTreeMap::new(),
+    };
+    host.scale_component(spec)
+        .await
+        .with_context(|| format!("start {id}"))?;
+    Ok(())
+}
+
+fn link(source: &str, target: &str, package: (&str, &str), interface: &str, route: Route) -> Result<Link> {
+    Ok(Link {
+        source: source.parse()?,
+        target: target.parse()?,
+        name: LinkName::default_name(),
+        namespace: package.0.to_owned(),
+        package: package.1.to_owned(),
+        interfaces: vec![interface.to_owned()],
+        source_config: Vec::new(),
+        target_config: Vec::new(),
+        route,
+    })
+}
+
+async fn put(host: &LatticeHost, link: Link) -> Result<()> {
+    for outcome in host.put_links(vec![(link, None)]).await {
+        outcome.context("put a link")?;
+    }
+    Ok(())
+}
+
+/// Serves a component over HTTP here.
+async fn serve(host: &LatticeHost, id: &str, target: &str) -> Result<SocketAddr> {
+    let spec = ProviderSpec {
+        id: id.parse()?,
+        image: ImageRef::Builtin("http-server".to_owned()),
+        reference: "wasmcloud+builtin://http-server".to_owned(),
+        config: vec![id.parse()?],
+        annotations: BTreeMap::new(),
+    };
+    let config = BTreeMap::from([("default_address".to_owned(), "127.0.0.1:0".to_owned())]);
+    host.put_config(id.parse()?, config)
+        .await
+        .context("put a config")?;
+    host.start_provider(spec).await.context("start the HTTP server")?;
+    put(
+        host,
+        link(id, target, ("wasi", "http"), "incoming-handler", Route::Auto)?,
+    )
+    .await?;
+    let listening = host.host().listening().await;
+    listening
+        .first()
+        .copied()
+        .context("the HTTP server does not listen")
+}
+
+/// The other host: it runs what is called, until its standard input ends.
+async fn peer(url: &str, callee: &str, hello: &str) -> Result<()> {
+    let host = join(url).await?;
+    start(&host, "callee-reused", callee, InstanceMode::Reuse).await?;
+    start(&host, "callee-fresh", callee, InstanceMode::Fresh).await?;
+    start(&host, "web", hello, InstanceMode::Fresh).await?;
+    let address = serve(&host, "http-there", "web").await?;
+    let connection = host.connection().clone();
+    let mut raw = connection.subscribe(RAW).await?;
+    connection.barrier(connection.default_deadline()).await?;
+    let echo = tokio::spawn(async move {
+        while let Some(message) = raw.next().await {
+            if let Some(reply) = message.reply {
+                connection.publish(&reply, None, message.payload).await?;
+            }
+        }
+        Ok::<_, anyhow::Error>(())
+    });
+    println!("ready {address}");
+    let mut rest = Vec::new();
+    tokio::io::stdin().read_to_end(&mut rest).await?;
+    echo.abort();
+    host.leave(&[], &[]).await;
+    Ok(())
+}
+
+struct Plan {
+    url: String,
+    caller: String,
+    callee: String,
+    hello: String,
+    rounds: u32,
+    calls: u32,
+}
+
+async fn measure(plan: &Plan) -> Result<Times> {
+    let mut child = tokio::process::Command::new(env::current_exe()?)
+        .args(["peer", &plan.url, &plan.callee, &plan.hello])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .context("start the other host")?;
+    let stdout = child.stdout.take().context("its output")?;
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line).await?;
+    let there: SocketAddr = match line.trim().strip_prefix("ready ") {
+        Some(address) => address.parse()?,
+        None => bail!("the other host did not start: {line}"),
+    };
+    let host = join(&plan.url).await?;
+    for mode in ["reused", "fresh"] {
+        let (source, target) = (format!("caller-{mode}"), format!("callee-{mode}"));
+        start(&host, &source, &plan.caller, InstanceMode::Reuse).await?;
+        put(
+            &host,
+            link(&source, &target, ("test", "calls"), "math", Route::Auto)?,
+        )
+        .await?;
+    }
+    let here = serve(&host, "http-here", "web").await?;
+    let reused = driver(&host, "caller-reused")?;
+    let fresh = driver(&host, "caller-fresh")?;
+    let mut here = Client::connect(here).await?;
+    let mut there = Client::connect(there).await?;
+    let connection = host.connection().clone();
+    let raw = |size: usize| {
+        let (connection, payload) = (connection.clone(), Bytes::from(vec![7; size]));
+        async move {
+            let deadline = connection.default_deadline();
+            let answer = connection.request(RAW, None, payload, deadline).await?;
+            ensure!(
+                answer.payload.len() == size,
+                "{} bytes came back",
+                answer.payload.len()
+            );
+            Ok(())
+        }
+    };
+
+    let mut times = Times::new();
+    // The first round fills caches and is not counted.
+    for round in 0..=plan.rounds {
+        let mut of_round = Times::new();
+        for _ in 0..plan.calls {
+            timed(&mut of_round, "raw", raw(16)).await?;
+            timed(&mut of_round, "reused", drive(&reused, "run-add", &[Val::U32(1)])).await?;
+            timed(&mut of_round, "fresh", drive(&fresh, "run-add", &[Val::U32(1)])).await?;
+            timed(&mut of_round, "http_there", there.get()).await?;
+            timed(&mut of_round, "http_here", here.get()).await?;
+        }
+        for _ in 0..plan.calls.div_ceil(20) {
+            let bytes = [Val::U32(1), Val::U32(64 << 10)];
+            timed(&mut of_round, "raw_64k", raw(64 << 10)).await?;
+            timed(
+                &mut of_round,
+                "bytes_64k",
+                drive(&reused, "run-echo-bytes", &bytes),
+            )
+            .await?;
+        }
+        if round > 0 {
+            for (kind, of_kind) in of_round {
+                times.entry(kind).or_default().extend(of_kind);
+            }
+        }
+    }
+    for _ in 0..5 {
+        timed(&mut times, "raw_16m", async {
+            for _ in 0..16 {
+                // As much as one message takes, headers left out.
+                raw((1 << 20) - 64).await?;
+            }
+            Ok(())
+        })
+        .await?;
+        let bytes = [Val::U32(1), Val::U32(16 << 20)];
+        timed(&mut times, "bytes_16m", drive(&reused, "run-echo-bytes", &bytes)).await?;
+    }
+    drop(child.stdin.take());
+    host.leave(&[], &[]).await;
+    tokio::time::timeout(LIMIT, child.wait()).await??;
+    Ok(times)
+}
+
+async fn timed(times: &mut Times, kind: &'static str, work: impl Future<Output = Result<()>>) -> Result<()> {
+    let begun = Instant::now();
+    work.await.with_context(|| format!("measure {kind}"))?;
+    times
+        .entry(kind)
+        .or_default()
+        .push(begun.elapsed().as_nanos() as f64 / 1e3);
+    Ok(())
+}
+
+fn driver(host: &LatticeHost, id: &str) -> Result<Arc<Prepared>> {
+    let target = host.host().target(&id.parse()?).context("find the caller")?;
+    Ok(target.get()?)
+}
+
+async fn drive(caller: &Arc<Prepared>, function: &str, params: &[Val]) -> Result<()> {
+    let mut results = [Val::U64(0)];
+    let invocation = Invocation::new(Caller::Host, LIMIT);
+    call_export(caller, invocation, DRIVER, function, params, &mut results).await?;
+    Ok(())
+}
+
+/// One connection that is kept.
+struct Client(TcpStream);
+
+impl Client {
+    async fn connect(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self(stream))
+    }
+
+    async fn get(&mut self) -> Result<()> {
+        self.0
+            .write_all(b"GET / HTTP/1.1\r\nhost: bench.example\r\n\r\n")
+            .await?;
+        let mut answer = Vec::with_capacity(1024);
+        loop {
+            let read = self.0.read_buf(&mut answer).await?;
+            ensure!(read > 0, "the connection ended");
+            let text = String::from_utf8_lossy(&answer);
+            ensure!(text.starts_with("HTTP/1.1 200"), "{text}");
+            if text.ends_with("0\r\n\r\n") || complete(&text) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Whether a response with a length is there whole.
+fn complete(text: &str) -> bool {
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse::<usize>().ok())?
+    });
+    length.is_some_and(|length| body.len() >= length)
+}
