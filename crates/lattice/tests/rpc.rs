@@ -52,6 +52,7 @@ fn outgoing(params: impl Into<Bytes>) -> Outgoing {
         headers: HeaderMap::new(),
         params: params.into(),
         deadline: deadline(),
+        accept_timeout: None,
     }
 }
 

@@ -10,6 +10,7 @@
 )]
 
 mod calls;
+mod calls_refused;
 mod components;
 mod external;
 mod http_elsewhere;

@@ -1,10 +1,11 @@
 //! The caller's side of a call.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_nats::HeaderMap;
 use bytes::{Bytes, BytesMut};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use wasmcloud_wire::rpc::header;
 
 use super::error::RpcError;
@@ -24,6 +25,10 @@ pub struct Outgoing {
     pub params: Bytes,
     /// When the call must have ended; the callee is told.
     pub deadline: Instant,
+    /// How long a callee may take to accept it, where that is not [`RpcOptions::accept_timeout`].
+    ///
+    /// [`RpcOptions::accept_timeout`]: super::RpcOptions::accept_timeout
+    pub accept_timeout: Option<Duration>,
 }
 
 /// A call that was accepted. Dropping it before it has ended tells the callee to stop.
@@ -50,8 +55,17 @@ impl Rpc {
             mut headers,
             params,
             deadline,
+            accept_timeout,
         } = outgoing;
         let began = Instant::now();
+        let unaccepted = timeout_at(deadline, self.0.unaccepted.acquire()).await;
+        let Ok(unaccepted) = unaccepted else {
+            return Err(RpcError::TimedOut {
+                subject,
+                host: None,
+                waited: began.elapsed(),
+            });
+        };
         let registered = self.register(Role::Caller, deadline)?;
         let options = registered.options();
         headers.insert(header::VERSION, header::VERSION_SPOKEN);
@@ -74,8 +88,10 @@ impl Rpc {
             .connection()
             .publish_for(&subject, &registered.inbox, Some(headers), params)
             .await?;
-        let until = deadline.min(began + options.accept_timeout);
+        let sent = Instant::now();
+        let until = deadline.min(sent + accept_timeout.unwrap_or(options.accept_timeout));
         let answer = registered.mailbox.wait(until, |state| state.answer.take()).await;
+        drop(unaccepted);
         let peer = match answer {
             Ok(Answer::Accepted(peer)) => peer,
             Ok(Answer::Refused(body)) => {
@@ -95,7 +111,7 @@ impl Rpc {
             Err(Waited::Until) => {
                 return Err(RpcError::NotAccepted {
                     subject,
-                    waited: began.elapsed(),
+                    waited: sent.elapsed(),
                 });
             }
         };

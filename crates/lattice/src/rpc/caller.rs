@@ -43,6 +43,9 @@ const BUSY: [Duration; 15] = [
     Duration::from_millis(400),
 ];
 
+/// Longest wait for somebody to accept a call. It doubles with each attempt.
+const MOST_PATIENCE: Duration = Duration::from_secs(8);
+
 /// Targets of which it is kept in mind who serves them.
 const MAX_TARGETS: usize = 10_000;
 
@@ -107,7 +110,8 @@ impl Caller {
     /// that all who serve the target promise not to take it up later.
     pub async fn call(&self, request: Request<'_>) -> Result<Call, RpcError> {
         let target = request.target;
-        let outgoing = self.outgoing(&request)?;
+        let mut outgoing = self.outgoing(&request)?;
+        let mut patience = self.0.rpc.0.options.accept_timeout;
         let mut nobody = NOBODY.iter();
         let mut busy = BUSY.iter();
         loop {
@@ -121,7 +125,12 @@ impl Caller {
             let pause = match &error {
                 RpcError::NoResponders { .. } => nobody.next(),
                 RpcError::Refused(body) if body.code != RpcErrorCode::TooDeep => busy.next(),
-                RpcError::NotAccepted { .. } if self.is_ours(target) => Some(&Duration::ZERO),
+                // Whoever it was may also be slow, with all of us knocking.
+                RpcError::NotAccepted { .. } if self.is_ours(target) => {
+                    patience = patience.saturating_mul(2).min(MOST_PATIENCE);
+                    outgoing.accept_timeout = Some(patience);
+                    Some(&Duration::ZERO)
+                }
                 _ => None,
             };
             let again = pause.map(|pause| Instant::now() + *pause);
@@ -153,6 +162,7 @@ impl Caller {
             headers,
             params: request.params.clone(),
             deadline: request.deadline,
+            accept_timeout: None,
         })
     }
 

@@ -42,6 +42,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use crate::connection::{CallError, Connection};
@@ -60,8 +61,8 @@ pub use stream::{Receiver, Sender};
 pub struct RpcOptions {
     /// Who we are, for the error messages of the other side: the public key of a host.
     pub host: String,
-    /// How long a callee may take to accept a call. Default 1 s. Longer than [`pause::STILL`], so that a callee that
-    /// stood still that long knows it.
+    /// How long a callee may take to accept a call. Default 1 s. A callee that stood still
+    /// for half as long knows it.
     pub accept_timeout: Duration,
     /// How long a peer may be silent before it is asked whether it is there, and how often it is asked then. Default
     /// 1 s.
@@ -76,6 +77,9 @@ pub struct RpcOptions {
     pub max_unread: usize,
     /// Calls under way, in both directions together. Default 65,536.
     pub max_calls: usize,
+    /// Calls that may wait for somebody to accept them; further ones wait here. Default 1,024: as many as a callee
+    /// surely accepts within [`RpcOptions::accept_timeout`], so that load does not look like a callee that is gone.
+    pub max_unaccepted: usize,
 }
 
 impl RpcOptions {
@@ -90,6 +94,7 @@ impl RpcOptions {
             max_message: 64 << 20,
             max_unread: 512 << 20,
             max_calls: 65_536,
+            max_unaccepted: 1_024,
         }
     }
 }
@@ -107,6 +112,8 @@ pub(crate) struct Shared {
     next: AtomicU64,
     /// Unread bytes of all calls.
     unread: Arc<AtomicUsize>,
+    /// Calls that may wait for somebody to accept them.
+    unaccepted: Semaphore,
     pause: Arc<Pause>,
     tasks: Mutex<Vec<AbortHandle>>,
 }
@@ -125,6 +132,7 @@ impl Rpc {
         connection.barrier(connection.default_deadline()).await?;
         let pause = Arc::new(Pause::default());
         let shared = Arc::new(Shared {
+            unaccepted: Semaphore::new(options.max_unaccepted),
             options,
             prefix: format!("{inbox}."),
             calls: Mutex::default(),

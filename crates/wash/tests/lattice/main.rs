@@ -9,6 +9,7 @@
 )]
 
 mod clients;
+mod elsewhere;
 mod embedded;
 mod hosts;
 mod many;
