@@ -48,9 +48,9 @@ pub(crate) fn view(state: &mut InstanceState) -> WasiHttpCtxView<'_> {
 
 /// The same for calls that send a request, which need to know the invocation's deadline and link.
 fn outgoing_view(state: &mut InstanceState) -> WasiHttpCtxView<'_> {
-    let (deadline, link) = outgoing_context(state);
+    let (deadline, depth, link) = outgoing_context(state);
     let (slot, table) = state.slot_and_table(HttpSlot::new);
-    slot.hooks.refresh(deadline, &link);
+    slot.hooks.refresh(deadline, depth, &link);
     WasiHttpCtxView {
         hooks: &mut slot.hooks,
         ctx: &mut slot.ctx,

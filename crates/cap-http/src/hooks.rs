@@ -38,6 +38,7 @@ impl HttpSlot {
             hooks: Hooks {
                 component,
                 deadline: None,
+                depth: 0,
                 link: None,
                 alive: Arc::new(()),
             },
@@ -48,6 +49,7 @@ impl HttpSlot {
 pub(crate) struct Hooks {
     component: Arc<ComponentContext>,
     deadline: Option<Instant>,
+    depth: u16,
     link: Option<String>,
     /// Goes with the store, so that a request body which ends because of that can be told from one that is complete.
     alive: Arc<()>,
@@ -55,8 +57,9 @@ pub(crate) struct Hooks {
 
 impl Hooks {
     /// Notes what a request that goes out now needs of the invocation.
-    pub(crate) fn refresh(&mut self, deadline: Instant, link: &str) {
+    pub(crate) fn refresh(&mut self, deadline: Instant, depth: u16, link: &str) {
         self.deadline = Some(deadline);
+        self.depth = depth;
         if self.link.as_deref() != Some(link) {
             self.link = Some(link.to_owned());
         }
@@ -64,14 +67,15 @@ impl Hooks {
 }
 
 /// The state's invocation as the hooks want it, without borrowing the state twice.
-pub(crate) fn outgoing_context(state: &InstanceState) -> (Instant, String) {
+pub(crate) fn outgoing_context(state: &InstanceState) -> (Instant, u16, String) {
     let invocation = state.invocation();
     // A guest chooses by the name of the interface that it imports, and imports one of the two.
     let link = match invocation.link_name(egress::INTERFACE) {
         "default" => invocation.link_name(egress::INTERFACE_P3),
         chosen => chosen,
     };
-    (invocation.deadline, link.to_owned())
+    let depth = invocation.depth.saturating_add(1);
+    (invocation.deadline, depth, link.to_owned())
 }
 
 type Sent = Result<
@@ -115,6 +119,7 @@ impl WasiHttpHooks for Hooks {
             component: Arc::clone(&self.component),
             link: self.link.clone().unwrap_or_else(|| "default".to_owned()),
             deadline: self.deadline,
+            depth: self.depth,
             options: options.unwrap_or_default(),
             guest: Arc::downgrade(&self.alive),
         };

@@ -24,10 +24,16 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use http::{Request, Response};
-use wasmcloud_capability::{ComponentContext, Endpoint, Handle, NoLink};
+use wasmcloud_capability::{ComponentContext, Endpoint, Handle, LinkEntry, NoLink};
+use wasmcloud_core::Route;
+use wasmcloud_lattice::rpc::Caller;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use endpoint::ClientEndpoint;
+
+use crate::lattice;
+
+pub(crate) use bodies::RequestBody;
 pub use provider::HttpClientProvider;
 
 /// The interface whose link allows requests out.
@@ -41,6 +47,8 @@ pub(crate) struct Outgoing {
     /// The link that the guest chose.
     pub(crate) link: String,
     pub(crate) deadline: Option<Instant>,
+    /// How many calls led to the one in which it is sent.
+    pub(crate) depth: u16,
     pub(crate) options: RequestOptions,
     /// Gone when the guest's store is.
     pub(crate) guest: Weak<()>,
@@ -52,11 +60,21 @@ pub(crate) async fn send(
     outgoing: Outgoing,
     request: Request<WasiBody>,
 ) -> Result<Response<WasiBody>, Error> {
-    let endpoint = endpoint(&outgoing)?;
-    endpoint.send(outgoing, request).await
+    match way(&outgoing)? {
+        Way::Here(endpoint) => endpoint.send(outgoing, request).await,
+        Way::Elsewhere(caller, link) => lattice::send(&caller, &link, outgoing, request).await,
+    }
 }
 
-fn endpoint(outgoing: &Outgoing) -> Result<Arc<ClientEndpoint>, Error> {
+/// Where requests over a link go.
+enum Way {
+    /// To a provider on this host.
+    Here(Arc<ClientEndpoint>),
+    /// To one that is not.
+    Elsewhere(Arc<Caller>, Arc<LinkEntry>),
+}
+
+fn way(outgoing: &Outgoing) -> Result<Way, Error> {
     let links = outgoing.component.links();
     // One link serves both versions of WASI, whichever of the two names it has.
     let entry = links
@@ -76,17 +94,26 @@ fn endpoint(outgoing: &Outgoing) -> Result<Arc<ClientEndpoint>, Error> {
         return Err(Error::HttpRequestDenied);
     };
     let unfit = |reason: String| Error::InternalError(Some(reason));
-    match &entry.endpoint {
-        Endpoint::Builtin(handle) => Handle::downcast::<ClientEndpoint>(Arc::clone(handle)).map_err(|_| {
-            unfit(format!(
-                "the target `{}` of the link is no HTTP client",
-                entry.target
-            ))
-        }),
-        Endpoint::Component(_) => Err(unfit(format!(
-            "the target `{}` of the link is a component, which cannot take outgoing HTTP requests",
+    let elsewhere = entry
+        .elsewhere
+        .as_ref()
+        .and_then(|handle| Handle::downcast::<Caller>(Arc::clone(handle)).ok())
+        .filter(|_| entry.route != Route::Local);
+    match (&entry.endpoint, elsewhere) {
+        (Endpoint::Builtin(handle), elsewhere) if elsewhere.is_none() || entry.route != Route::Lattice => {
+            let endpoint = Handle::downcast::<ClientEndpoint>(Arc::clone(handle));
+            endpoint.map(Way::Here).map_err(|_| {
+                unfit(format!(
+                    "the target `{}` of the link is no HTTP client",
+                    entry.target
+                ))
+            })
+        }
+        (_, Some(caller)) => Ok(Way::Elsewhere(caller, Arc::clone(entry))),
+        (Endpoint::Component(_) | Endpoint::Builtin(_), None) => Err(unfit(format!(
+            "the target `{}` of the link does not run on this host",
             entry.target
         ))),
-        Endpoint::Absent(reason) => Err(unfit(reason.to_string())),
+        (Endpoint::Absent(reason), None) => Err(unfit(reason.to_string())),
     }
 }

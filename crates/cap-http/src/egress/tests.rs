@@ -106,6 +106,7 @@ impl Guest {
             component: Arc::clone(&self.component),
             link: "default".to_owned(),
             deadline: Some(std::time::Instant::now() + PATIENCE),
+            depth: 0,
             options,
             guest: Arc::downgrade(&self.alive),
         }

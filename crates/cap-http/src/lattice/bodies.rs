@@ -9,11 +9,13 @@ use futures::Stream;
 use futures::stream;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
+use tokio::task::JoinHandle;
 use wasmcloud_lattice::rpc::{Receiver, RpcError, Sender};
 use wasmcloud_wire::rpc::http::Trailers;
 use wasmcloud_wire::rpc::stream::{ByteStream, END, Piece, put_chunk};
 use wasmcloud_wire::rpc::{Payload as _, RpcErrorBody, RpcErrorCode};
 use wasmcloud_wire::value::DecodeError;
+use wasmtime_wasi_http::Error as WasiError;
 
 use super::head::{self, InvalidHead};
 
@@ -28,6 +30,21 @@ pub(crate) enum BrokenOff {
     Trailers(#[from] InvalidHead),
     #[error("the stream ended before the body did")]
     Early,
+}
+
+/// Something that is sent beside everything else. Ends when it is dropped.
+pub(super) struct Pump(JoinHandle<Result<(), RpcError>>);
+
+impl Pump {
+    pub(super) fn start(send: impl Future<Output = Result<(), RpcError>> + Send + 'static) -> Self {
+        Self(tokio::spawn(send))
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Sends a body and its trailers. A body that breaks off is ended with the reason, so that nobody takes the part for
@@ -92,6 +109,13 @@ impl LatticeBody {
             let frame = reading.next().await?;
             Ok(frame.map(|frame| (frame, reading)))
         })))
+    }
+}
+
+impl LatticeBody {
+    /// The body as wasmtime wants to see it break off.
+    pub(super) fn into_wasi(self) -> impl Body<Data = Bytes, Error = WasiError> + Send + Unpin + 'static {
+        self.map_err(|error: BrokenOff| WasiError::InternalError(Some(error.to_string())))
     }
 }
 

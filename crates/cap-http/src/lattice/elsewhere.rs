@@ -5,28 +5,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use tokio::task::JoinHandle;
 use wasmcloud_capability::{Caller, Invocation, InvocationId};
 use wasmcloud_core::Limits;
 use wasmcloud_lattice::HeaderMap;
-use wasmcloud_lattice::rpc::{self, RpcError};
+use wasmcloud_lattice::rpc;
 use wasmcloud_wire::rpc::http::{self as wire, HandleResult, IncomingHandle};
 use wasmcloud_wire::rpc::{Call as _, Payload as _, header};
 
-use super::bodies::{self, LatticeBody};
+use super::bodies::{self, LatticeBody, Pump};
 use super::head;
 use crate::body::ResponseBody;
 use crate::handler::Unanswered;
 use crate::routes::Route;
-
-/// Ends a task when it is dropped.
-struct Pump(JoinHandle<Result<(), RpcError>>);
-
-impl Drop for Pump {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
 
 /// Passes a request on to whoever runs the component.
 pub(crate) async fn request(
@@ -79,7 +69,7 @@ async fn pass_on(
             None
         }
         // The component may answer before it has read everything.
-        false => Some(Pump(tokio::spawn(bodies::send(body, data, trailers)))),
+        false => Some(Pump::start(bodies::send(body, data, trailers))),
     };
     let results = call.results().await?;
     if results.is_empty() && !call.is_ours() {

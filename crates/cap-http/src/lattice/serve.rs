@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use http_body::Body;
 use tracing::Instrument as _;
 use wasmcloud_capability::Invocation;
 use wasmcloud_engine::{CallError, Prepared};
@@ -10,7 +9,7 @@ use wasmcloud_lattice::rpc::{Accepted, RpcError};
 use wasmcloud_wire::rpc::http::{self as wire, HandleResult, IncomingHandle};
 use wasmcloud_wire::rpc::{Payload as _, RpcErrorBody, RpcErrorCode};
 
-use super::bodies::{self, BrokenOff, LatticeBody};
+use super::bodies::{self, LatticeBody};
 use super::head;
 use crate::handler::{Begun, Unanswered, begin};
 
@@ -81,8 +80,7 @@ impl RemoteRequest {
             accepted.receiver(&wire::REQUEST_TRAILERS.to_string()),
             (),
         );
-        let body = body.map_err_into_wasi();
-        self.begun.answer(secure, head.map(|()| body)).await
+        self.begun.answer(secure, head.map(|()| body.into_wasi())).await
     }
 }
 
@@ -97,15 +95,5 @@ fn told(error: &Unanswered, component: String) -> RpcErrorBody {
     RpcErrorBody {
         component: Some(component),
         ..RpcErrorBody::new(code, error.to_string())
-    }
-}
-
-impl LatticeBody {
-    /// The body as wasmtime wants to see it break off.
-    fn map_err_into_wasi(
-        self,
-    ) -> impl Body<Data = bytes::Bytes, Error = wasmtime_wasi_http::Error> + Send + 'static {
-        use http_body_util::BodyExt as _;
-        self.map_err(|error: BrokenOff| wasmtime_wasi_http::Error::InternalError(Some(error.to_string())))
     }
 }

@@ -1,0 +1,175 @@
+//! Requests of a component here whose HTTP client runs elsewhere: on another host, or as a provider in a process of its
+//! own.
+
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use wasmcloud_capability::LinkEntry;
+use wasmcloud_core::Limits;
+use wasmcloud_lattice::HeaderMap;
+use wasmcloud_lattice::rpc::{self, RpcError};
+use wasmcloud_wire::message::chain;
+use wasmcloud_wire::rpc::http::{self as wire, ErrorCode, HandleResult, OutgoingHandle};
+use wasmcloud_wire::rpc::{Call as _, Payload as _};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
+
+use super::bodies::{self, LatticeBody, Pump};
+use super::head;
+use crate::counted::Counted;
+use crate::egress::{Outgoing, RequestBody};
+
+/// Sends a guest's request over its link and returns with the head of the answer.
+pub(crate) async fn send(
+    caller: &rpc::Caller,
+    link: &LinkEntry,
+    outgoing: Outgoing,
+    request: Request<WasiBody>,
+) -> Result<Response<WasiBody>, Error> {
+    let secure = request.uri().scheme() != Some(&http::uri::Scheme::HTTP);
+    let call = OutgoingHandle {
+        request: head::request(&request, secure),
+        options: Some(options(&outgoing.options)),
+    };
+    let deadline = outgoing.deadline.map(tokio::time::Instant::from_std);
+    let call = rpc::Request {
+        source: outgoing.component.id(),
+        link_name: link.name.as_str(),
+        target: &link.target,
+        instance: OutgoingHandle::INSTANCE,
+        function: OutgoingHandle::FUNCTION,
+        depth: outgoing.depth,
+        deadline: deadline.unwrap_or_else(|| tokio::time::Instant::now() + Limits::DEFAULT_DEADLINE),
+        headers: HeaderMap::new(),
+        params: call.to_bytes().into(),
+    };
+    let failed = |error: RpcError| {
+        let reason = format!(
+            "HTTP client `{}` over the lattice: {}",
+            link.target,
+            chain(&error)
+        );
+        tracing::warn!(
+            target: "wasmcloud::component",
+            component = %outgoing.component.id(),
+            "HTTP request failed: {reason}",
+        );
+        Error::InternalError(Some(reason))
+    };
+    let call = caller.call(call).await.map_err(&failed)?;
+    let (data, trailers) = (
+        call.sender(&wire::REQUEST_BODY.to_string()),
+        call.sender(&wire::REQUEST_TRAILERS.to_string()),
+    );
+    let counted = Counted::new(request.into_body(), &outgoing.component, |traffic| {
+        &traffic.requested.sent
+    });
+    let body = RequestBody::new(counted, outgoing.guest.clone());
+    let pump = Pump::start(bodies::send(body, data, trailers));
+    let results = call.results().await.map_err(&failed)?;
+    if results.is_empty() && !call.is_ours() {
+        // All that a v1 provider can say of a call that failed.
+        return Err(Error::InternalError(Some(format!(
+            "HTTP client `{}` ended the call without an answer",
+            link.target
+        ))));
+    }
+    let malformed =
+        |what: String| Error::InternalError(Some(format!("HTTP client `{}` answered {what}", link.target)));
+    let response = HandleResult::from_bytes(&results).map_err(|error| malformed(error.to_string()))?;
+    let head =
+        head::into_response(response.map_err(into_error)?).map_err(|error| malformed(error.to_string()))?;
+    let (data, trailers) = (
+        call.receiver(&wire::RESPONSE_BODY.to_string()),
+        call.receiver(&wire::RESPONSE_TRAILERS.to_string()),
+    );
+    let body = LatticeBody::new(data, trailers, (pump, call)).into_wasi();
+    let body = Counted::new(body, &outgoing.component, |traffic| &traffic.requested.received);
+    Ok(head.map(|()| body.boxed_unsync()))
+}
+
+fn options(options: &RequestOptions) -> wire::RequestOptions {
+    let nanoseconds =
+        |time: Option<Duration>| time.map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    wire::RequestOptions {
+        connect_timeout: nanoseconds(options.connect_timeout),
+        first_byte_timeout: nanoseconds(options.first_byte_timeout),
+        between_bytes_timeout: nanoseconds(options.between_bytes_timeout),
+    }
+}
+
+/// The same error in the words of wasmtime.
+fn into_error(code: ErrorCode) -> Error {
+    let size = |payload: wire::FieldSizePayload| (payload.field_name, payload.field_size);
+    match code {
+        ErrorCode::DnsTimeout => Error::DnsTimeout,
+        ErrorCode::DnsError(payload) => Error::DnsError {
+            rcode: payload.rcode,
+            info_code: payload.info_code,
+        },
+        ErrorCode::DestinationNotFound => Error::DestinationNotFound,
+        ErrorCode::DestinationUnavailable => Error::DestinationUnavailable,
+        ErrorCode::DestinationIpProhibited => Error::DestinationIpProhibited,
+        ErrorCode::DestinationIpUnroutable => Error::DestinationIpUnroutable,
+        ErrorCode::ConnectionRefused => Error::ConnectionRefused,
+        ErrorCode::ConnectionTerminated => Error::ConnectionTerminated,
+        ErrorCode::ConnectionTimeout => Error::ConnectionTimeout,
+        ErrorCode::ConnectionReadTimeout => Error::ConnectionReadTimeout,
+        ErrorCode::ConnectionWriteTimeout => Error::ConnectionWriteTimeout,
+        ErrorCode::ConnectionLimitReached => Error::ConnectionLimitReached,
+        ErrorCode::TlsProtocolError => Error::TlsProtocolError,
+        ErrorCode::TlsCertificateError => Error::TlsCertificateError,
+        ErrorCode::TlsAlertReceived(payload) => Error::TlsAlertReceived {
+            alert_id: payload.alert_id.map(|alert| alert.0),
+            alert_message: payload.alert_message,
+        },
+        ErrorCode::HttpRequestDenied => Error::HttpRequestDenied,
+        ErrorCode::HttpRequestLengthRequired => Error::HttpRequestLengthRequired,
+        ErrorCode::HttpRequestBodySize(size) => Error::HttpRequestBodySize(size),
+        ErrorCode::HttpRequestMethodInvalid => Error::HttpRequestMethodInvalid,
+        ErrorCode::HttpRequestUriInvalid => Error::HttpRequestUriInvalid,
+        ErrorCode::HttpRequestUriTooLong => Error::HttpRequestUriTooLong,
+        ErrorCode::HttpRequestHeaderSectionSize(size) => Error::HttpRequestHeaderSectionSize(size),
+        ErrorCode::HttpRequestHeaderSize(payload) => {
+            let (field_name, field_size) = payload.map(size).unwrap_or_default();
+            Error::HttpRequestHeaderSize {
+                field_name,
+                field_size,
+            }
+        }
+        ErrorCode::HttpRequestTrailerSectionSize(size) => Error::HttpRequestTrailerSectionSize(size),
+        ErrorCode::HttpRequestTrailerSize(payload) => {
+            let (field_name, field_size) = size(payload);
+            Error::HttpRequestTrailerSize {
+                field_name,
+                field_size,
+            }
+        }
+        ErrorCode::HttpResponseIncomplete => Error::HttpResponseIncomplete,
+        ErrorCode::HttpResponseHeaderSectionSize(size) => Error::HttpResponseHeaderSectionSize(size),
+        ErrorCode::HttpResponseHeaderSize(payload) => {
+            let (field_name, field_size) = size(payload);
+            Error::HttpResponseHeaderSize {
+                field_name,
+                field_size,
+            }
+        }
+        ErrorCode::HttpResponseBodySize(size) => Error::HttpResponseBodySize(size),
+        ErrorCode::HttpResponseTrailerSectionSize(size) => Error::HttpResponseTrailerSectionSize(size),
+        ErrorCode::HttpResponseTrailerSize(payload) => {
+            let (field_name, field_size) = size(payload);
+            Error::HttpResponseTrailerSize {
+                field_name,
+                field_size,
+            }
+        }
+        ErrorCode::HttpResponseTransferCoding(coding) => Error::HttpResponseTransferCoding(coding),
+        ErrorCode::HttpResponseContentCoding(coding) => Error::HttpResponseContentCoding(coding),
+        ErrorCode::HttpResponseTimeout => Error::HttpResponseTimeout,
+        ErrorCode::HttpUpgradeFailed => Error::HttpUpgradeFailed,
+        ErrorCode::HttpProtocolError => Error::HttpProtocolError,
+        ErrorCode::LoopDetected => Error::LoopDetected,
+        ErrorCode::ConfigurationError => Error::ConfigurationError,
+        ErrorCode::InternalError(reason) => Error::InternalError(reason),
+    }
+}
