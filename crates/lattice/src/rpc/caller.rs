@@ -43,8 +43,8 @@ const BUSY: [Duration; 15] = [
     Duration::from_millis(400),
 ];
 
-/// Longest wait for somebody to accept a call. It doubles with each attempt.
-const MOST_PATIENCE: Duration = Duration::from_secs(8);
+/// Longest wait for somebody to accept a call. It grows by half with each attempt.
+const MOST_PATIENCE: Duration = Duration::from_secs(4);
 
 /// Targets of which it is kept in mind who serves them.
 const MAX_TARGETS: usize = 10_000;
@@ -127,7 +127,7 @@ impl Caller {
                 RpcError::Refused(body) if body.code != RpcErrorCode::TooDeep => busy.next(),
                 // Whoever it was may also be slow, with all of us knocking.
                 RpcError::NotAccepted { .. } if self.is_ours(target) => {
-                    patience = patience.saturating_mul(2).min(MOST_PATIENCE);
+                    patience = (patience * 3 / 2).min(MOST_PATIENCE);
                     outgoing.accept_timeout = Some(patience);
                     Some(&Duration::ZERO)
                 }
