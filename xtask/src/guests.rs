@@ -2,7 +2,8 @@
 //!
 //! A guest project is a folder below `examples/`, or `tests/guests`, with a Cargo workspace of its own. Each
 //! crate that is a `cdylib` ends up in the project as `build/CRATE_NAME.wasm`. All projects share one target
-//! directory, so that what they have in common is compiled once.
+//! directory, so that what they have in common is compiled once. A project without such a crate, a provider for
+//! instance, is left alone.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -96,6 +97,17 @@ fn pick(all: Vec<Project>, wanted: &[String]) -> Result<Vec<Project>> {
 }
 
 fn build(toolchain: &Toolchain, project: &Project) -> Result<()> {
+    let mut metadata = toolchain.cargo("metadata")?;
+    metadata
+        .args(["--no-deps", "--format-version=1", "--locked", "--offline"])
+        .current_dir(&project.root);
+    let metadata: Value =
+        serde_json::from_str(&shell::output(&mut metadata)?).context("parse the metadata of the project")?;
+    let components = components(&metadata);
+    if components.is_empty() {
+        eprintln!("guest project {}: no components", project.name);
+        return Ok(());
+    }
     shell::run(
         toolchain
             .cargo("build")?
@@ -104,15 +116,8 @@ fn build(toolchain: &Toolchain, project: &Project) -> Result<()> {
             .current_dir(&project.root),
     )?;
 
-    let mut metadata = toolchain.cargo("metadata")?;
-    metadata
-        .args(["--no-deps", "--format-version=1", "--locked", "--offline"])
-        .current_dir(&project.root);
-    let metadata: Value =
-        serde_json::from_str(&shell::output(&mut metadata)?).context("parse the metadata of the project")?;
-
     let built = repo::target_dir()?.join("guests").join(TARGET).join("release");
-    for component in components(&metadata) {
+    for component in components {
         let file = format!("{}.wasm", component.replace('-', "_"));
         let state = install(&built.join(&file), &project.root.join("build").join(&file))?;
         eprintln!("guest {component}: {state}");

@@ -20,6 +20,7 @@ for_all_servers!(
     a_call_is_answered,
     nobody_there_is_said_at_once,
     a_refusal_comes_with_its_reason,
+    a_callee_with_too_many_calls_says_so,
     a_failure_is_not_taken_for_success,
     long_parameters_and_results_travel_in_pieces,
     a_stream_waits_for_its_reader,
@@ -124,6 +125,27 @@ async fn a_refusal_comes_with_its_reason(target: Target) -> Result<()> {
         error.nothing_begun() && error.to_string() == "no\r\nroom",
         "{error:?}"
     );
+    Ok(())
+}
+
+async fn a_callee_with_too_many_calls_says_so(target: Target) -> Result<()> {
+    let server = Nats::start(target).await?;
+    let caller = rpc(&server, "A").await?;
+    let mut options = RpcOptions::new("B");
+    options.max_calls = 1;
+    let callee = Rpc::start(server.connect().await?, options).await?;
+    serve(&callee, |accepted: Accepted| async move {
+        accepted.abandoned().await;
+        Ok(())
+    })
+    .await?;
+    let first = caller.call(outgoing("x")).await?;
+    let error = failed(caller.call(outgoing("x")).await)?;
+    ensure!(
+        matches!(&error, RpcError::Refused(body) if body.code == RpcErrorCode::Full) && error.nothing_begun(),
+        "{error:?}"
+    );
+    drop(first);
     Ok(())
 }
 

@@ -61,6 +61,17 @@ const ROOMS: &[Room] = &[
         may_know: &["core", "wire", "lattice"],
         never: &["async-nats", "hyper", "serde-saphyr", "wasmtime"],
     },
+    Room {
+        name: "provider-sdk",
+        may_know: &["core", "wire", "lattice"],
+        never: &["async-nats", "hyper", "serde-saphyr", "wasmtime"],
+    },
+    Room {
+        // Not the SDK: it tests providers that are written with anything.
+        name: "provider-compliance",
+        may_know: &["core", "wire", "lattice"],
+        never: &["async-nats", "hyper", "serde-saphyr", "wasmtime"],
+    },
     // Middle: how a component runs and what it may ask for.
     Room {
         name: "capability",

@@ -138,11 +138,20 @@ impl Incoming {
         }
     }
 
-    /// Takes the call: from here on the caller waits for its results and does not go elsewhere.
+    /// Takes the call: from here on the caller waits for its results and does not go elsewhere. If as many calls are
+    /// under way as may be, it is refused as full.
     pub async fn accept(self) -> Result<Accepted, RpcError> {
         let time = self.time_left().unwrap_or(NO_DEADLINE);
         let more = self.header(header::MORE).is_some() || !self.caller.ours;
-        let registered = self.rpc.register(Role::Callee, self.came + time)?;
+        let registered = match self.rpc.register(Role::Callee, self.came + time) {
+            Ok(registered) => registered,
+            Err(full) => {
+                // Not told, the caller would wait for an answer and then not know whether anything has begun.
+                let why = RpcErrorBody::new(RpcErrorCode::Full, full.to_string());
+                self.refuse(&why).await;
+                return Err(full);
+            }
+        };
         let connection = registered.connection();
         let headers = self.caller.ours.then(|| {
             let options = registered.options();
