@@ -35,7 +35,7 @@ use crate::external::External;
 use crate::inventory::{ComponentInfo, Inventory, ProviderInfo};
 use crate::links::{LinkId, Links, Stored};
 use crate::metrics::Look;
-use crate::providers::{ProviderSpec, RunningProvider};
+use crate::providers::{ProviderSpec, RunningProvider, TakenProvider};
 use crate::router::Router;
 use crate::rpc::{Calls, CallsCell, Serving};
 
@@ -81,6 +81,8 @@ struct Inner {
 struct Tables {
     components: BTreeMap<ComponentId, Arc<Component>>,
     providers: BTreeMap<ComponentId, RunningProvider>,
+    /// The calls of other hosts to providers, while they run on a host that is part of a lattice.
+    serving: BTreeMap<ComponentId, Serving>,
     links: Links,
     configs: Configs,
     /// What takes calls to other hosts, once this one is part of a lattice: a `rpc::Caller`.
@@ -247,9 +249,9 @@ impl Host {
         if component.serving.lock().is_some() {
             return Ok(());
         }
-        let serving = Serving::start(Arc::clone(calls), Arc::clone(&component.target)).await;
+        let serving = Serving::component(Arc::clone(calls), Arc::clone(&component.target)).await;
         let serving = serving.map_err(|source| HostError::Serve {
-            component: component.target.id().clone(),
+            id: component.target.id().clone(),
             source,
         })?;
         *component.serving.lock() = Some(serving);
@@ -316,7 +318,7 @@ impl Host {
         let ImageRef::Builtin(name) = &spec.image else {
             return self.start_external(spec).await;
         };
-        let _wiring = self.0.wiring.lock().await;
+        let wiring = self.0.wiring.lock().await;
         self.refuse_if_stopping()?;
         let config = self.admit_provider(&spec)?;
         let shared = Shared {
@@ -332,7 +334,48 @@ impl Host {
             provider: spec.id.clone(),
             source,
         })?;
-        Ok(self.enter_provider(spec, provider).await)
+        let id = spec.id.clone();
+        let refused = self.enter_provider(spec, Arc::clone(&provider)).await;
+        drop(wiring);
+        self.serve_provider(&id, provider).await?;
+        Ok(refused)
+    }
+
+    /// Takes the calls of other hosts for a built-in provider that was entered, if the host is part of a lattice and the
+    /// provider answers any. On failure the provider is stopped.
+    async fn serve_provider(&self, id: &ComponentId, provider: Arc<dyn Provider>) -> Result<(), HostError> {
+        let (Some(calls), Some(remote)) = (self.0.calls.get(), Arc::clone(&provider).remote()) else {
+            return Ok(());
+        };
+        let served = Serving::provider(Arc::clone(calls), id.clone(), remote).await;
+        // Somebody may have stopped it meanwhile, and started another one.
+        let is_entered = |tables: &Tables| {
+            let running = tables.providers.get(id);
+            running.is_some_and(|running| Arc::ptr_eq(&running.provider, &provider))
+        };
+        match served {
+            Ok(serving) => {
+                let mut tables = self.0.tables.lock();
+                if is_entered(&tables) {
+                    tables.serving.insert(id.clone(), serving);
+                }
+                Ok(())
+            }
+            Err(source) => {
+                let taken = {
+                    let _wiring = self.0.wiring.lock().await;
+                    let entered = is_entered(&self.0.tables.lock());
+                    entered.then(|| self.take_provider(id)).flatten()
+                };
+                if let Some(taken) = taken {
+                    taken.stop(self.0.options.drain).await;
+                }
+                Err(HostError::Serve {
+                    id: id.clone(),
+                    source,
+                })
+            }
+        }
     }
 
     /// Whether a provider may start, and with which config.
@@ -409,13 +452,13 @@ impl Host {
         // Draining may take its time; others change links and providers meanwhile.
         provider
             .ok_or_else(|| HostError::NoProvider(id.clone()))?
-            .stop()
+            .stop(self.0.options.drain)
             .await;
         Ok(())
     }
 
     /// Takes a provider out of the tables, so that no call begins there any more. Under `wiring`.
-    fn take_provider(&self, id: &ComponentId) -> Option<Arc<dyn Provider>> {
+    fn take_provider(&self, id: &ComponentId) -> Option<TakenProvider> {
         let (provider, sources) = {
             let mut tables = self.0.tables.lock();
             let running = tables.providers.remove(id)?;
@@ -429,7 +472,9 @@ impl Host {
                 .iter()
                 .for_each(|link| tables.links.set_endpoint(link, None));
             let sources: Vec<ComponentId> = links.into_iter().map(|(key, _)| key.source).collect();
-            (running.provider, sources)
+            let serving = tables.serving.remove(id);
+            let provider = running.provider;
+            (TakenProvider { provider, serving }, sources)
         };
         sources.iter().for_each(|source| self.refresh_table(source));
         Some(provider)
@@ -514,6 +559,7 @@ impl Host {
     /// components. Bounded by the drain time, once for all providers and once for all components.
     pub async fn stop(&self) {
         self.0.stopping.send_replace(true);
+        let drain = self.0.options.drain;
         let (providers, components) = {
             let tables = self.0.tables.lock();
             let providers: Vec<ComponentId> = tables.providers.keys().cloned().collect();
@@ -522,11 +568,10 @@ impl Host {
         };
         {
             let _wiring = self.0.wiring.lock().await;
-            let stopped: Vec<Arc<dyn Provider>> =
-                providers.iter().filter_map(|id| self.take_provider(id)).collect();
-            futures::future::join_all(stopped.iter().map(|provider| provider.stop())).await;
+            let taken = providers.iter().filter_map(|id| self.take_provider(id));
+            let stopped: Vec<_> = taken.map(|provider| provider.stop(drain)).collect();
+            futures::future::join_all(stopped).await;
         }
-        let drain = self.0.options.drain;
         futures::future::join_all(
             components
                 .iter()
