@@ -154,7 +154,10 @@ impl Callee for ProviderCallee {
 
     async fn drained(&self, deadline: Instant) {
         // All of them are free when nothing is under way.
-        if timeout_at(deadline, self.under_way.acquire_many(MAX_CALLS)).await.is_err() {
+        if timeout_at(deadline, self.under_way.acquire_many(MAX_CALLS))
+            .await
+            .is_err()
+        {
             tracing::warn!(provider = %self.id, "calls from other hosts still run after the time to drain");
         }
     }

@@ -13,6 +13,7 @@ mod calls;
 mod components;
 mod external;
 mod http_elsewhere;
+mod keyvalue;
 mod order;
 mod policy;
 mod providers;
