@@ -4,6 +4,7 @@
 //! held while links and providers change, which is quick (open a port or a file), so that they change one after
 //! another; no compile and no pull ever happens under it.
 
+mod elsewhere;
 mod external;
 mod settings;
 mod wiring;
@@ -37,7 +38,7 @@ use crate::links::{LinkId, Links, Stored};
 use crate::metrics::Look;
 use crate::providers::{ProviderSpec, RunningProvider, TakenProvider};
 use crate::router::Router;
-use crate::rpc::{Calls, CallsCell, Serving};
+use crate::rpc::{CallsCell, Serving};
 
 /// Components a host keeps a place for, running or only named by a link.
 const MAX_COMPONENTS: usize = 10_000;
@@ -232,32 +233,6 @@ impl Host {
         Ok(())
     }
 
-    /// Makes this host part of a lattice for calls: components that run from now on can be called from elsewhere, and
-    /// can call what runs elsewhere.
-    pub(crate) fn connect(&self, calls: Arc<Calls>) {
-        self.0.router.connect(calls.outgoing());
-        self.0.ingress.connect(calls.caller().clone());
-        self.0.tables.lock().elsewhere = Some(Arc::new(calls.caller().clone()));
-        let _ = self.0.calls.set(calls);
-    }
-
-    /// Takes the calls of others for a component, if the host is part of a lattice.
-    async fn serve(&self, component: &Component) -> Result<(), HostError> {
-        let Some(calls) = self.0.calls.get() else {
-            return Ok(());
-        };
-        if component.serving.lock().is_some() {
-            return Ok(());
-        }
-        let serving = Serving::component(Arc::clone(calls), Arc::clone(&component.target)).await;
-        let serving = serving.map_err(|source| HostError::Serve {
-            id: component.target.id().clone(),
-            source,
-        })?;
-        *component.serving.lock() = Some(serving);
-        Ok(())
-    }
-
     async fn prepare(
         &self,
         component: &Component,
@@ -339,43 +314,6 @@ impl Host {
         drop(wiring);
         self.serve_provider(&id, provider).await?;
         Ok(refused)
-    }
-
-    /// Takes the calls of other hosts for a built-in provider that was entered, if the host is part of a lattice and the
-    /// provider answers any. On failure the provider is stopped.
-    async fn serve_provider(&self, id: &ComponentId, provider: Arc<dyn Provider>) -> Result<(), HostError> {
-        let (Some(calls), Some(remote)) = (self.0.calls.get(), Arc::clone(&provider).remote()) else {
-            return Ok(());
-        };
-        let served = Serving::provider(Arc::clone(calls), id.clone(), remote).await;
-        // Somebody may have stopped it meanwhile, and started another one.
-        let is_entered = |tables: &Tables| {
-            let running = tables.providers.get(id);
-            running.is_some_and(|running| Arc::ptr_eq(&running.provider, &provider))
-        };
-        match served {
-            Ok(serving) => {
-                let mut tables = self.0.tables.lock();
-                if is_entered(&tables) {
-                    tables.serving.insert(id.clone(), serving);
-                }
-                Ok(())
-            }
-            Err(source) => {
-                let taken = {
-                    let _wiring = self.0.wiring.lock().await;
-                    let entered = is_entered(&self.0.tables.lock());
-                    entered.then(|| self.take_provider(id)).flatten()
-                };
-                if let Some(taken) = taken {
-                    taken.stop(self.0.options.drain).await;
-                }
-                Err(HostError::Serve {
-                    id: id.clone(),
-                    source,
-                })
-            }
-        }
     }
 
     /// Whether a provider may start, and with which config.

@@ -11,6 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use wasmcloud_cap_keyvalue::backends::{LatticeLink, LatticeStore};
 use wasmcloud_cap_keyvalue::{BucketName, Cursor, Increment, Key, Store};
 use wasmcloud_host::LatticeHost;
@@ -31,6 +33,7 @@ on_both_lattices!(
     a_caller_of_v1_is_answered_as_recorded,
     nonsense_is_answered_with_errors,
     the_suite_passes_as_far_as_it_can_travel,
+    a_provider_that_stops_breaks_off_no_call,
 );
 
 const RECORDING: &str = include_str!("../../../wire/tests/golden/keyvalue.jsonl");
@@ -460,5 +463,39 @@ async fn the_suite_passes_as_far_as_it_can_travel(target: Target) -> Result<()> 
             .starts_with("No link found for component [stranger]"),
         "{refused}"
     );
+    Ok(())
+}
+
+async fn a_provider_that_stops_breaks_off_no_call(target: Target) -> Result<()> {
+    let mut rig = Rig::start(target).await?;
+    let host = provider(&mut rig).await?;
+    let (counted, mut counts) = watch::channel(0);
+    let mut callers = JoinSet::new();
+    for _ in 0..4 {
+        let (store, counted) = (store(&rig, "counter").await?, counted.clone());
+        callers.spawn(async move {
+            let (bucket, key) = (BucketName::new("b")?, Key::new("n")?);
+            loop {
+                match store
+                    .increment(&bucket, key.clone(), Increment::unsigned(1))
+                    .await
+                {
+                    Ok(number) => counted.send_replace(number),
+                    Err(error) => return anyhow::Ok(error.to_string()),
+                };
+            }
+        });
+    }
+    soon("calls", counts.wait_for(|number| *number > 50)).await??;
+    let stop = json!({ "provider_id": "kv", "host_id": host.id().as_str() });
+    rig.client.ok(&on("provider.stop", &host), &stop).await?;
+    while let Some(error) = soon("end of the calls", callers.join_next()).await? {
+        let error = error??;
+        // Nobody had begun when it went.
+        ensure!(
+            error.starts_with("key-value provider `kv`: no host of the lattice runs it"),
+            "{error}"
+        );
+    }
     Ok(())
 }
