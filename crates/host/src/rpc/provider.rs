@@ -17,7 +17,7 @@ use wasmcloud_wire::rpc::{InvocationSubject, RpcErrorBody, RpcErrorCode, header}
 use super::serving::Callee;
 
 /// Calls from elsewhere that one provider answers at a time. Whoever comes beyond that is sent away, and ours come back.
-const MAX_CALLS: u32 = 1_000;
+const MAX_CALLS: usize = 1_000;
 
 /// Longest time for a call whose caller does not say how long it waits, as those of v1.
 const NO_DEADLINE: Duration = Limits::DEFAULT_DEADLINE;
@@ -45,7 +45,7 @@ impl ProviderCallee {
             id,
             provider,
             host,
-            under_way: Semaphore::new(MAX_CALLS as usize),
+            under_way: Semaphore::new(MAX_CALLS),
         }
     }
 
@@ -149,16 +149,6 @@ impl Callee for ProviderCallee {
         tokio::select! {
             outcome = self.run(&called, &accepted).instrument(span) => outcome,
             () = accepted.abandoned() => Ok(()),
-        }
-    }
-
-    async fn drained(&self, deadline: Instant) {
-        // All of them are free when nothing is under way.
-        if timeout_at(deadline, self.under_way.acquire_many(MAX_CALLS))
-            .await
-            .is_err()
-        {
-            tracing::warn!(provider = %self.id, "calls from other hosts still run after the time to drain");
         }
     }
 }

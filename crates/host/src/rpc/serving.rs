@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::task::TaskTracker;
 use wasmcloud_capability::RemoteProvider;
 use wasmcloud_core::ComponentId;
 use wasmcloud_engine::Target;
@@ -25,11 +26,6 @@ pub(super) trait Callee: Send + Sync + 'static {
 
     /// Answers one call. Whoever called learns of failures; the error is for those that nobody could be told of.
     async fn take(&self, incoming: Incoming) -> Result<(), RpcError>;
-
-    /// Waits until the calls that were taken have ended, where nobody else does.
-    async fn drained(&self, deadline: Instant) {
-        let _ = deadline;
-    }
 }
 
 /// A subscription to calls. Dropping it ends it without ado.
@@ -37,6 +33,8 @@ pub(crate) struct Serving {
     leave: watch::Sender<Option<Instant>>,
     left: Mutex<Option<tokio::task::JoinHandle<()>>>,
     callee: Arc<dyn Callee>,
+    /// The calls that were taken and have not ended.
+    under_way: TaskTracker,
 }
 
 impl Serving {
@@ -64,11 +62,13 @@ impl Serving {
         let server = calls.rpc.serve(&prefix.wildcard(), &prefix.queue_group()).await?;
         calls.rpc.connection().barrier(calls.default_deadline()).await?;
         let (leave, left) = watch::channel(None);
-        let task = tokio::spawn(run(server, left, Arc::clone(&callee)));
+        let under_way = TaskTracker::new();
+        let task = tokio::spawn(run(server, left, Arc::clone(&callee), under_way.clone()));
         Ok(Self {
             leave,
             left: Mutex::new(Some(task)),
             callee,
+            under_way,
         })
     }
 
@@ -84,9 +84,14 @@ impl Serving {
 
     /// Leaves the group by the first deadline, and waits until the second for the calls that were taken.
     pub(crate) async fn drain(self, leave: Instant, drained: Instant) {
-        let callee = Arc::clone(&self.callee);
+        let (callee, under_way) = (Arc::clone(&self.callee), self.under_way.clone());
         self.stop(leave).await;
-        callee.drained(drained).await;
+        // Nothing is added to them any more.
+        under_way.close();
+        if timeout_at(drained, under_way.wait()).await.is_err() {
+            let open = under_way.len();
+            tracing::warn!(callee = %callee.id(), open, "calls from elsewhere still run after the time to drain");
+        }
     }
 }
 
@@ -98,7 +103,12 @@ impl Drop for Serving {
     }
 }
 
-async fn run(mut server: Server, mut leave: watch::Receiver<Option<Instant>>, callee: Arc<dyn Callee>) {
+async fn run(
+    mut server: Server,
+    mut leave: watch::Receiver<Option<Instant>>,
+    callee: Arc<dyn Callee>,
+    under_way: TaskTracker,
+) {
     let mut leaving = false;
     loop {
         let incoming = tokio::select! {
@@ -113,7 +123,7 @@ async fn run(mut server: Server, mut leave: watch::Receiver<Option<Instant>>, ca
         };
         let Some(incoming) = incoming else { return };
         let callee = Arc::clone(&callee);
-        tokio::spawn(async move {
+        under_way.spawn(async move {
             if let Err(error) = callee.take(incoming).await {
                 tracing::debug!(callee = %callee.id(), %error, "a call from elsewhere was not answered");
             }
