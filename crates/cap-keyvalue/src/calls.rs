@@ -6,9 +6,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use wasmcloud_capability::{Endpoint, InstanceState};
+use wasmcloud_capability::{Endpoint, Handle, InstanceState, LinkEntry};
+use wasmcloud_core::Route;
+use wasmcloud_lattice::rpc::Caller;
 use wasmtime::component::Resource;
 
+use crate::backends::LatticeLink;
 use crate::store::{
     BucketName, Cursor, Increment, Key, MAX_PAGE, Page, Store, StoreError, Swap, Value, Version,
 };
@@ -34,24 +37,36 @@ impl KeyValueEndpoint {
         }
     }
 
-    fn bucket(&self, identifier: &str) -> Result<Bucket, StoreError> {
-        let name = if DEFAULT_NAMES.contains(&identifier) {
-            self.default_bucket.clone()
+    fn bucket(&self, identifier: &str) -> Result<BucketName, StoreError> {
+        if DEFAULT_NAMES.contains(&identifier) {
+            Ok(self.default_bucket.clone())
         } else {
-            BucketName::new(identifier)?
-        };
-        Ok(Bucket {
+            BucketName::new(identifier)
+        }
+    }
+
+    /// Calls to a bucket, by the name with which a component opened it.
+    pub(crate) fn calls(&self, identifier: &str, deadline: Instant) -> Result<Calls, StoreError> {
+        Ok(Calls {
             store: Arc::clone(&self.store),
-            name,
-            listed: None,
+            bucket: self.bucket(identifier)?,
+            deadline,
         })
     }
+}
+
+/// Where a bucket is.
+enum Place {
+    /// In a provider of this host.
+    Here(Arc<dyn Store>),
+    /// In one of another host.
+    Elsewhere(Arc<LatticeLink>),
 }
 
 /// A guest's handle to a bucket. It keeps the store that the link led to when it was opened.
 #[expect(unreachable_pub, reason = "the bindings re-export it")]
 pub struct Bucket {
-    store: Arc<dyn Store>,
+    place: Place,
     name: BucketName,
     /// Where the latest page of `list-keys` ended, by the number that stands for it. A cursor of the first draft is
     /// a number, those of the stores are keys; see [`Bucket::cursor`].
@@ -90,20 +105,60 @@ pub struct Cas {
     version: Version,
 }
 
-/// Opens a bucket over the link that the invocation has for the store.
+/// Opens a bucket over the link that the invocation has for the store. One that is elsewhere is not asked for before
+/// its first call, as on v1 (wire reference §5.2), and has the name that the guest wrote.
 pub(crate) fn open(state: &InstanceState, identifier: &str) -> Result<Bucket, StoreError> {
-    if state
+    let link = state
         .link(STORE)
-        .is_ok_and(|link| matches!(link.endpoint, Endpoint::Component(_)))
-    {
-        return Err(StoreError::Other(format!(
-            "the target of the link for `{STORE}` is a component; keyvalue served by a component is not supported yet"
-        )));
+        .map_err(|error| StoreError::Other(error.to_string()))?;
+    let (place, name) = match elsewhere(&link) {
+        Some(caller) => {
+            let (source, target) = (state.component_id().clone(), link.target.clone());
+            let link = LatticeLink::new(caller, source, link.name.clone(), target);
+            (Place::Elsewhere(link), BucketName::as_written(identifier))
+        }
+        None => {
+            let endpoint = here(state, &link)?;
+            let name = endpoint.bucket(identifier)?;
+            (Place::Here(Arc::clone(&endpoint.store)), name)
+        }
+    };
+    Ok(Bucket {
+        place,
+        name,
+        listed: None,
+    })
+}
+
+/// What takes the calls over a link to other hosts, if that is where they go (design decision D4).
+fn elsewhere(link: &LinkEntry) -> Option<Caller> {
+    let travels = match link.route {
+        Route::Lattice => true,
+        Route::Auto => !matches!(link.endpoint, Endpoint::Builtin(_)),
+        Route::Local => false,
+    };
+    let caller = link.elsewhere.as_ref().filter(|_| travels)?;
+    let caller = Handle::downcast::<Caller>(Arc::clone(caller)).ok()?;
+    Some(Caller::clone(&caller))
+}
+
+fn here(state: &InstanceState, link: &LinkEntry) -> Result<Arc<KeyValueEndpoint>, StoreError> {
+    let hint = match (&link.endpoint, &link.elsewhere) {
+        (Endpoint::Builtin(_), _) | (_, None) => "",
+        _ => "; hint: the route of the link is `local`, with `auto` the provider may be on another host",
+    };
+    if let Endpoint::Component(_) = link.endpoint {
+        let text = match hint {
+            "" => format!(
+                "the target of the link for `{STORE}` is a component; keyvalue served by a component is not supported yet"
+            ),
+            _ => format!("no key-value provider `{}` runs on this host{hint}", link.target),
+        };
+        return Err(StoreError::Other(text));
     }
     state
         .builtin::<KeyValueEndpoint>(STORE)
-        .map_err(StoreError::Other)?
-        .bucket(identifier)
+        .map_err(|error| StoreError::Other(error + hint))
 }
 
 /// Calls to one bucket on behalf of one invocation.
@@ -117,14 +172,28 @@ pub(crate) struct Calls {
 /// The calls that a guest's handle stands for, in the invocation of now.
 pub(crate) fn calls(state: &InstanceState, bucket: &Resource<Bucket>) -> wasmtime::Result<Calls> {
     let bucket = state.table.get(bucket)?;
+    let invocation = state.invocation();
+    let store = match &bucket.place {
+        Place::Here(store) => Arc::clone(store),
+        Place::Elsewhere(link) => {
+            // The calls of this one stand below it.
+            let depth = invocation.depth.saturating_add(1);
+            Arc::new(link.store(invocation.deadline, depth))
+        }
+    };
     Ok(Calls {
-        store: Arc::clone(&bucket.store),
+        store,
         bucket: bucket.name.clone(),
-        deadline: state.invocation().deadline,
+        deadline: invocation.deadline,
     })
 }
 
 impl Calls {
+    /// The bucket.
+    pub(crate) fn bucket(&self) -> &BucketName {
+        &self.bucket
+    }
+
     /// Waits no longer than the invocation may take; the error says for what.
     async fn wait<T>(
         &self,

@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`Store`] is what a backend must do and mentions neither WIT nor wasmtime; `backends` has those
 //! that exist; [`KeyValueProvider`] turns config into a backend and a link into a [`KeyValueEndpoint`];
-//! [`KeyValue`] is what a linker gets. `calls` holds what both versions of the contract share.
+//! [`KeyValue`] is what a linker gets. `calls` holds what both versions of the contract share; `remote` is what a provider
+//! answers callers on other hosts.
 //!
 //! Which link a call takes, and who may have one, is decided by the host.
 
@@ -10,7 +11,9 @@ mod adapter;
 mod adapter_draft2;
 pub mod backends;
 mod calls;
+mod positions;
 mod provider;
+mod remote;
 mod store;
 
 use wasmcloud_capability::{Capability, InstanceState};

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use wasmcloud_capability::{BoundLink, ConfigMap, Handle, Provider, ProviderError};
+use wasmcloud_capability::{BoundLink, ConfigMap, Handle, Provider, ProviderError, RemoteProvider};
 use wasmcloud_core::{ComponentId, LinkKey, nearest, parse_bytes};
 
 use crate::backends::{DEFAULT_MAX_BYTES, MemoryStore, OpenError, RedbStore};
 use crate::calls::KeyValueEndpoint;
+use crate::remote::{Linked, Remote};
 use crate::store::{BucketName, Store};
 
 /// Where a provider keeps what it is given, and the config keys of each place (in any letter case).
@@ -45,6 +46,7 @@ pub struct KeyValueProvider {
     running: Running,
     data_dir: PathBuf,
     id: ComponentId,
+    linked: Arc<Linked>,
 }
 
 enum Running {
@@ -81,6 +83,7 @@ impl KeyValueProvider {
             running,
             data_dir: data_dir.to_owned(),
             id: id.clone(),
+            linked: Arc::default(),
         }))
     }
 
@@ -120,11 +123,16 @@ impl Provider for KeyValueProvider {
             key: "bucket".to_owned(),
             reason: error.to_string(),
         })?;
-        Ok(Arc::new(KeyValueEndpoint::new(self.store(), bucket)))
+        let endpoint = Arc::new(KeyValueEndpoint::new(self.store(), bucket));
+        self.linked
+            .put(link.source.clone(), link.name.clone(), Arc::clone(&endpoint));
+        Ok(endpoint)
     }
 
-    async fn unlink(&self, _key: &LinkKey) {
-        // A link holds nothing here; the component's link table lost its endpoint.
+    async fn unlink(&self, key: &LinkKey) {
+        if (key.namespace.as_str(), key.package.as_str()) == ("wasi", "keyvalue") {
+            self.linked.remove(&key.source, &key.name);
+        }
     }
 
     async fn update_config(&self, config: &ConfigMap) -> Result<(), ProviderError> {
@@ -153,6 +161,13 @@ impl Provider for KeyValueProvider {
 
     async fn stop(&self) {
         self.store().close().await;
+    }
+
+    fn remote(self: Arc<Self>) -> Option<Arc<dyn RemoteProvider>> {
+        Some(Arc::new(Remote {
+            id: self.id.clone(),
+            linked: Arc::clone(&self.linked),
+        }))
     }
 }
 

@@ -82,6 +82,47 @@ pub enum StoreError {
     /// The provider was stopped.
     #[error("the key-value provider was stopped")]
     Closed,
+    /// The provider is on another host, and there is no answer of it that could be used.
+    #[error("key-value provider `{target}`: {reason}")]
+    Elsewhere {
+        /// The provider's id.
+        target: String,
+        /// Why not, and what to do about it.
+        reason: String,
+    },
+    /// What was asked for has no form in which it could travel to another host.
+    #[error(
+        "{what} cannot be asked of key-value provider `{target}`, which is on another host: calls travel as \
+         `wrpc:keyvalue@0.2.0-draft`, which does not have it; hint: run the provider on the host of the component"
+    )]
+    CannotTravel {
+        /// What was asked for.
+        what: &'static str,
+        /// The provider's id.
+        target: String,
+    },
+    /// Who calls from another host has no link to the provider. Begins like the text of v1's provider for Redis (wire
+    /// reference, appendix D).
+    #[error(
+        "No link found for component [{component}] with link name `{link}` to key-value provider `{provider}`; hint: \
+         put a link for `wasi:keyvalue` between them"
+    )]
+    NotLinked {
+        /// Who calls.
+        component: String,
+        /// Over which link it says it does.
+        link: String,
+        /// The provider's id.
+        provider: String,
+    },
+    /// The parameters of a call from another host make no sense.
+    #[error("the parameters of `{function}` are malformed: {reason}")]
+    Malformed {
+        /// The function.
+        function: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
     /// Something else, in words.
     #[error("{0}")]
     Other(String),
@@ -108,6 +149,11 @@ impl BucketName {
             return Err(invalid("contains a control character"));
         }
         Ok(Self(name.into()))
+    }
+
+    /// A name as a component wrote it, for a store elsewhere that has its own idea of what names are.
+    pub(crate) fn as_written(name: &str) -> Self {
+        Self(name.into())
     }
 
     /// The name as text.
@@ -296,6 +342,26 @@ impl Increment {
         }
     }
 
+    /// What to add, if it is a number that can travel (wire reference §4.6).
+    pub(crate) fn delta(&self) -> Option<u64> {
+        u64::try_from(self.by).ok()
+    }
+
+    /// The number after an increment that was made elsewhere.
+    pub(crate) fn made(&self, key: &Key, number: u64) -> Result<i128, StoreError> {
+        Some(i128::from(number))
+            .filter(|number| (self.min..=self.max).contains(number))
+            .ok_or_else(|| self.overflow(key))
+    }
+
+    fn overflow(&self, key: &Key) -> StoreError {
+        StoreError::Overflow {
+            key: key.0.clone(),
+            min: self.min,
+            max: self.max,
+        }
+    }
+
     /// The number after the increment, given the stored value.
     pub fn apply(&self, key: &Key, stored: Option<&[u8]>) -> Result<i128, StoreError> {
         let not_a_number = || StoreError::NotANumber { key: key.0.clone() };
@@ -309,11 +375,7 @@ impl Increment {
         };
         match current.checked_add(self.by) {
             Some(sum) if (self.min..=self.max).contains(&sum) => Ok(sum),
-            _ => Err(StoreError::Overflow {
-                key: key.0.clone(),
-                min: self.min,
-                max: self.max,
-            }),
+            _ => Err(self.overflow(key)),
         }
     }
 }

@@ -1,15 +1,16 @@
 //! The adapters, called as the bindings call them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use wasmcloud_capability::{
     BoundLink, Caller, ComponentContext, ConfigMap, Endpoint, Handle, InstanceState, Invocation, LinkEntry,
-    LinkTable, Provider, ProviderError,
+    LinkTable, Params, Provider, ProviderCall, ProviderError, RemoteProvider,
 };
 use wasmcloud_core::{Link, LinkName, Route};
+use wasmcloud_wire::rpc::{self as wire, Payload as _};
 use wasmtime::component::Resource;
 
 use crate::adapter::{atomics, batch, store};
@@ -471,4 +472,215 @@ async fn a_redb_provider_keeps_its_file_and_gives_it_back() {
     assert!(moved.to_string().contains("while the provider runs"), "{moved}");
     provider.stop().await;
     start().await.unwrap();
+}
+
+/// What a provider answers to a call from another host.
+async fn answer(
+    remote: &dyn RemoteProvider,
+    source: &str,
+    (instance, function): (&str, &str),
+    params: Vec<u8>,
+) -> Vec<u8> {
+    let (source, link_name) = (source.parse().ok(), LinkName::default_name());
+    let call = ProviderCall {
+        source: source.as_ref(),
+        link_name: &link_name,
+        instance,
+        function,
+        params: params.into(),
+        deadline: Instant::now() + Duration::from_secs(60),
+    };
+    remote.answer(call).await.to_vec()
+}
+
+/// The same for a call whose type is known.
+async fn ask<C: wire::Call>(remote: &dyn RemoteProvider, source: &str, call: C) -> C::Result {
+    let bytes = answer(remote, source, (C::INSTANCE, C::FUNCTION), call.to_bytes()).await;
+    C::Result::from_bytes(&bytes).unwrap()
+}
+
+#[tokio::test]
+async fn who_has_no_link_is_refused() {
+    let provider = memory().await;
+    let remote = Arc::clone(&provider).remote().unwrap();
+    let get = || wire::keyvalue::Get {
+        bucket: "b".into(),
+        key: "k".into(),
+    };
+    let refused = "No link found for component [cart] with link name `default` to key-value provider `kv`";
+    let is_refused = |answer: Result<Option<Vec<u8>>, wire::keyvalue::Error>| match answer {
+        Err(wire::keyvalue::Error::Other(text)) => assert!(text.starts_with(refused), "{text}"),
+        other => panic!("{other:?}"),
+    };
+    is_refused(ask(&*remote, "cart", get()).await);
+    let linked = link(&[]);
+    provider.link_as_target(&linked).await.unwrap();
+    assert_eq!(ask(&*remote, "cart", get()).await, Ok(None));
+    let other = ask(&*remote, "other", get()).await.unwrap_err();
+    assert!(matches!(other, wire::keyvalue::Error::Other(_)), "{other:?}");
+    assert!(ask(&*remote, "no id at all", get()).await.is_err());
+    // A link of the same name for something else is none of it.
+    let mut key = linked.link.key();
+    key.package = "http".into();
+    provider.unlink(&key).await;
+    assert_eq!(ask(&*remote, "cart", get()).await, Ok(None));
+    provider.unlink(&linked.link.key()).await;
+    is_refused(ask(&*remote, "cart", get()).await);
+}
+
+#[tokio::test]
+async fn calls_from_elsewhere_end_to_end() {
+    use wire::keyvalue::*;
+    let provider = memory().await;
+    provider
+        .link_as_target(&link(&[("bucket", "orders")]))
+        .await
+        .unwrap();
+    let remote = &*Arc::clone(&provider).remote().unwrap();
+    let (bucket, key) = (|| "orders".to_owned(), || "k".to_owned());
+    // The name of the default bucket is resolved on this side.
+    let set = Set {
+        bucket: "default".into(),
+        key: key(),
+        value: b"v".to_vec(),
+    };
+    assert_eq!(ask(remote, "cart", set).await, Ok(()));
+    let exists = Exists {
+        bucket: bucket(),
+        key: key(),
+    };
+    assert_eq!(ask(remote, "cart", exists).await, Ok(true));
+    let add = |delta| Increment {
+        bucket: bucket(),
+        key: "n".into(),
+        delta,
+    };
+    assert_eq!(ask(remote, "cart", add(40)).await, Ok(40));
+    assert_eq!(ask(remote, "cart", add(2)).await, Ok(42));
+    let many = SetMany {
+        bucket: bucket(),
+        key_values: vec![("x".into(), vec![1]), ("y".into(), vec![2])],
+    };
+    assert_eq!(ask(remote, "cart", many).await, Ok(()));
+    let many = GetMany {
+        bucket: bucket(),
+        keys: vec!["y".into(), "none".into(), "k".into()],
+    };
+    let found = vec![Some(("y".into(), vec![2])), None, Some((key(), b"v".to_vec()))];
+    assert_eq!(ask(remote, "cart", many).await, Ok(found));
+    let many = DeleteMany {
+        bucket: bucket(),
+        keys: vec!["x".into(), "y".into()],
+    };
+    assert_eq!(ask(remote, "cart", many).await, Ok(()));
+    let list = |cursor| ListKeys {
+        bucket: bucket(),
+        cursor,
+    };
+    let keys = ask(remote, "cart", list(None)).await.unwrap();
+    assert_eq!((keys.keys, keys.cursor), (vec![key(), "n".into()], None));
+    let keys = ask(remote, "cart", list(Some(1))).await.unwrap();
+    assert_eq!(keys.keys, ["n"]);
+    let delete = Delete {
+        bucket: bucket(),
+        key: key(),
+    };
+    assert_eq!(ask(remote, "cart", delete).await, Ok(()));
+    let word = Set {
+        bucket: bucket(),
+        key: "n".into(),
+        value: b"many".to_vec(),
+    };
+    assert_eq!(ask(remote, "cart", word).await, Ok(()));
+    let Err(Error::Other(text)) = ask(remote, "cart", add(1)).await else {
+        panic!("a word was counted")
+    };
+    assert_eq!(text, "Cannot increment a non-numerical value: key `n`");
+    provider.stop().await;
+    let Err(Error::Other(text)) = ask(remote, "cart", add(1)).await else {
+        panic!("a stopped provider answered")
+    };
+    assert_eq!(text, "the key-value provider was stopped");
+}
+
+#[tokio::test]
+async fn nonsense_from_elsewhere_is_an_error() {
+    use wire::keyvalue::*;
+    let provider = memory().await;
+    provider.link_as_target(&link(&[])).await.unwrap();
+    let remote = &*Arc::clone(&provider).remote().unwrap();
+    let functions = [
+        (STORE, "get"),
+        (STORE, "set"),
+        (STORE, "delete"),
+        (STORE, "exists"),
+        (STORE, "list-keys"),
+        (ATOMICS, "increment"),
+        (BATCH, "get-many"),
+        (BATCH, "set-many"),
+        (BATCH, "delete-many"),
+    ];
+    for function in functions {
+        let (instance, name) = function;
+        assert_eq!(remote.params(instance, name, b""), Params::Incomplete);
+        for nonsense in [
+            &b""[..],
+            &[0xff; 16],
+            &[1, 0xff, 1, b'k', 0],
+            &[1, b'b', 1, b'k', 1, 2, 3, 4, 5],
+            &[0xff, 0xff, 0xff, 0xff, 0x0f],
+        ] {
+            let bytes = answer(remote, "cart", function, nonsense.to_vec()).await;
+            match Result::<(), Error>::from_bytes(&bytes) {
+                Ok(Err(Error::Other(text))) => assert!(
+                    text.starts_with(&format!("the parameters of `{name}` are malformed: ")),
+                    "{text}"
+                ),
+                other => panic!("{name} of {nonsense:?}: {other:?}"),
+            }
+        }
+        // The name of the bucket comes first, 257 bytes; what follows is as short as it can be.
+        let mut params = vec![0x81, 0x02];
+        params.extend([b'x'; MAX_BUCKET_NAME + 1]);
+        params.extend(match name {
+            "set" | "increment" => &[0, 0][..],
+            _ => &[0],
+        });
+        let bytes = answer(remote, "cart", function, params).await;
+        match Result::<(), Error>::from_bytes(&bytes) {
+            Ok(Err(Error::Other(text))) => {
+                assert!(text.contains("is longer than 256 bytes"), "{name}: {text}")
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    assert_eq!(remote.params(STORE, "increment", b""), Params::Unknown);
+    assert_eq!(
+        remote.params("wasi:keyvalue/store@0.2.0-draft", "get", b""),
+        Params::Unknown
+    );
+}
+
+#[tokio::test]
+async fn a_local_route_stays_here() {
+    let entry = LinkEntry {
+        interfaces: Box::new(["wasi:keyvalue/store".into()]),
+        name: LinkName::default_name(),
+        target: "kv".parse().unwrap(),
+        route: Route::Local,
+        endpoint: Endpoint::Component(Arc::new(()) as Handle),
+        elsewhere: Some(Arc::new(()) as Handle),
+    };
+    let context = ComponentContext::new("cart".parse().unwrap());
+    context.set_links(LinkTable::new(vec![entry]));
+    let time = Duration::from_secs(60);
+    let mut state = InstanceState::new(context, Invocation::new(Caller::Host, time), 1 << 20);
+    match store::Host::open(&mut state, "b".into()).await.unwrap() {
+        Err(store::Error::Other(text)) => assert_eq!(
+            text,
+            "no key-value provider `kv` runs on this host; hint: the route of the link is `local`, with `auto` the \
+             provider may be on another host"
+        ),
+        other => panic!("{other:?}"),
+    }
 }

@@ -14,6 +14,7 @@ mod limiter;
 mod links;
 mod logs;
 mod provider;
+mod remote;
 mod state;
 mod traffic;
 
@@ -22,5 +23,6 @@ pub use invocation::{Caller, Invocation, InvocationId};
 pub use limiter::{LimitExceeded, MemoryLimiter};
 pub use links::{BoundLink, Endpoint, LinkEntry, LinkTable, NoLink};
 pub use provider::{Capability, Handle, Provider, ProviderError};
+pub use remote::{Params, ProviderCall, RemoteProvider};
 pub use state::InstanceState;
 pub use traffic::{Counter, Flow, Traffic};

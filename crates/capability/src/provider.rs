@@ -9,6 +9,7 @@ use wasmtime::component::Linker;
 
 use crate::component::ConfigMap;
 use crate::links::BoundLink;
+use crate::remote::RemoteProvider;
 use crate::state::InstanceState;
 
 /// Something that crosses rooms which do not know its type: the giver and the taker agree on it and the taker
@@ -107,5 +108,10 @@ pub trait Provider: Send + Sync + 'static {
     /// Where people reach this provider, as URLs, for example of its HTTP listeners.
     fn urls(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// What answers callers on other hosts, where this provider does. Asked once, after it has started.
+    fn remote(self: Arc<Self>) -> Option<Arc<dyn RemoteProvider>> {
+        None
     }
 }

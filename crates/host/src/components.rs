@@ -10,10 +10,7 @@ use wasmcloud_capability::ComponentContext;
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Limits};
 use wasmcloud_engine::{Prepared, Stats, Target};
 
-use crate::rpc::Serving;
-
-/// Longest wait for the server's word that calls go elsewhere from now on.
-const LEAVE: Duration = Duration::from_secs(1);
+use crate::rpc::{LEAVE, Serving};
 
 /// A component as it should run on this host.
 #[derive(Clone, Debug, PartialEq, Eq)]

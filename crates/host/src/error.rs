@@ -54,10 +54,10 @@ pub enum HostError {
         link: Box<Link>,
     },
     /// The calls of other hosts would not get here.
-    #[error("serve component `{component}` to other hosts")]
+    #[error("serve `{id}` to other hosts")]
     Serve {
-        /// The component.
-        component: ComponentId,
+        /// The component or provider.
+        id: ComponentId,
         /// Why not.
         #[source]
         source: wasmcloud_lattice::CallError,

@@ -4,6 +4,7 @@
 //! held while links and providers change, which is quick (open a port or a file), so that they change one after
 //! another; no compile and no pull ever happens under it.
 
+mod elsewhere;
 mod external;
 mod settings;
 mod wiring;
@@ -35,9 +36,9 @@ use crate::external::External;
 use crate::inventory::{ComponentInfo, Inventory, ProviderInfo};
 use crate::links::{LinkId, Links, Stored};
 use crate::metrics::Look;
-use crate::providers::{ProviderSpec, RunningProvider};
+use crate::providers::{ProviderSpec, RunningProvider, TakenProvider};
 use crate::router::Router;
-use crate::rpc::{Calls, CallsCell, Serving};
+use crate::rpc::{CallsCell, Serving};
 
 /// Components a host keeps a place for, running or only named by a link.
 const MAX_COMPONENTS: usize = 10_000;
@@ -81,6 +82,8 @@ struct Inner {
 struct Tables {
     components: BTreeMap<ComponentId, Arc<Component>>,
     providers: BTreeMap<ComponentId, RunningProvider>,
+    /// The calls of other hosts to providers, while they run on a host that is part of a lattice.
+    serving: BTreeMap<ComponentId, Serving>,
     links: Links,
     configs: Configs,
     /// What takes calls to other hosts, once this one is part of a lattice: a `rpc::Caller`.
@@ -230,32 +233,6 @@ impl Host {
         Ok(())
     }
 
-    /// Makes this host part of a lattice for calls: components that run from now on can be called from elsewhere, and
-    /// can call what runs elsewhere.
-    pub(crate) fn connect(&self, calls: Arc<Calls>) {
-        self.0.router.connect(calls.outgoing());
-        self.0.ingress.connect(calls.caller().clone());
-        self.0.tables.lock().elsewhere = Some(Arc::new(calls.caller().clone()));
-        let _ = self.0.calls.set(calls);
-    }
-
-    /// Takes the calls of others for a component, if the host is part of a lattice.
-    async fn serve(&self, component: &Component) -> Result<(), HostError> {
-        let Some(calls) = self.0.calls.get() else {
-            return Ok(());
-        };
-        if component.serving.lock().is_some() {
-            return Ok(());
-        }
-        let serving = Serving::start(Arc::clone(calls), Arc::clone(&component.target)).await;
-        let serving = serving.map_err(|source| HostError::Serve {
-            component: component.target.id().clone(),
-            source,
-        })?;
-        *component.serving.lock() = Some(serving);
-        Ok(())
-    }
-
     async fn prepare(
         &self,
         component: &Component,
@@ -316,7 +293,7 @@ impl Host {
         let ImageRef::Builtin(name) = &spec.image else {
             return self.start_external(spec).await;
         };
-        let _wiring = self.0.wiring.lock().await;
+        let wiring = self.0.wiring.lock().await;
         self.refuse_if_stopping()?;
         let config = self.admit_provider(&spec)?;
         let shared = Shared {
@@ -332,7 +309,11 @@ impl Host {
             provider: spec.id.clone(),
             source,
         })?;
-        Ok(self.enter_provider(spec, provider).await)
+        let id = spec.id.clone();
+        let refused = self.enter_provider(spec, Arc::clone(&provider)).await;
+        drop(wiring);
+        self.serve_provider(&id, provider).await?;
+        Ok(refused)
     }
 
     /// Whether a provider may start, and with which config.
@@ -409,13 +390,13 @@ impl Host {
         // Draining may take its time; others change links and providers meanwhile.
         provider
             .ok_or_else(|| HostError::NoProvider(id.clone()))?
-            .stop()
+            .stop(self.0.options.drain)
             .await;
         Ok(())
     }
 
     /// Takes a provider out of the tables, so that no call begins there any more. Under `wiring`.
-    fn take_provider(&self, id: &ComponentId) -> Option<Arc<dyn Provider>> {
+    fn take_provider(&self, id: &ComponentId) -> Option<TakenProvider> {
         let (provider, sources) = {
             let mut tables = self.0.tables.lock();
             let running = tables.providers.remove(id)?;
@@ -429,7 +410,9 @@ impl Host {
                 .iter()
                 .for_each(|link| tables.links.set_endpoint(link, None));
             let sources: Vec<ComponentId> = links.into_iter().map(|(key, _)| key.source).collect();
-            (running.provider, sources)
+            let serving = tables.serving.remove(id);
+            let provider = running.provider;
+            (TakenProvider { provider, serving }, sources)
         };
         sources.iter().for_each(|source| self.refresh_table(source));
         Some(provider)
@@ -514,6 +497,7 @@ impl Host {
     /// components. Bounded by the drain time, once for all providers and once for all components.
     pub async fn stop(&self) {
         self.0.stopping.send_replace(true);
+        let drain = self.0.options.drain;
         let (providers, components) = {
             let tables = self.0.tables.lock();
             let providers: Vec<ComponentId> = tables.providers.keys().cloned().collect();
@@ -522,11 +506,10 @@ impl Host {
         };
         {
             let _wiring = self.0.wiring.lock().await;
-            let stopped: Vec<Arc<dyn Provider>> =
-                providers.iter().filter_map(|id| self.take_provider(id)).collect();
-            futures::future::join_all(stopped.iter().map(|provider| provider.stop())).await;
+            let taken = providers.iter().filter_map(|id| self.take_provider(id));
+            let stopped: Vec<_> = taken.map(|provider| provider.stop(drain)).collect();
+            futures::future::join_all(stopped).await;
         }
-        let drain = self.0.options.drain;
         futures::future::join_all(
             components
                 .iter()

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::Instant;
 use wasmcloud_capability::Provider;
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef};
+
+use crate::rpc::{LEAVE, Serving};
 
 /// A provider as it should run on this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,4 +31,22 @@ pub struct ProviderSpec {
 pub(crate) struct RunningProvider {
     pub(crate) spec: ProviderSpec,
     pub(crate) provider: Arc<dyn Provider>,
+}
+
+/// A provider that is no longer in the tables.
+pub(crate) struct TakenProvider {
+    pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) serving: Option<Serving>,
+}
+
+impl TakenProvider {
+    /// Stops it: first no calls come from other hosts any more, then those under way end, then it lets go of what it
+    /// holds.
+    pub(crate) async fn stop(self, drain: Duration) {
+        if let Some(serving) = self.serving {
+            let now = Instant::now();
+            serving.drain(now + drain.min(LEAVE), now + drain).await;
+        }
+        self.provider.stop().await;
+    }
 }

@@ -1,7 +1,10 @@
-//! The backends. Each has its own file and passes the one compliance suite (`wasmcloud_test_kit::keyvalue`).
+//! The backends. Each has its own file and passes the one compliance suite (`wasmcloud_test_kit::keyvalue`), the one for
+//! providers on other hosts as far as calls can travel.
 
+mod lattice;
 mod memory;
 mod redb;
 
+pub use self::lattice::{LatticeLink, LatticeStore};
 pub use self::memory::{DEFAULT_MAX_BYTES, MemoryStore};
 pub use self::redb::{OpenError, RedbStore};

@@ -3,14 +3,18 @@
 //! | file | is for |
 //! |---|---|
 //! | `outgoing` | a call to whoever runs the target, made again elsewhere as long as nothing has begun |
+//! | `serving` | the subscription of a component or provider of this host |
 //! | `serve` | the calls of others to a component of this host |
+//! | `provider` | the calls of others to a provider that is part of this host |
 //! | `failure` | errors of the engine in the words of the wire, and the other way round |
 //!
 //! How calls travel is for `lattice`, how they are encoded for `wire` and `engine`, and who is called for `router`.
 
 mod failure;
 mod outgoing;
+mod provider;
 mod serve;
+mod serving;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -25,11 +29,14 @@ use wasmcloud_wire::rpc::Prefix;
 
 use self::outgoing::Outgoing;
 
-pub(crate) use self::serve::Serving;
+pub(crate) use self::serving::Serving;
 
 /// Longest time that a call from elsewhere waits for a free instance here. Half of the time after which its caller goes
 /// elsewhere ([`RpcOptions::accept_timeout`]).
 const QUEUE_WAIT: Duration = Duration::from_millis(400);
+
+/// Longest wait for the server's word that calls go elsewhere from now on.
+pub(crate) const LEAVE: Duration = Duration::from_secs(1);
 
 /// The header with the fingerprint of the type that a caller takes a function for. Peers of v1 do not know it.
 const TYPE: &str = "wasmcloud-type";

@@ -1,105 +1,34 @@
 //! The calls of others to a component of this host.
 //!
-//! One subscription for each component, to all its functions, in the group of all hosts that run it. A call is accepted
-//! when there is an instance that will run it, and refused otherwise, so that its caller can go elsewhere.
+//! A call is accepted when there is an instance that will run it, and refused otherwise, so that its caller can go
+//! elsewhere.
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use async_trait::async_trait;
+use tokio::time::timeout;
 use tracing::Instrument as _;
 use wasmcloud_cap_http::{INCOMING_HANDLER, RemoteRequest};
 use wasmcloud_capability::{Caller, Invocation};
 use wasmcloud_core::ComponentId;
 use wasmcloud_engine::{CallError, EncodedCall, Exported, Prepared, Refused, Target};
-use wasmcloud_lattice::CallError as ConnectionError;
-use wasmcloud_lattice::rpc::{Accepted, Incoming, RpcError, Server};
+use wasmcloud_lattice::rpc::{Accepted, Incoming, RpcError};
 use wasmcloud_telemetry::{TRACEPARENT, TRACESTATE, set_parent};
 use wasmcloud_wire::rpc::{InvocationSubject, RpcErrorBody, RpcErrorCode, header};
 
+use super::serving::Callee;
 use super::{Calls, QUEUE_WAIT, TYPE, failure};
 
-/// The subscription of a component. Dropping it ends it without ado.
-pub(crate) struct Serving {
-    leave: watch::Sender<Option<Instant>>,
-    left: Mutex<Option<tokio::task::JoinHandle<()>>>,
+/// A component as others call it.
+pub(super) struct ComponentCallee {
+    pub(super) calls: Arc<Calls>,
+    pub(super) target: Arc<Target>,
 }
 
-impl Serving {
-    /// Takes calls for a component. When this returns, the server has confirmed the subscription.
-    pub(crate) async fn start(calls: Arc<Calls>, target: Arc<Target>) -> Result<Self, ConnectionError> {
-        let prefix = calls.prefix(target.id());
-        let server = calls.rpc.serve(&prefix.wildcard(), &prefix.queue_group()).await?;
-        calls.rpc.connection().barrier(calls.default_deadline()).await?;
-        let (leave, left) = watch::channel(None);
-        let task = tokio::spawn(run(server, left, Arc::new(Callee { calls, target })));
-        Ok(Self {
-            leave,
-            left: Mutex::new(Some(task)),
-        })
-    }
-
-    /// Leaves the group: others get the calls from now on. Those that came before are still taken.
-    pub(crate) async fn stop(self, deadline: Instant) {
-        self.leave.send_replace(Some(deadline));
-        let task = self.left.lock().take();
-        if let Some(task) = task {
-            // It ends by the deadline; one that fell over has ended as well.
-            task.await.ok();
-        }
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        if let Some(task) = self.left.get_mut().take() {
-            task.abort();
-        }
-    }
-}
-
-struct Callee {
-    calls: Arc<Calls>,
-    target: Arc<Target>,
-}
-
-async fn run(mut server: Server, mut leave: watch::Receiver<Option<Instant>>, callee: Arc<Callee>) {
-    let mut leaving = false;
-    loop {
-        let incoming = tokio::select! {
-            incoming = server.next() => incoming,
-            deadline = asked(&mut leave), if !leaving => {
-                leaving = true;
-                if let Err(error) = server.drain(deadline).await {
-                    tracing::debug!(component = %callee.target.id(), %error, "left without the server's word for it");
-                }
-                continue;
-            }
-        };
-        let Some(incoming) = incoming else { return };
-        let callee = Arc::clone(&callee);
-        tokio::spawn(async move { callee.answer(incoming).await });
-    }
-}
-
-/// Waits until the component is to leave the group.
-async fn asked(leave: &mut watch::Receiver<Option<Instant>>) -> Instant {
-    let asked = leave.wait_for(Option::is_some).await;
-    // The sender lives as long as this task.
-    asked
-        .ok()
-        .and_then(|deadline| *deadline)
-        .unwrap_or_else(Instant::now)
-}
-
-impl Callee {
-    async fn answer(&self, incoming: Incoming) {
-        let outcome = self.take(incoming).await;
-        // Whoever called learns of failures; what is left has nobody who could.
-        if let Err(error) = outcome {
-            tracing::debug!(component = %self.target.id(), %error, "a call from elsewhere was not answered");
-        }
+#[async_trait]
+impl Callee for ComponentCallee {
+    fn id(&self) -> &ComponentId {
+        self.target.id()
     }
 
     async fn take(&self, incoming: Incoming) -> Result<(), RpcError> {
@@ -116,7 +45,9 @@ impl Callee {
             () = accepted.abandoned() => Ok(()),
         }
     }
+}
 
+impl ComponentCallee {
     async fn run(&self, begun: Begun, accepted: &Accepted) -> Result<(), RpcError> {
         let (call, exported, span) = match begun {
             Begun::Http(request) => return request.answer(accepted).await,

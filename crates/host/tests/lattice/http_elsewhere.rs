@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use wasmcloud_host::LatticeHost;
 use wasmcloud_test_kit::guests::guest;
-use wasmcloud_test_kit::http::{self, Response};
+use wasmcloud_test_kit::http;
 
 use crate::on_both_lattices;
 use crate::support::{

@@ -14,6 +14,7 @@ mod calls_refused;
 mod components;
 mod external;
 mod http_elsewhere;
+mod keyvalue;
 mod order;
 mod policy;
 mod providers;
