@@ -13,45 +13,6 @@ use wasmcloud_test_nats::NatsServer;
 
 use crate::support::{WASH, cache, wash};
 
-/// A host with a lattice of its own, as `wash up` starts them, which commands find by its folder.
-struct Machine {
-    host: Wash,
-    data: PathBuf,
-}
-
-impl Machine {
-    fn start() -> Result<Self> {
-        let launch = Launch::command(WASH, &["-o", "json", "up"])?;
-        let data = launch.file("data");
-        let launch = launch
-            .arg("--data-dir")
-            .arg(&data)
-            .arg("--cache-dir")
-            .arg(cache());
-        Ok(Self {
-            host: launch.ready()?,
-            data,
-        })
-    }
-
-    fn launch(&self, args: &[&str]) -> Result<Launch> {
-        Ok(wash(args)?
-            .env("WASMCLOUD_DATA_DIR", &self.data)
-            .env("WASMCLOUD_CTL_TIMEOUT_MS", "20000"))
-    }
-
-    fn run(&self, args: &[&str]) -> Result<Ended> {
-        self.launch(args)?.run()
-    }
-
-    fn value(&self, args: &[&str]) -> Result<Value> {
-        let ended = self.run(&[&["-o", "json"], args].concat())?;
-        assert_eq!(ended.code, 0, "{args:?}\n{}", ended.text());
-        assert_eq!(ended.stdout.len(), 1, "{args:?}\n{}", ended.text());
-        ended.events().pop().context("JSON was printed")
-    }
-}
-
 #[test]
 fn an_application_is_put_together_by_hand_and_taken_apart() -> Result<()> {
     let machine = Machine::start()?;
