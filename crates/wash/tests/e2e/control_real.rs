@@ -1,8 +1,6 @@
 //! The commands that ask hosts, against a real host: an application put together by hand, as the documentation of v1
 //! does it.
 
-use std::path::PathBuf;
-
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use wasmcloud_test_kit::guests::example;
@@ -11,7 +9,7 @@ use wasmcloud_test_kit::ports::free_address;
 use wasmcloud_test_kit::process::{Ended, Launch, SOON, Wash};
 use wasmcloud_test_nats::NatsServer;
 
-use crate::support::{WASH, cache, wash};
+use crate::support::{Machine, WASH, cache, wash};
 
 #[test]
 fn an_application_is_put_together_by_hand_and_taken_apart() -> Result<()> {

@@ -30,7 +30,10 @@ fn calls_and_answers_are_seen_with_their_values() -> Result<()> {
     start(&machine, "callee", "callee")?;
     let json_spy = spy(&machine, &["-o", "json", "spy", "callee", "--count", "2"])?;
     let text_spy = spy(&machine, &["spy", "callee", "--count", "1"])?;
-    assert_eq!(machine.run(&["call", "callee", "add", "1", "300"])?.stdout, ["301"]);
+    assert_eq!(
+        machine.run(&["call", "callee", "add", "1", "300"])?.stdout,
+        ["301"]
+    );
     assert_eq!(machine.run(&["call", "callee", "fail"])?.code, 1);
 
     let ended = json_spy.wait_exit(SOON)?;
@@ -40,10 +43,16 @@ fn calls_and_answers_are_seen_with_their_values() -> Result<()> {
         panic!("{}", ended.text());
     };
     assert_eq!(get(add, "event"), "call");
-    assert_eq!((get(add, "from"), get(add, "to")), (&json!("wash"), &json!("callee")));
+    assert_eq!(
+        (get(add, "from"), get(add, "to")),
+        (&json!("wash"), &json!("callee"))
+    );
     assert_eq!(get(add, "operation"), "test:calls/math@0.1.0.add");
     assert_eq!(get(add, "params"), &json!(["1", "300"]));
-    assert_eq!((get(sum, "event"), get(sum, "ok")), (&json!("result"), &json!(true)));
+    assert_eq!(
+        (get(sum, "event"), get(sum, "ok")),
+        (&json!("result"), &json!(true))
+    );
     assert_eq!(get(sum, "results"), &json!(["301"]));
     assert_eq!(get(sum, "call"), get(add, "call"));
     let hosts = machine.value(&["get", "hosts"])?;
@@ -56,7 +65,10 @@ fn calls_and_answers_are_seen_with_their_values() -> Result<()> {
     let [call, result] = ended.stdout.as_slice() else {
         panic!("{}", ended.text());
     };
-    assert!(call.contains("wash -> callee  test:calls/math@0.1.0.add(1, 300)"), "{call}");
+    assert!(
+        call.contains("wash -> callee  test:calls/math@0.1.0.add(1, 300)"),
+        "{call}"
+    );
     assert!(result.contains("wash <- callee  301  ("), "{result}");
     Ok(())
 }
@@ -66,22 +78,43 @@ fn calls_by_a_component_are_seen_where_asked_for() -> Result<()> {
     let machine = Machine::start()?;
     start(&machine, "callee", "callee")?;
     start(&machine, "caller", "caller")?;
-    let link = ["link", "put", "caller", "callee", "test", "calls", "--interface", "math"];
+    let link = [
+        "link",
+        "put",
+        "caller",
+        "callee",
+        "test",
+        "calls",
+        "--interface",
+        "math",
+    ];
     machine.value(&[&link[..], &["--route", "lattice"]].concat())?;
-    let spy = spy(&machine, &["-o", "json", "spy", "caller", "--from", "--count", "2"])?;
+    let spy = spy(
+        &machine,
+        &["-o", "json", "spy", "caller", "--from", "--count", "2"],
+    )?;
     // Not one of its calls.
     assert_eq!(machine.run(&["call", "callee", "add", "1", "2"])?.stdout, ["3"]);
     let ended = machine.run(&["call", "caller", "run-add", "1"])?;
     assert_eq!(ended.code, 0, "{}", ended.text());
     let ended = spy.wait_exit(SOON)?;
     let events = ended.events();
-    let calls: Vec<&Value> = events.iter().filter(|event| get(event, "event") == "call").collect();
+    let calls: Vec<&Value> = events
+        .iter()
+        .filter(|event| get(event, "event") == "call")
+        .collect();
     let [outer, inner] = calls.as_slice() else {
         panic!("{}", ended.text());
     };
-    assert_eq!((get(outer, "from"), get(outer, "to")), (&json!("wash"), &json!("caller")));
+    assert_eq!(
+        (get(outer, "from"), get(outer, "to")),
+        (&json!("wash"), &json!("caller"))
+    );
     assert_eq!(get(outer, "params"), &json!(["1"]));
-    assert_eq!((get(inner, "from"), get(inner, "to")), (&json!("caller"), &json!("callee")));
+    assert_eq!(
+        (get(inner, "from"), get(inner, "to")),
+        (&json!("caller"), &json!("callee"))
+    );
     assert_eq!(get(inner, "operation"), "test:calls/math@0.1.0.add");
     assert_eq!(get(inner, "params").as_array().map(Vec::len), Some(2), "{inner}");
     let results = events.iter().filter(|event| get(event, "ok") == &json!(true));

@@ -74,7 +74,10 @@ impl Runs {
             silent => format!(", {silent} did not answer"),
         };
         if self.on.is_empty() {
-            return format!("runs on none of {} hosts{silent}", self.answered);
+            return match self.answered {
+                0 => format!("runs nowhere: no host answers{silent}"),
+                answered => format!("runs on none of the hosts that answered ({answered}{silent})"),
+            };
         }
         let shown = self.on.iter().take(SHOWN).map(|(id, name)| named(id, name));
         let mut shown: Vec<String> = shown.collect();
