@@ -84,7 +84,8 @@ fn what_cannot_be_called_is_said() -> Result<()> {
     let (code, kind, said) = refused(&machine, &["callee", "add", "1", "2x"])?;
     assert!(code == 2 && kind == "invalid-argument", "{said}");
     assert!(
-        said.contains("argument `b`") && said.contains("column 1: expected u32, found `2x`"),
+        said.contains("argument `b`")
+            && said.contains("column 1: expected u32 from 0 to 4294967295, found `2x`"),
         "{said}"
     );
     let (code, _, said) = refused(&machine, &["callee", "add", "1"])?;
@@ -229,7 +230,10 @@ fn requests_are_answered() -> Result<()> {
     );
     let nobody = call("nobody", &[])?;
     assert!(
-        nobody.code == 1 && nobody.text().contains("runs on none of the hosts that answered (1)"),
+        nobody.code == 1
+            && nobody
+                .text()
+                .contains("runs on none of the hosts that answered (1)"),
         "{}",
         nobody.text()
     );

@@ -169,7 +169,7 @@ mod tests {
         assert!(read(&["1", "2", "none", "4"]).is_err());
         assert_eq!(
             read(&["1x", "2"]).unwrap_err(),
-            "argument `a` of `f` is not a `u32`: column 1: expected u32, found `1x`"
+            "argument `a` of `f` is not a `u32`: column 1: expected u32 from 0 to 4294967295, found `1x`"
         );
         assert!(read(&["1", r#""open"#]).unwrap_err().contains("column 6"));
     }
