@@ -228,6 +228,19 @@ fn requests_are_answered() -> Result<()> {
         "{}",
         missing.text()
     );
+    let hosts = machine.value(&["get", "hosts"])?;
+    let name = hosts.pointer("/hosts/0/friendly_name").and_then(Value::as_str);
+    let trap = call("web", &["--http-path", "/trap"])?;
+    assert!(
+        trap.code == 1 && trap.text().contains("unreachable"),
+        "{}",
+        trap.text()
+    );
+    assert!(
+        trap.text().contains(name.context("one host answers")?),
+        "{}",
+        trap.text()
+    );
     let nobody = call("nobody", &[])?;
     assert!(
         nobody.code == 1
@@ -260,3 +273,30 @@ fn long_bodies_travel_both_ways() -> Result<()> {
     assert!(ended.stdout.iter().all(|got| got == line.trim_end()));
     Ok(())
 }
+
+#[test]
+fn a_function_of_the_component_itself_is_called() -> Result<()> {
+    let machine = Machine::start()?;
+    let launch = machine.launch(&[])?;
+    let file = launch.file("root.wasm");
+    std::fs::write(&file, wat::parse_str(ROOT)?)?;
+    let path = file.display().to_string();
+    machine.value(&["start", "component", &path, "root", "--max-instances", "1"])?;
+    assert_eq!(printed(&machine, &["root", "answer"])?, ["42"]);
+    assert_eq!(printed(&machine, &["root", "answer()"])?, ["42"]);
+
+    // What runs goes on when its file is gone, but nobody can read its types any more.
+    std::fs::remove_file(&file)?;
+    let (code, kind, said) = refused(&machine, &["root", "answer"])?;
+    assert!(
+        code == 1 && kind == "no-types" && said.contains("--component"),
+        "{said}"
+    );
+    Ok(())
+}
+
+/// A component with a function beside all interfaces.
+const ROOT: &str = r#"(component
+  (core module $m (func (export "answer") (result i32) i32.const 42))
+  (core instance $i (instantiate $m))
+  (func (export "answer") (result u32) (canon lift (core func $i "answer"))))"#;

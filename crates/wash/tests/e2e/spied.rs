@@ -30,6 +30,7 @@ fn calls_and_answers_are_seen_with_their_values() -> Result<()> {
     start(&machine, "callee", "callee")?;
     let json_spy = spy(&machine, &["-o", "json", "spy", "callee", "--count", "2"])?;
     let text_spy = spy(&machine, &["spy", "callee", "--count", "1"])?;
+    let half_spy = spy(&machine, &["spy", "callee", "--count", "2", "--no-results"])?;
     assert_eq!(
         machine.run(&["call", "callee", "add", "1", "300"])?.stdout,
         ["301"]
@@ -70,6 +71,12 @@ fn calls_and_answers_are_seen_with_their_values() -> Result<()> {
         "{call}"
     );
     assert!(result.contains("wash <- callee  301  ("), "{result}");
+    let ended = half_spy.wait_exit(SOON)?;
+    assert!(
+        ended.stdout.len() == 2 && !ended.text().contains("<-"),
+        "{}",
+        ended.text()
+    );
     Ok(())
 }
 

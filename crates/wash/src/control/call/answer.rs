@@ -55,7 +55,7 @@ pub(super) async fn print(
     };
     match printed {
         Ok(()) => {}
-        Err(Broken::Off(BrokenOff::Call(error))) => return Err(calling.failed(error).await),
+        Err(Broken::Off(BrokenOff::Call(error))) => return Err(calling.failed(error, Some(call)).await),
         // A reader that went away (`| head`) is no failure of the command.
         Err(Broken::Off(BrokenOff::Print(error))) if error.kind() == io::ErrorKind::BrokenPipe => {
             return Ok(());

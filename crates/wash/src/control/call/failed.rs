@@ -12,8 +12,8 @@ use crate::control::report;
 use crate::control::table::one_line;
 use crate::exit::{FAILURE, Failure};
 
-/// A failure that says all that is known, and asks the hosts for what is not.
-pub(super) async fn failure(calling: &Calling<'_>, error: RpcError) -> Failure {
+/// A failure that says all that is known, and asks the hosts for what is not. `by` is the host that accepted the call.
+pub(super) async fn failure(calling: &Calling<'_>, error: RpcError, by: Option<&str>) -> Failure {
     let asked;
     let runs = match &calling.runs {
         Some(runs) => runs,
@@ -54,12 +54,16 @@ pub(super) async fn failure(calling: &Calling<'_>, error: RpcError) -> Failure {
             format!(
                 "the call to `{id}` was refused ({}): {}",
                 body.code,
-                said(body, runs)
+                said(body, by, runs)
             ),
         ),
         RpcError::Failed(body) => fail(
             kind(&body.code),
-            format!("the call to `{id}` failed ({}): {}", body.code, said(body, runs)),
+            format!(
+                "the call to `{id}` failed ({}): {}",
+                body.code,
+                said(body, by, runs)
+            ),
         ),
         RpcError::TimedOut { host, waited, .. } => {
             let who = host.as_ref().map_or_else(
@@ -69,8 +73,8 @@ pub(super) async fn failure(calling: &Calling<'_>, error: RpcError) -> Failure {
             fail(
                 "timeout",
                 format!(
-                    "{who} accepted the call to `{id}` and did not end it within {waited:.1?}; hint: it was told to \
-                     stop; `-t` gives it more time"
+                    "{who} accepted the call to `{id}` and did not end it within {waited:.1?}; hint: `-t` gives it more \
+                     time"
                 ),
             )
         }
@@ -91,10 +95,10 @@ pub(super) async fn failure(calling: &Calling<'_>, error: RpcError) -> Failure {
 }
 
 /// What the other side says, and where that was.
-fn said(body: &RpcErrorBody, runs: &Runs) -> String {
+fn said(body: &RpcErrorBody, by: Option<&str>, runs: &Runs) -> String {
     let message = printable(&body.message);
     let message = message.trim_end();
-    match &body.host {
+    match body.host.as_deref().or(by) {
         Some(host) => format!("{message} (on host {})", runs.host(host)),
         None => message.to_owned(),
     }

@@ -82,10 +82,10 @@ pub(super) async fn run(client: &Client, args: &CallArgs, output: &Output) -> Re
     let results = match call.results().await {
         Ok(results) if results.is_empty() && !call.is_ours() => {
             let subject = args.function.clone();
-            return Err(calling.failed(RpcError::Closed { subject }).await);
+            return Err(calling.failed(RpcError::Closed { subject }, Some(&call)).await);
         }
         Ok(results) => results,
-        Err(error) => return Err(calling.failed(error).await),
+        Err(error) => return Err(calling.failed(error, Some(&call)).await),
     };
     let handled = HandleResult::from_bytes(&results).map_err(|error| {
         let error = anyhow!(error).context(format!("read the answer of `{}`", args.component_id));

@@ -17,6 +17,7 @@ mod json;
 mod typed;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use wasmcloud_client::Client;
@@ -34,12 +35,20 @@ use crate::output::Output;
 /// Who calls. Components and providers of a lattice cannot be told from it, as in v1.
 const SOURCE: &str = "wash";
 
+/// Longest wait for the server to take the last messages of a call that failed.
+const LEAVE: Duration = Duration::from_millis(500);
+
 pub(super) async fn run(args: &CallArgs, output: &Output) -> Result<(), Failure> {
     let client = connect(&args.lattice).await?;
-    match http::is_handler(&args.function) {
+    let outcome = match http::is_handler(&args.function) {
         true => http::run(&client, args, output).await,
         false => typed::run(&client, args, output).await,
+    };
+    if outcome.is_err() {
+        // A callee that still works has been told to stop; that has to leave before we do.
+        client.connection().barrier(Instant::now() + LEAVE).await.ok();
     }
+    outcome
 }
 
 /// A call that is being made, and what is known of who should answer.
@@ -80,11 +89,12 @@ impl Calling<'_> {
         };
         match caller.call(request).await {
             Ok(call) => Ok(call),
-            Err(error) => Err(self.failed(error).await),
+            Err(error) => Err(self.failed(error, None).await),
         }
     }
 
-    async fn failed(&self, error: RpcError) -> Failure {
-        failed::failure(self, error).await
+    /// Why there are no results. `call` is the one that was accepted.
+    async fn failed(&self, error: RpcError, call: Option<&Call>) -> Failure {
+        failed::failure(self, error, call.and_then(Call::host)).await
     }
 }

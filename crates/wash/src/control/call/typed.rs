@@ -49,10 +49,10 @@ pub(super) async fn run(client: &Client, args: &CallArgs, output: &Output) -> Re
         // All that a v1 callee can say of a call that trapped.
         Ok(results) if results.is_empty() && result.is_some() && !call.is_ours() => {
             let error = RpcError::Closed { subject: name };
-            return Err(calling.failed(error).await);
+            return Err(calling.failed(error, Some(&call)).await);
         }
         Ok(results) => results,
-        Err(error) => return Err(calling.failed(error).await),
+        Err(error) => return Err(calling.failed(error, Some(&call)).await),
     };
     let value = decode(result, &results).map_err(|error| {
         let error = error.context(format!("read what `{name}` of `{}` returned", args.component_id));
