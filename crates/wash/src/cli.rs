@@ -21,7 +21,8 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 it worked, 1 it failed, 2 the command line is wrong, 3 a manifest or file \
-                          is wrong, 4 the application could not be started, 130 a second signal cut it short.";
+                          is wrong, 4 the application could not be started, 5 the HTTP status is not 2xx, 130 a \
+                          second signal cut it short.";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {

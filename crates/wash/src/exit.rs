@@ -6,10 +6,14 @@ use std::process::ExitCode;
 pub(crate) const OK: ExitCode = ExitCode::SUCCESS;
 /// It did not work, for a reason that has no code of its own.
 pub(crate) const FAILURE: u8 = 1;
-/// The manifest, or another file that was given, is wrong. (2 is a wrong command line, from the argument parser.)
+/// The command line is wrong. Mostly the argument parser says so.
+pub(crate) const USAGE: u8 = 2;
+/// The manifest, or another file that was given, is wrong.
 pub(crate) const INVALID: u8 = 3;
 /// The application could not be started.
 pub(crate) const NOT_STARTED: u8 = 4;
+/// `wash call` had an HTTP answer, with another status than 2xx.
+pub(crate) const HTTP_STATUS: u8 = 5;
 /// A second signal ended the program before it had drained: 128 + SIGINT, as shells report it.
 pub(crate) const FORCED: u8 = 130;
 /// What JSON output calls that.

@@ -61,7 +61,7 @@ pub struct Request<'a> {
     pub link_name: &'a str,
     /// Who is called.
     pub target: &'a ComponentId,
-    /// The interface with its version, as it travels.
+    /// The interface with its version, as it travels; empty for a function of the component itself.
     pub instance: &'a str,
     /// The function.
     pub function: &'a str,
@@ -146,7 +146,10 @@ impl Caller {
 
     fn outgoing(&self, request: &Request<'_>) -> Result<Outgoing, RpcError> {
         let name = |error: wasmcloud_wire::rpc::InvalidSubject| RpcError::Name(error.to_string());
-        let instance: InstanceName = request.instance.parse().map_err(name)?;
+        let instance: Option<InstanceName> = match request.instance {
+            "" => None,
+            instance => Some(instance.parse().map_err(name)?),
+        };
         let function: FunctionName = request.function.parse().map_err(name)?;
         let prefix = Prefix {
             lattice: self.0.lattice.clone(),
@@ -158,7 +161,7 @@ impl Caller {
         headers.insert(header::DEPTH, request.depth.to_string());
         (self.0.surroundings)(&mut headers);
         Ok(Outgoing {
-            subject: prefix.exact(Some(&instance), &function),
+            subject: prefix.exact(instance.as_ref(), &function),
             headers,
             params: request.params.clone(),
             deadline: request.deadline,

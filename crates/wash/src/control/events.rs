@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use wasmcloud_client::Told;
 use wasmcloud_wire::event::{CloudEvent, Event, EventKind};
 
-use self::words::{time_of_day, words};
+pub(super) use self::words::time_of_day;
+use self::words::words;
 use super::args::EventsArgs;
 use super::connect::connect;
 use super::report::failed;

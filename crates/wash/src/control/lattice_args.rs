@@ -1,5 +1,6 @@
 //! The options that say which lattice is meant and how to reach it: the same for every command that asks hosts. The
-//! names are those of v1 (wire reference §7.1), and ours for what v1 has not. Those that few need are shown by `--help` and not by `-h`.
+//! names are those of v1 (wire reference §7.1), those of its `call` as aliases, and ours for what v1 has not. Those that
+//! few need are shown by `--help` and not by `-h`.
 
 use std::path::PathBuf;
 
@@ -13,14 +14,27 @@ pub(crate) struct LatticeArgs {
     #[arg(long, env = "WASMCLOUD_NATS_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) nats_url: Option<String>,
     /// The NATS server, without port, as v1 names it.
-    #[arg(long, short = 'r', env = "WASMCLOUD_CTL_HOST", value_name = "HOST")]
+    #[arg(
+        long,
+        short = 'r',
+        alias = "rpc-host",
+        env = "WASMCLOUD_CTL_HOST",
+        value_name = "HOST"
+    )]
     pub(crate) ctl_host: Option<String>,
     /// The port of the NATS server.
-    #[arg(long, short = 'p', env = "WASMCLOUD_CTL_PORT", value_name = "PORT")]
+    #[arg(
+        long,
+        short = 'p',
+        alias = "rpc-port",
+        env = "WASMCLOUD_CTL_PORT",
+        value_name = "PORT"
+    )]
     pub(crate) ctl_port: Option<u16>,
     /// Log in with this JWT, and the seed of its key.
     #[arg(
         long,
+        alias = "rpc-jwt",
         env = "WASMCLOUD_CTL_JWT",
         hide_short_help = true,
         hide_env_values = true,
@@ -30,6 +44,7 @@ pub(crate) struct LatticeArgs {
     /// The seed for the JWT; without a JWT, log in with the key of this seed.
     #[arg(
         long,
+        alias = "rpc-seed",
         env = "WASMCLOUD_CTL_SEED",
         hide_short_help = true,
         hide_env_values = true,
@@ -39,6 +54,7 @@ pub(crate) struct LatticeArgs {
     /// Log in with a credentials file, as `nsc` writes it.
     #[arg(
         long,
+        alias = "rpc-credsfile",
         env = "WASMCLOUD_CTL_CREDS",
         hide_short_help = true,
         value_name = "FILE"
@@ -82,6 +98,7 @@ pub(crate) struct LatticeArgs {
     /// Trust certificates of this authority, a PEM file, and refuse a server without TLS.
     #[arg(
         long,
+        alias = "rpc-ca-file",
         env = "WASMCLOUD_CTL_TLS_CA_FILE",
         hide_short_help = true,
         value_name = "FILE"
@@ -110,8 +127,14 @@ pub(crate) struct LatticeArgs {
     /// The lattice [default: that of the context, else `default`].
     #[arg(long, short = 'x', env = "WASMCLOUD_LATTICE", value_name = "NAME")]
     pub(crate) lattice: Option<String>,
-    /// Longest wait for one answer, in milliseconds [default: that of the context, else 2000].
-    #[arg(long, short = 't', env = "WASMCLOUD_CTL_TIMEOUT_MS", value_name = "MS")]
+    /// Longest wait for one answer, or for the end of a call, in milliseconds [default: that of the context, else 2000].
+    #[arg(
+        long,
+        short = 't',
+        aliases = ["rpc-timeout-ms", "timeout"],
+        env = "WASMCLOUD_CTL_TIMEOUT_MS",
+        value_name = "MS"
+    )]
     pub(crate) timeout_ms: Option<u64>,
     /// A context: its name, or a file [default: what `wash ctx default` says].
     #[arg(long, value_name = "NAME|FILE")]

@@ -1,12 +1,15 @@
 //! Commands that ask the hosts of a lattice: what can be written (`args`, `lattice_args`), how the lattice is reached
-//! (`connect`, `context`), what is printed (`table`, `report`), and a file for each command.
+//! (`connect`, `context`), what is printed (`table`, `report`), what can be called (`functions`), and a file for each
+//! command.
 
 mod args;
+mod call;
 mod config;
 mod connect;
 mod context;
 mod ctx;
 mod events;
+mod functions;
 mod get;
 mod inventory;
 mod label;
@@ -15,6 +18,7 @@ mod link;
 mod report;
 mod scale;
 mod secrets;
+mod spy;
 mod start;
 mod stop;
 mod table;
@@ -49,6 +53,8 @@ pub(crate) fn run(command: ControlCommand, output: &Output) -> Result<(), Failur
             ControlCommand::Secrets(command) => secrets::run(command, output).await,
             ControlCommand::Label(args) => label::run(&args, output).await,
             ControlCommand::Events(args) => events::run(&args, output).await,
+            ControlCommand::Call(args) => call::run(&args, output).await,
+            ControlCommand::Spy(args) => spy::run(&args, output).await,
             ControlCommand::Ctx(command) => ctx::run(command, output),
         }
     })

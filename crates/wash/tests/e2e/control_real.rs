@@ -1,8 +1,6 @@
 //! The commands that ask hosts, against a real host: an application put together by hand, as the documentation of v1
 //! does it.
 
-use std::path::PathBuf;
-
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use wasmcloud_test_kit::guests::example;
@@ -11,46 +9,7 @@ use wasmcloud_test_kit::ports::free_address;
 use wasmcloud_test_kit::process::{Ended, Launch, SOON, Wash};
 use wasmcloud_test_nats::NatsServer;
 
-use crate::support::{WASH, cache, wash};
-
-/// A host with a lattice of its own, as `wash up` starts them, which commands find by its folder.
-struct Machine {
-    host: Wash,
-    data: PathBuf,
-}
-
-impl Machine {
-    fn start() -> Result<Self> {
-        let launch = Launch::command(WASH, &["-o", "json", "up"])?;
-        let data = launch.file("data");
-        let launch = launch
-            .arg("--data-dir")
-            .arg(&data)
-            .arg("--cache-dir")
-            .arg(cache());
-        Ok(Self {
-            host: launch.ready()?,
-            data,
-        })
-    }
-
-    fn launch(&self, args: &[&str]) -> Result<Launch> {
-        Ok(wash(args)?
-            .env("WASMCLOUD_DATA_DIR", &self.data)
-            .env("WASMCLOUD_CTL_TIMEOUT_MS", "20000"))
-    }
-
-    fn run(&self, args: &[&str]) -> Result<Ended> {
-        self.launch(args)?.run()
-    }
-
-    fn value(&self, args: &[&str]) -> Result<Value> {
-        let ended = self.run(&[&["-o", "json"], args].concat())?;
-        assert_eq!(ended.code, 0, "{args:?}\n{}", ended.text());
-        assert_eq!(ended.stdout.len(), 1, "{args:?}\n{}", ended.text());
-        ended.events().pop().context("JSON was printed")
-    }
-}
+use crate::support::{Machine, WASH, cache, wash};
 
 #[test]
 fn an_application_is_put_together_by_hand_and_taken_apart() -> Result<()> {

@@ -3,6 +3,7 @@
 //!
 //! One binary for all of it, because linking is what costs.
 
+mod calls;
 mod cli;
 mod control;
 mod control_reach;
@@ -16,6 +17,7 @@ mod refused;
 mod registry;
 mod server;
 mod sign;
+mod spied;
 mod support;
 mod telemetry;
 mod walkthrough;

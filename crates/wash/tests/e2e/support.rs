@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use serde_json::Value;
 use wasmcloud_test_kit::guests::{example, guest};
 use wasmcloud_test_kit::manifest::Manifest;
 use wasmcloud_test_kit::ports::free_address;
-use wasmcloud_test_kit::process::{Launch, Wash};
+use wasmcloud_test_kit::process::{Ended, Launch, Wash};
 
 /// The program under test.
 pub(crate) const WASH: &str = env!("CARGO_BIN_EXE_wash");
@@ -52,4 +53,47 @@ pub(crate) fn run_misbehave(
 pub(crate) fn hello(address: SocketAddr) -> Result<Manifest> {
     let file = example("http-hello-world", "http_hello_world")?;
     Ok(Manifest::of("hello", &file).http("hello", address, &[]))
+}
+
+/// A host with a lattice of its own, as `wash up` starts them, which commands find by its folder.
+pub(crate) struct Machine {
+    pub(crate) host: Wash,
+    pub(crate) data: PathBuf,
+}
+
+impl Machine {
+    /// `wash up`, ready.
+    pub(crate) fn start() -> Result<Self> {
+        let launch = Launch::command(WASH, &["-o", "json", "up"])?;
+        let data = launch.file("data");
+        let launch = launch
+            .arg("--data-dir")
+            .arg(&data)
+            .arg("--cache-dir")
+            .arg(cache());
+        Ok(Self {
+            host: launch.ready()?,
+            data,
+        })
+    }
+
+    /// A command that finds the lattice, to be run.
+    pub(crate) fn launch(&self, args: &[&str]) -> Result<Launch> {
+        Ok(wash(args)?
+            .env("WASMCLOUD_DATA_DIR", &self.data)
+            .env("WASMCLOUD_CTL_TIMEOUT_MS", "20000"))
+    }
+
+    /// The same, run to its end.
+    pub(crate) fn run(&self, args: &[&str]) -> Result<Ended> {
+        self.launch(args)?.run()
+    }
+
+    /// The JSON that a command prints that works.
+    pub(crate) fn value(&self, args: &[&str]) -> Result<Value> {
+        let ended = self.run(&[&["-o", "json"], args].concat())?;
+        assert_eq!(ended.code, 0, "{args:?}\n{}", ended.text());
+        assert_eq!(ended.stdout.len(), 1, "{args:?}\n{}", ended.text());
+        ended.events().pop().context("JSON was printed")
+    }
 }

@@ -1,5 +1,6 @@
 //! What can be written after the commands that ask hosts. The names are those of v1 (wire reference §7.2).
 
+mod calls;
 mod contexts;
 mod running;
 mod shared;
@@ -10,6 +11,7 @@ use clap::{ArgAction, Args, Subcommand};
 use wasmcloud_core::nearest;
 use wasmcloud_wire::event::EventKind;
 
+pub(super) use self::calls::*;
 pub(super) use self::contexts::*;
 pub(super) use self::running::*;
 pub(super) use self::shared::*;
@@ -48,6 +50,10 @@ pub(crate) enum ControlCommand {
     Ctx(CtxCommand),
     /// Show what happens on a lattice, until Ctrl-C.
     Events(EventsArgs),
+    /// Call a function of a component, or send it an HTTP request.
+    Call(Box<CallArgs>),
+    /// Show the calls to a component or provider while they are made, until Ctrl-C.
+    Spy(Box<SpyArgs>),
 }
 
 #[derive(Debug, Subcommand)]

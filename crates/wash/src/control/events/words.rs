@@ -85,7 +85,7 @@ fn pairs(labels: &Labels) -> String {
 
 /// `09:47:20.424` of `2026-11-22T09:47:20.424571419Z`: the time in UTC, to the millisecond. What is no such time is a
 /// dash.
-pub(super) fn time_of_day(time: &str) -> String {
+pub(in crate::control) fn time_of_day(time: &str) -> String {
     let of_day = time.split_once('T').map(|(_, rest)| rest.trim_end_matches('Z'));
     let Some((seconds, fraction)) = of_day.map(|rest| rest.split_once('.').unwrap_or((rest, ""))) else {
         return "-".to_owned();
