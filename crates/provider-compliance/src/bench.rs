@@ -253,6 +253,7 @@ impl Bench {
                 headers: headers.clone(),
                 params: params.clone(),
                 deadline,
+                accept_timeout: None,
             };
             let called = async { self.rpc.call(outgoing).await?.results().await };
             return match called.await {
