@@ -182,6 +182,7 @@ impl Component {
                 headers: self.headers(),
                 params: params.clone(),
                 deadline,
+                accept_timeout: None,
             };
             match self.sdk.0.rpc.call(outgoing).await {
                 Ok(begun) => return Ok(begun),

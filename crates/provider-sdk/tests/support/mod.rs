@@ -381,6 +381,7 @@ impl Bench {
             headers,
             params: params.into(),
             deadline: Instant::now() + SOON,
+            accept_timeout: None,
         }
     }
 
