@@ -5,7 +5,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -118,17 +118,13 @@ impl Asking {
     }
 
     /// Waits until so many more requests were answered.
-    fn wait(&self, more: usize) -> Result<()> {
+    async fn wait(&self, more: usize) -> Result<()> {
         let answered = || {
             let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             asked.iter().filter(|asked| asked.answered).count()
         };
-        let (until, wanted) = (Instant::now() + SOON, answered() + more);
-        while answered() < wanted {
-            ensure!(Instant::now() < until, "{} of {wanted} answers", answered());
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Ok(())
+        let wanted = answered() + more;
+        until(&format!("{wanted} answers"), async || Ok(answered() >= wanted)).await
     }
 
     fn finish(self) -> Result<Vec<Asked>> {
@@ -168,10 +164,10 @@ async fn a_host_that_is_killed_under_load() -> Result<()> {
     let nats = nats()?;
     let rig = Rig::start(&nats.url(), 3, &hello()?, 100).await?;
     let asking = Asking::start(rig.address, 16);
-    asking.wait(200)?;
+    asking.wait(200).await?;
     let killed = Instant::now();
     rig.backs.first().context("a host")?.kill()?;
-    asking.wait(500)?;
+    asking.wait(500).await?;
     judge("kill -9", &asking.finish()?, killed)
 }
 
@@ -180,16 +176,16 @@ async fn a_host_that_stands_still() -> Result<()> {
     let nats = nats()?;
     let rig = Rig::start(&nats.url(), 2, &hello()?, 100).await?;
     let asking = Asking::start(rig.address, 4);
-    asking.wait(100)?;
+    asking.wait(100).await?;
     let still = rig.backs.first().context("a host")?;
     let stopped = Instant::now();
     still.freeze()?;
     // Half of the requests go to it, and then elsewhere.
-    asking.wait(50)?;
+    asking.wait(50).await?;
     still.thaw()?;
     still.wait_log(&["this process stood still"], SOON)?;
     // What had begun there before goes on.
-    asking.wait(200)?;
+    asking.wait(200).await?;
     judge("SIGSTOP", &asking.finish()?, stopped)
 }
 
@@ -198,13 +194,13 @@ async fn a_server_that_restarts_with_calls_under_way() -> Result<()> {
     let mut nats = nats()?;
     let rig = Rig::start(&nats.url(), 2, &hello()?, 100).await?;
     let asking = Asking::start(rig.address, 8);
-    asking.wait(100)?;
+    asking.wait(100).await?;
     nats.kill()?;
     rig.front.wait_log(&["lost the connection to NATS"], SOON)?;
     nats.restart()?;
     until("answer", async || Ok(page(rig.address)?.contains("Hello"))).await?;
     let again = Instant::now();
-    asking.wait(200)?;
+    asking.wait(200).await?;
     let asked = asking.finish()?;
     let longest = asked.iter().map(|asked| asked.took).max().unwrap_or_default();
     let late = asked
@@ -219,14 +215,34 @@ async fn a_server_that_restarts_with_calls_under_way() -> Result<()> {
 /// A wire between a host and the server that can be cut: what is sent goes nowhere, and nobody is told.
 struct Wire {
     address: SocketAddr,
-    cut: Arc<AtomicBool>,
+    cut: Arc<Cut>,
+}
+
+/// Whether a wire is cut, and word of when it is whole again.
+#[derive(Default)]
+struct Cut {
+    is: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Cut {
+    fn set(&self, cut: bool) {
+        *self.is.lock().unwrap_or_else(PoisonError::into_inner) = cut;
+        self.changed.notify_all();
+    }
+
+    /// Waits while it is cut, for as long as a test takes at most.
+    fn wait_whole(&self) {
+        let is = self.is.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.changed.wait_timeout_while(is, SOON, |cut| *cut));
+    }
 }
 
 impl Wire {
     fn to(server: SocketAddr) -> Result<Self> {
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
-        let cut = Arc::<AtomicBool>::default();
+        let cut = Arc::<Cut>::default();
         let shared = Arc::clone(&cut);
         // Both threads end with their connections, which end with the processes of the test.
         std::thread::spawn(move || {
@@ -247,13 +263,10 @@ impl Wire {
     }
 }
 
-fn pass_on(mut from: TcpStream, mut to: TcpStream, cut: &AtomicBool) {
+fn pass_on(mut from: TcpStream, mut to: TcpStream, cut: &Cut) {
     let mut bytes = vec![0; 64 << 10];
     while let Ok(read @ 1..) = from.read(&mut bytes) {
-        let waited = Instant::now();
-        while cut.load(Ordering::Relaxed) && waited.elapsed() < SOON {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        cut.wait_whole();
         if bytes.get(..read).is_none_or(|read| to.write_all(read).is_err()) {
             break;
         }
@@ -269,12 +282,12 @@ async fn a_host_that_is_cut_off() -> Result<()> {
     rig.back(&format!("nats://{}", wire.address), &hello()?, 100)
         .await?;
     let asking = Asking::start(rig.address, 4);
-    asking.wait(100)?;
+    asking.wait(100).await?;
     let cut = Instant::now();
-    wire.cut.store(true, Ordering::Relaxed);
-    asking.wait(50)?;
-    wire.cut.store(false, Ordering::Relaxed);
-    asking.wait(200)?;
+    wire.cut.set(true);
+    asking.wait(50).await?;
+    wire.cut.set(false);
+    asking.wait(200).await?;
     judge("partition", &asking.finish()?, cut)
 }
 
