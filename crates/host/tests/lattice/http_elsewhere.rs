@@ -105,7 +105,7 @@ async fn bodies_travel_both_ways(target: Target) -> Result<()> {
 async fn a_component_that_fails_elsewhere_is_an_error(target: Target) -> Result<()> {
     let (mut rig, _front, back, address) = two_hosts(target).await?;
     run(&mut rig, &back, &reference(&guest("http_misbehave")?)).await?;
-    let ask = async |path: &'static str| -> Result<Response> {
+    let ask = async |path: &'static str| -> Result<http::Response> {
         let asked = tokio::task::spawn_blocking(move || http::get(address, path));
         soon("answer", asked).await??
     };
