@@ -3,7 +3,7 @@
 //!
 //! The life of a capability has three steps, each with its own type. *Configure*: a [`Provider`] starts with what the
 //! operator wrote. *Bind*: a link gives it a component and yields an [`Endpoint`] in that component's [`LinkTable`].
-//! *Instance*: a live instance finds its endpoint through [`InstanceState::endpoint`] when it calls.
+//! *Instance*: a live instance finds its endpoint through [`InstanceState::link`] when it calls.
 //!
 //! This crate knows wasmtime because it defines the data of every store. It does not compile, instantiate or schedule
 //! anything (that is `engine`), knows no interface (that is `cap-*`) and no lattice.

@@ -156,8 +156,7 @@ impl Launch {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
+        let mut child = wasmcloud_test_nats::spawn(command)
             .with_context(|| format!("start {}", self.program.display()))?;
         let pid = Pid::from_child(&child);
         let seen = Seen {

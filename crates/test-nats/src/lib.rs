@@ -5,6 +5,7 @@
 //! one is an error and never a skipped test.
 
 mod ports;
+mod spawn;
 
 use std::env;
 use std::fs;
@@ -19,6 +20,7 @@ use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 pub use ports::free_address;
+pub use spawn::spawn;
 
 /// The versions that tests run against: the oldest that is supported, what most people have, the newest.
 pub const VERSIONS: [&str; 3] = ["2.11.11", "2.12.8", "2.15.1"];
@@ -215,9 +217,7 @@ impl Running {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        let child = command
-            .spawn()
-            .with_context(|| format!("start {}", self.program.display()))?;
+        let child = spawn(command).with_context(|| format!("start {}", self.program.display()))?;
         self.child = Some(child);
         self.wait_ready()
     }
