@@ -292,7 +292,9 @@ mod tests {
                     &["wasmcloud-cap-http", "wasmcloud-cap-keyvalue"],
                 ),
             ],
-            &["cap-http depends on cap-keyvalue, it may know core, capability, engine, telemetry"],
+            &[
+                "cap-http depends on cap-keyvalue, it may know core, capability, engine, telemetry, wire, lattice",
+            ],
         );
     }
 

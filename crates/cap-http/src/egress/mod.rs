@@ -111,7 +111,7 @@ fn way(outgoing: &Outgoing) -> Result<Way, Error> {
         }
         (_, Some(caller)) => Ok(Way::Elsewhere(caller, Arc::clone(entry))),
         (Endpoint::Component(_) | Endpoint::Builtin(_), None) => Err(unfit(format!(
-            "the target `{}` of the link does not run on this host",
+            "the target `{}` of the link is a component, or does not run on this host",
             entry.target
         ))),
         (Endpoint::Absent(reason), None) => Err(unfit(reason.to_string())),
