@@ -24,8 +24,8 @@ const KINDS: [(&str, &str); 9] = [
     ("http_here", "HTTP, through a host that does not"),
     ("raw_64k", "bare request and reply, 64 KiB"),
     ("bytes_64k", "64 KiB there and back, component to component"),
-    ("raw_16m", "16 bare requests and replies, 1 MiB each"),
-    ("bytes_16m", "16 MiB there and back, component to component"),
+    ("raw_2m", "2 bare requests and replies, 1 MiB each"),
+    ("bytes_2m", "2 MiB there and back, component to component"),
 ];
 
 #[derive(clap::Args)]
@@ -101,7 +101,7 @@ fn of(times: &Times, kind: &str, share: f64) -> Option<f64> {
 fn table(times: &Times) -> String {
     let base = |kind: &str| match kind {
         "bytes_64k" => "raw_64k",
-        "bytes_16m" => "raw_16m",
+        "bytes_2m" => "raw_2m",
         "http_here" => "http_there",
         _ => "raw",
     };
