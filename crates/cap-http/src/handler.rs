@@ -104,64 +104,52 @@ impl Begun {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<wasmtime_wasi_http::Error>,
     {
-        answer(self, secure, request).await
-    }
-}
+        let Begun { live, span } = self;
+        let deadline = live.deadline();
+        let prepared = Arc::clone(live.prepared());
+        let component = prepared.context();
+        let Some(exports) = prepared.exports::<HttpExports>() else {
+            return Err(Unanswered::NoHandler(component.id().to_string()));
+        };
+        let request = request.map(|body| Counted::new(body, component, |traffic| &traffic.served.received));
+        let answer = Answer::default();
+        let guest = match exports {
+            HttpExports::P2(indices) => begin_p2(live, indices, secure, request, Arc::clone(&answer)),
+            HttpExports::P3(indices) => begin_p3(live, indices, secure, request, Arc::clone(&answer)),
+        }
+        .map_err(Unanswered::Setup)?;
+        let mut guest: Guest = match span.is_disabled() {
+            true => guest,
+            // Whoever polls it from now on, what happens in it belongs to this call.
+            false => Box::pin(guest.instrument(span)),
+        };
 
-async fn answer<B>(
-    begun: Begun,
-    secure: bool,
-    request: Request<B>,
-) -> Result<Response<ResponseBody>, Unanswered>
-where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
-    B::Error: Into<wasmtime_wasi_http::Error>,
-{
-    let Begun { live, span } = begun;
-    let deadline = live.deadline();
-    let prepared = Arc::clone(live.prepared());
-    let component = prepared.context();
-    let Some(exports) = prepared.exports::<HttpExports>() else {
-        return Err(Unanswered::NoHandler(component.id().to_string()));
-    };
-    let request = request.map(|body| Counted::new(body, component, |traffic| &traffic.served.received));
-    let answer = Answer::default();
-    let guest = match exports {
-        HttpExports::P2(indices) => begin_p2(live, indices, secure, request, Arc::clone(&answer)),
-        HttpExports::P3(indices) => begin_p3(live, indices, secure, request, Arc::clone(&answer)),
+        poll_fn(|cx| {
+            let done = match guest.as_mut().poll(cx) {
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Ready(Ok(())) => true,
+                Poll::Pending => false,
+            };
+            let answered = answer.lock().take();
+            let response = match answered {
+                Some(Ok(response)) => response,
+                Some(Err(code)) => return Poll::Ready(Err(Unanswered::ErrorCode(code))),
+                None if done => return Poll::Ready(Err(Unanswered::NoResponse)),
+                None => return Poll::Pending,
+            };
+            let (head, body) = response.into_parts();
+            let body = if done {
+                ResponseBody::finished(body, cx)?
+            } else {
+                // The guest was only polled to this point: `guest` is replaced by nothing that anyone polls again.
+                let guest = std::mem::replace(&mut guest, Box::pin(async { Ok(()) }));
+                ResponseBody::driven(body, guest, deadline)
+            };
+            component.traffic().answered(head.status.as_u16());
+            Poll::Ready(Ok(Response::from_parts(head, body.counted(component))))
+        })
+        .await
     }
-    .map_err(Unanswered::Setup)?;
-    let mut guest: Guest = match span.is_disabled() {
-        true => guest,
-        // Whoever polls it from now on, what happens in it belongs to this call.
-        false => Box::pin(guest.instrument(span)),
-    };
-
-    poll_fn(|cx| {
-        let done = match guest.as_mut().poll(cx) {
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
-            Poll::Ready(Ok(())) => true,
-            Poll::Pending => false,
-        };
-        let answered = answer.lock().take();
-        let response = match answered {
-            Some(Ok(response)) => response,
-            Some(Err(code)) => return Poll::Ready(Err(Unanswered::ErrorCode(code))),
-            None if done => return Poll::Ready(Err(Unanswered::NoResponse)),
-            None => return Poll::Pending,
-        };
-        let (head, body) = response.into_parts();
-        let body = if done {
-            ResponseBody::finished(body, cx)?
-        } else {
-            // The guest was only polled to this point: `guest` is replaced by nothing that anyone polls again.
-            let guest = std::mem::replace(&mut guest, Box::pin(async { Ok(()) }));
-            ResponseBody::driven(body, guest, deadline)
-        };
-        component.traffic().answered(head.status.as_u16());
-        Poll::Ready(Ok(Response::from_parts(head, body.counted(component))))
-    })
-    .await
 }
 
 fn begin_p2<B>(

@@ -41,8 +41,6 @@ pub struct Remote {
     pub by: Arc<dyn RemoteCall>,
     /// The link that leads there.
     pub link: Arc<LinkEntry>,
-    /// How long a call may take that has no earlier deadline.
-    pub limit: std::time::Duration,
 }
 
 /// Takes calls elsewhere. The host implements it.
@@ -137,9 +135,9 @@ impl Import {
                 call(&target, invocation, interface, function, params, results).await?;
             }
             Routed::Remote(remote) => {
-                let invocation = caller
-                    .invocation()
-                    .nested(caller.component_id().clone(), remote.limit);
+                // Whoever answers has limits of its own; here the caller's time is what counts.
+                let invocation = caller.invocation();
+                let invocation = invocation.nested(caller.component_id().clone(), invocation.remaining());
                 let caller = caller.component_id().clone();
                 self.call_remote(&caller, &remote, invocation, params, results)
                     .await?;
@@ -156,7 +154,7 @@ impl Import {
         if let (Ok(wanted), Some(function)) =
             (&self.signature, target.function(&self.interface, &self.function))
             && let Ok(have) = target.signature(&self.function, function)
-            && have != wanted
+            && **have != *wanted
         {
             let (raw, function, id) = (&self.raw, &self.function, target.context.id());
             return Err(mismatch(

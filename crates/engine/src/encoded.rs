@@ -22,7 +22,7 @@ pub struct Exported {
     target: Arc<Prepared>,
     index: ComponentExportIndex,
     name: Box<str>,
-    signature: Signature,
+    signature: Arc<Signature>,
 }
 
 /// A function with a live instance to run it.
@@ -41,7 +41,7 @@ impl Exported {
             return Err(not_exported(id, &interface, function));
         };
         let signature = match target.signature(function, exported) {
-            Ok(signature) => signature.clone(),
+            Ok(signature) => Arc::clone(signature),
             Err(what) => {
                 let what = format!("its `{function}` cannot be called from another host: {what}");
                 return Err(mismatch(id, what));

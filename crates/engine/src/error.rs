@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use wasmcloud_capability::LimitExceeded;
 use wasmcloud_core::ComponentId;
+use wasmcloud_wire::rpc::RpcErrorCode;
 use wasmtime::{Trap, WasmBacktrace};
 
 /// A call that was refused before the component saw it, so it can safely be made elsewhere.
@@ -123,6 +124,23 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// What kind of failure it was, in the words of the lattice.
+    pub fn code(&self) -> RpcErrorCode {
+        match self {
+            Self::Refused(Refused::Full { .. } | Refused::QueueTimeout { .. } | Refused::PoolFull { .. }) => {
+                RpcErrorCode::Full
+            }
+            Self::Refused(Refused::NotRunning { .. }) => RpcErrorCode::NotRunning,
+            Self::Refused(Refused::TooDeep { .. }) => RpcErrorCode::TooDeep,
+            Self::Deadline { .. } => RpcErrorCode::Deadline,
+            Self::Limit { .. } => RpcErrorCode::Limit,
+            Self::Trap { .. } => RpcErrorCode::Trap,
+            Self::Mismatch { .. } => RpcErrorCode::Mismatch,
+            Self::Malformed { .. } => RpcErrorCode::Malformed,
+            Self::Lattice { .. } => RpcErrorCode::Internal,
+        }
+    }
+
     /// The name of this kind of error for metrics: a small fixed set.
     pub fn kind(&self) -> &'static str {
         match self {

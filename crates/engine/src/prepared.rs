@@ -111,7 +111,7 @@ pub(crate) struct Function {
     /// As the component writes the name of its interface; `None` for functions at the root.
     interface: Option<Arc<str>>,
     /// Made when somebody needs it: a component may export very many.
-    signature: OnceLock<Result<Signature, String>>,
+    signature: OnceLock<Result<Arc<Signature>, String>>,
 }
 
 /// A kept instance between two calls.
@@ -297,10 +297,11 @@ impl Prepared {
         &'a self,
         name: &str,
         function: &'a Function,
-    ) -> &'a Result<Signature, String> {
+    ) -> &'a Result<Arc<Signature>, String> {
         function.signature.get_or_init(|| {
             signature::exported(&self.compiled, function.interface.as_deref(), name)
                 .unwrap_or_else(|| Err("it is no function".to_owned()))
+                .map(Arc::new)
         })
     }
 

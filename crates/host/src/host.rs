@@ -21,7 +21,7 @@ use wasmcloud_artifacts::{ArtifactOptions, Artifacts, Kind, Origin, SizeLimits};
 use wasmcloud_cap_config::{Bus, Config, Logging};
 use wasmcloud_cap_http::{Http, HttpResolver, Ingress, IngressOptions};
 use wasmcloud_cap_keyvalue::KeyValue;
-use wasmcloud_capability::{BoundLink, Capability, ConfigMap, Endpoint, Handle, Provider};
+use wasmcloud_capability::{BoundLink, Capability, ConfigMap, Endpoint, Provider};
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link};
 use wasmcloud_engine::{
     CallRoute, CompileSource, Compiled, Described, DescribedItem, Engine, EngineConfig, Linkers,
@@ -86,8 +86,6 @@ struct Tables {
     serving: BTreeMap<ComponentId, Serving>,
     links: Links,
     configs: Configs,
-    /// What takes calls to other hosts, once this one is part of a lattice: a `rpc::Caller`.
-    elsewhere: Option<Handle>,
 }
 
 impl Host {
@@ -102,11 +100,12 @@ impl Host {
             Arc::new(Logging),
             Arc::new(Bus),
         ];
+        let calls = CallsCell::default();
         Ok(Self(Arc::new(Inner {
             linkers: Linkers::new(engine.clone(), capabilities),
             resolvers: vec![Arc::new(HttpResolver)],
-            router: Arc::default(),
-            calls: CallsCell::default(),
+            router: Arc::new(Router::new(CallsCell::clone(&calls))),
+            calls,
             ingress: Ingress::new(options.ingress.clone()),
             tables: Mutex::default(),
             wiring: tokio::sync::Mutex::default(),

@@ -3,28 +3,23 @@
 //! The look-up reads the caller's link table without a lock. What it finds is a place that may hold a component now
 //! and another one a moment later; a call that found one runs to its end in it.
 
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
 use wasmcloud_capability::{Endpoint, Handle, InstanceState, LinkEntry};
 use wasmcloud_core::Route;
-use wasmcloud_engine::{CallError, CallRoute, Prepared, Refused, Remote, RemoteCall, Routed, Target};
+use wasmcloud_engine::{CallError, CallRoute, Prepared, Refused, Remote, Routed, Target};
 
-/// How long a call over the lattice may take whose caller has no deadline to inherit. All have one.
-const NO_LIMIT: Duration = Duration::from_secs(24 * 3600);
+use crate::rpc::CallsCell;
 
 /// The router of a host.
-#[derive(Default)]
 pub(crate) struct Router {
-    /// Who makes calls over the lattice, once the host is part of one.
-    elsewhere: OnceLock<Arc<dyn RemoteCall>>,
+    calls: CallsCell,
 }
 
 impl Router {
-    /// From now on calls may go over the lattice.
-    pub(crate) fn connect(&self, elsewhere: Arc<dyn RemoteCall>) {
-        // A host is part of one lattice, once.
-        let _ = self.elsewhere.set(elsewhere);
+    /// A router that goes elsewhere once there are calls over a lattice.
+    pub(crate) fn new(calls: CallsCell) -> Self {
+        Self { calls }
     }
 
     fn local(
@@ -63,11 +58,10 @@ impl CallRoute for Router {
             reason: error.to_string(),
         })?;
         let elsewhere = |link: &Arc<LinkEntry>| {
-            let by = Arc::clone(self.elsewhere.get()?);
+            let by = self.calls.get()?.outgoing();
             Some(Routed::Remote(Remote {
                 by,
                 link: Arc::clone(link),
-                limit: NO_LIMIT,
             }))
         };
         if link.route == Route::Lattice

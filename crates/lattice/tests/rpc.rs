@@ -31,6 +31,7 @@ for_all_servers!(
     nobody_accepts,
     a_callee_of_v1_is_understood,
     a_caller_of_v1_is_understood,
+    a_caller_that_falls_silent_is_not_waited_for_for_ever,
     garbage_is_survived,
     many_calls_at_once,
 );
@@ -69,7 +70,7 @@ where
         while let Some(incoming) = server.next().await {
             let handle = handle.clone();
             tokio::spawn(async move {
-                if let Ok(accepted) = incoming.accept().await {
+                if let Ok(accepted) = incoming.accept(support::SOON).await {
                     // How it ends for the callee is seen by the caller, or by the test.
                     let _ = handle(accepted).await;
                 }
@@ -409,6 +410,25 @@ async fn a_caller_of_v1_is_understood(target: Target) -> Result<()> {
         }
         ensure!(all == back.as_bytes(), "{all:?}");
     }
+    Ok(())
+}
+
+async fn a_caller_that_falls_silent_is_not_waited_for_for_ever(target: Target) -> Result<()> {
+    let server = Nats::start(target).await?;
+    let callee = rpc(&server, "B").await?;
+    let mut served = callee.serve(ALL, "default.callee").await?;
+    callee.connection().barrier(deadline()).await?;
+    // One of v1 says neither how long it waits nor whether more parameters follow.
+    let v1 = server.connect().await?;
+    v1.client()
+        .publish_with_reply(SUBJECT, "v1inbox", "par".into())
+        .await?;
+    let incoming = soon("call", served.next()).await?.context("ended")?;
+    let accepted = incoming.accept(Duration::from_millis(50)).await?;
+    let error = failed(soon("end of the wait", accepted.params()).await?)?;
+    ensure!(matches!(error, RpcError::TimedOut { .. }), "{error:?}");
+    drop(accepted);
+    ensure!(callee.calls() == 0);
     Ok(())
 }
 

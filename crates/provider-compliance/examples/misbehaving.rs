@@ -23,6 +23,9 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 /// Longest time that it takes no notice of being told to stop. A test that finds that out kills it.
 const STUBBORN: Duration = Duration::from_secs(60);
 
+/// Longest time for a call.
+const LONGEST: Duration = Duration::from_secs(60);
+
 struct Provider {
     data: HostData,
     misdeed: String,
@@ -167,7 +170,7 @@ impl Provider {
         if self.does("does not accept calls") {
             return Ok(());
         }
-        let accepted = incoming.accept().await?;
+        let accepted = incoming.accept(LONGEST).await?;
         if !linked {
             let denied = RpcErrorBody::new(RpcErrorCode::Denied, "not linked");
             return Ok(accepted.fail(&denied).await?);

@@ -2,33 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails is to panic")]
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use wasmcloud_provider_compliance::{Report, Trial};
-use wasmcloud_test_lattice::TestLattice;
+use wasmcloud_test_lattice::{TestLattice, example};
 
 /// How long a provider that does something wrong is waited for; each check that it fails may take this long.
 const IMPATIENT: Duration = Duration::from_secs(2);
 
-/// Cargo builds examples beside the tests of their crate.
-fn program() -> Result<PathBuf> {
-    let here = std::env::current_exe()?;
-    let profile = here
-        .ancestors()
-        .nth(2)
-        .context("tests lie in `deps` of a profile")?;
-    let program = profile.join("examples/misbehaving");
-    program
-        .is_file()
-        .then_some(program)
-        .context("the example is not built: run `cargo build -p wasmcloud-provider-compliance --examples`")
-}
-
 async fn tried(misdeed: &str, patience: Option<Duration>) -> Result<Report> {
     let lattice = TestLattice::embedded().await?;
-    let mut trial = Trial::new(program()?, lattice.url())
+    let mut trial = Trial::new(example("misbehaving")?, lattice.url())
         .config("misdeed", misdeed)
         .call_bytes(
             "test:compliance/echo@0.1.0",
@@ -61,7 +46,7 @@ async fn a_program_that_is_no_provider_is_none() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_not_there_is_said_so() -> Result<()> {
-    let report = Trial::new(program()?, "nats://127.0.0.1:1")
+    let report = Trial::new(example("misbehaving")?, "nats://127.0.0.1:1")
         .patience(IMPATIENT)
         .run()
         .await;

@@ -119,7 +119,7 @@ async fn handle<P: Provider>(
     let name = function.name.as_str();
     let (began, deadline) = (Instant::now(), context.deadline());
     let source = context.source().map(ToString::to_string);
-    let accepted = match incoming.accept().await {
+    let accepted = match incoming.accept(deadline.saturating_duration_since(began)).await {
         Ok(accepted) => Arc::new(accepted),
         // Its caller finds out by itself.
         Err(error) => return warn!(%error, function = name, "a call was not accepted"),

@@ -119,15 +119,6 @@ pub async fn send_value<T: Payload>(sender: Sender, value: &T) -> Result<(), Rpc
 }
 
 /// Waits for what a future carries, of at most so many bytes.
-pub async fn receive_value<T: Payload>(mut receiver: Receiver, limit: usize) -> Result<T, Failure> {
-    let mut bytes = Vec::new();
-    while let Some(more) = receiver.next().await? {
-        if bytes.len() + more.len() > limit {
-            return Err(Failure::malformed(format!(
-                "the value of a future has more than {limit} bytes, which is the limit"
-            )));
-        }
-        bytes.extend_from_slice(&more);
-    }
-    Ok(T::from_bytes(&bytes)?)
+pub async fn receive_value<T: Payload>(receiver: Receiver, limit: usize) -> Result<T, Failure> {
+    Ok(T::from_bytes(&receiver.whole(limit).await?)?)
 }

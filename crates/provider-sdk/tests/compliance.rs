@@ -2,29 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails is to panic")]
 
-use std::path::PathBuf;
-
 use anyhow::{Context as _, Result};
 use wasmcloud_provider_compliance::Trial;
 use wasmcloud_provider_sdk::rpc::keyvalue::{Exists, Get, Increment, ListKeys, Set};
-use wasmcloud_test_lattice::TestLattice;
+use wasmcloud_test_lattice::{TestLattice, example};
 
 /// The version that most people have.
 const NATS: &str = "2.12.8";
-
-/// Cargo builds examples beside the tests of their crate.
-fn program() -> Result<PathBuf> {
-    let here = std::env::current_exe()?;
-    let profile = here
-        .ancestors()
-        .nth(2)
-        .context("tests lie in `deps` of a profile")?;
-    let program = profile.join("examples/provider-keyvalue-file");
-    program
-        .is_file()
-        .then_some(program)
-        .context("the example is not built: run `cargo build -p wasmcloud-provider-sdk --examples`")
-}
 
 async fn complies(lattice: &TestLattice) -> Result<()> {
     let root = tempfile::tempdir()?;
@@ -52,7 +36,7 @@ async fn complies(lattice: &TestLattice) -> Result<()> {
         key,
         delta: 2,
     };
-    Trial::new(program()?, lattice.url())
+    Trial::new(example("provider-keyvalue-file")?, lattice.url())
         .config("root", root.path().to_str().context("a path of text")?)
         .linked("wasi", "keyvalue", &["store", "atomics"])
         .link_config("folder", "tests")

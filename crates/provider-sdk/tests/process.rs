@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails is to panic")]
 
-use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
@@ -10,20 +9,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 use wasmcloud_provider_sdk::HostData;
-use wasmcloud_test_lattice::{TestLattice, soon};
-
-fn program() -> Result<PathBuf> {
-    let here = std::env::current_exe()?;
-    let profile = here
-        .ancestors()
-        .nth(2)
-        .context("tests lie in `deps` of a profile")?;
-    Ok(profile.join("examples/provider-keyvalue-file"))
-}
+use wasmcloud_test_lattice::{TestLattice, example, soon};
 
 /// Starts it with a line on its standard input, which is closed then.
 async fn start(line: &str) -> Result<Child> {
-    let mut child = Command::new(program()?)
+    let mut child = Command::new(example("provider-keyvalue-file")?)
         .env_clear()
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())

@@ -227,6 +227,7 @@ async fn links_are_told_once_and_kept_apart(lattice: TestLattice) -> Result<()> 
         call
     };
     for (name, url) in [("default", "a"), ("second", "b"), ("third", "c")] {
+        bench.linked(name).await?;
         ensure!(
             bench.call(link(name)).await? == Ok(Some(url.as_bytes().to_vec())),
             "{name}"
@@ -435,13 +436,13 @@ async fn components_are_called_in_the_name_of_the_caller(lattice: TestLattice) -
         ];
         let headers = names.map(|name| incoming.header(name).unwrap_or("-").to_owned());
         ensure!(incoming.time_left().context("it has a deadline")? <= SOON);
-        let accepted = incoming.accept().await?;
+        let accepted = incoming.accept(SOON).await?;
         let message = HandleMessage::from_bytes(&accepted.params().await?)?;
         let answer: <HandleMessage as Call>::Result = Err("heard it".to_owned());
         accepted.finish(answer.to_bytes().into()).await?;
         // Nobody takes the next one: it has failed once begun, and is not made again.
         let incoming = soon("call", server.next()).await?.context("the server ended")?;
-        let accepted = incoming.accept().await?;
+        let accepted = incoming.accept(SOON).await?;
         accepted
             .fail(&RpcErrorBody::new(RpcErrorCode::Trap, "it trapped"))
             .await?;
@@ -476,6 +477,7 @@ async fn a_lost_server_is_waited_for() -> Result<()> {
     let put = bench.subject("linkdefs.put");
     bench.publish(&put, bench.link("default", "a").encode()).await?;
     bench.told("put default a -").await?;
+    bench.linked("default").await?;
     ensure!(bench.call(bench.get("b", "link")).await? == Ok(Some(b"a".to_vec())));
     bench.stop();
     bench.told("shutdown").await?;

@@ -13,3 +13,4 @@ mod server;
 pub use host::ScriptedHost;
 pub use script::{Outcome, Script, Shared};
 pub use server::{SOON, TestLattice, soon};
+pub use wasmcloud_test_nats::example;

@@ -4,6 +4,7 @@
 //! directory. They are found from the test's own executable upwards, or where `WASMCLOUD_NATS_SERVERS` says. A missing
 //! one is an error and never a skipped test.
 
+mod example;
 mod ports;
 mod spawn;
 
@@ -19,6 +20,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
+pub use example::example;
 pub use ports::free_address;
 pub use spawn::spawn;
 

@@ -19,6 +19,9 @@ use wasmtime_wasi_http::Error as WasiError;
 
 use super::head::{self, InvalidHead};
 
+/// Longest trailers that a peer may send, in bytes: as much as a guest can build (`hooks::MAX_FIELDS`).
+const MAX_TRAILERS: usize = 128 << 10;
+
 /// Why a body from elsewhere breaks off.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BrokenOff {
@@ -143,13 +146,10 @@ impl Reading {
 
     /// The trailers, once.
     async fn last(&mut self) -> Result<Option<Frame<Bytes>>, BrokenOff> {
-        let Some(mut trailers) = self.trailers.take() else {
+        let Some(trailers) = self.trailers.take() else {
             return Ok(None);
         };
-        let mut bytes = Vec::new();
-        while let Some(more) = trailers.next().await? {
-            bytes.extend_from_slice(&more);
-        }
+        let bytes = trailers.whole(MAX_TRAILERS).await?;
         // A peer that closes the path has none.
         if bytes.is_empty() {
             return Ok(None);

@@ -71,11 +71,7 @@ async fn pass_on(
         // The component may answer before it has read everything.
         false => Some(Pump::start(bodies::send(body, data, trailers))),
     };
-    let results = call.results().await?;
-    if results.is_empty() && !call.is_ours() {
-        // All that a v1 callee can say of a call that trapped.
-        return Err(Unanswered::NoResponse);
-    }
+    let results = call.some_results().await?;
     let response = match HandleResult::from_bytes(&results).map_err(Unanswered::Form)? {
         Ok(response) => response,
         Err(code) => return Err(Unanswered::ErrorCode(format!("{code:?}"))),

@@ -66,14 +66,7 @@ pub(crate) async fn send(
     });
     let body = RequestBody::new(counted, outgoing.guest.clone());
     let pump = Pump::start(bodies::send(body, data, trailers));
-    let results = call.results().await.map_err(&failed)?;
-    if results.is_empty() && !call.is_ours() {
-        // All that a v1 provider can say of a call that failed.
-        return Err(Error::InternalError(Some(format!(
-            "HTTP client `{}` ended the call without an answer",
-            link.target
-        ))));
-    }
+    let results = call.some_results().await.map_err(&failed)?;
     let malformed =
         |what: String| Error::InternalError(Some(format!("HTTP client `{}` answered {what}", link.target)));
     let response = HandleResult::from_bytes(&results).map_err(|error| malformed(error.to_string()))?;

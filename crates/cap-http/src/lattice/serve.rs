@@ -86,9 +86,7 @@ impl RemoteRequest {
 
 fn told(error: &Unanswered, component: String) -> RpcErrorBody {
     let code = match error {
-        Unanswered::Call(CallError::Deadline { .. }) => RpcErrorCode::Deadline,
-        Unanswered::Call(CallError::Limit { .. }) => RpcErrorCode::Limit,
-        Unanswered::Call(CallError::Trap { .. }) => RpcErrorCode::Trap,
+        Unanswered::Call(error) => error.code(),
         Unanswered::Form(_) | Unanswered::Head(_) => RpcErrorCode::Malformed,
         _ => RpcErrorCode::Internal,
     };

@@ -78,11 +78,7 @@ impl LatticeStore {
         };
         let failed = |error: RpcError| self.failed::<C>(bucket, &error);
         let call = link.caller.call(request).await.map_err(failed)?;
-        let results = call.results().await.map_err(failed)?;
-        if results.is_empty() && !call.is_ours() {
-            // All that a v1 callee can say of a call that trapped.
-            return Err(self.elsewhere(CLOSED.to_owned()));
-        }
+        let results = call.some_results().await.map_err(failed)?;
         match C::Result::from_bytes(&results) {
             Ok(Ok(result)) => Ok(result),
             Ok(Err(wire::Error::NoSuchStore)) => Err(StoreError::NoSuchBucket(bucket.to_string())),
@@ -104,7 +100,7 @@ impl LatticeStore {
                     .to_owned()
             }
             RpcError::Refused(body) | RpcError::Failed(body) => told(body),
-            RpcError::Closed { .. } => CLOSED.to_owned(),
+            RpcError::Closed { .. } => "it ended the call without results; hint: its log says why".to_owned(),
             RpcError::TimedOut { .. } => {
                 return StoreError::Deadline(format!(
                     "`{}` of key-value provider `{}` in bucket `{bucket}`; if it is a write, it may still happen",
@@ -131,9 +127,6 @@ impl LatticeStore {
         }
     }
 }
-
-/// Why there are no results, if the other side does not say.
-const CLOSED: &str = "it ended the call without results; hint: its log says why";
 
 fn told(body: &RpcErrorBody) -> String {
     match &body.host {

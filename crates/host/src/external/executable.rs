@@ -8,6 +8,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use sha2::{Digest as _, Sha256};
@@ -19,6 +20,27 @@ static WRITING: Mutex<()> = Mutex::new(());
 /// Nobody writes a program while this is held.
 pub(super) fn nobody_writes() -> MutexGuard<'static, ()> {
     WRITING.lock()
+}
+
+/// Times that a program which somebody still seems to write is tried. A process that is being made elsewhere holds
+/// the file open for the moment between its `fork` and `exec`.
+const TRIES: u32 = 40;
+
+/// How long to wait between them.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Runs a program, again while somebody still seems to write it. Blocks for 0.2 s at most.
+pub(super) fn when_written<T>(mut run: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let mut tries = 1;
+    loop {
+        match run() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && tries < TRIES => {
+                tries += 1;
+                std::thread::park_timeout(PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Puts a program into the folder, unless it is there, and says where. Only the user of the host may read the folder,

@@ -14,6 +14,8 @@ use std::process::{Command, ExitCode};
 #[cfg(unix)]
 use std::os::unix::process::CommandExt as _;
 
+use super::executable;
+
 /// Where util-linux puts `setpriv`.
 const SETPRIV: [&str; 3] = ["/usr/bin/setpriv", "/bin/setpriv", "/usr/sbin/setpriv"];
 
@@ -86,8 +88,12 @@ pub fn become_provider(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         eprintln!("cannot run a provider: {reason}");
         return CANNOT_RUN.into();
     }
-    let error = run(Command::new(&program).args(args));
-    eprintln!("cannot run {}: {error}", Path::new(&program).display());
+    let mut command = Command::new(&program);
+    command.args(args);
+    // It returns only on failure.
+    if let Err::<(), _>(error) = executable::when_written(|| Err(command.exec())) {
+        eprintln!("cannot run {}: {error}", Path::new(&program).display());
+    }
     CANNOT_RUN.into()
 }
 
@@ -107,26 +113,6 @@ fn end_with(host: i32) -> Result<(), String> {
 #[cfg(not(target_os = "linux"))]
 fn end_with(_host: i32) -> Result<(), String> {
     Ok(())
-}
-
-/// Times that a program which somebody still seems to write is tried. A process that is being made elsewhere holds
-/// the file open for the moment between its `fork` and `exec`.
-const TRIES: u32 = 40;
-
-/// How long to wait between them.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
-
-/// Becomes the program; returns only on failure.
-fn run(command: &mut Command) -> std::io::Error {
-    let mut tries = 0;
-    loop {
-        let error = command.exec();
-        tries += 1;
-        if error.kind() != std::io::ErrorKind::ExecutableFileBusy || tries >= TRIES {
-            return error;
-        }
-        std::thread::park_timeout(PAUSE);
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,12 +31,6 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How long a process may take to read its host data. Who does not read it does not run, and is found out by the
 /// start deadline; this only ends the task that writes.
 const READ_HOST_DATA: Duration = Duration::from_secs(60);
-
-/// Times that a program which somebody still seems to write is tried.
-const TRIES: u32 = 40;
-
-/// How long to wait between them.
-const PAUSE: Duration = Duration::from_millis(5);
 
 /// What is to be run.
 pub(super) struct Start {
@@ -210,22 +204,10 @@ fn spawn(start: &Start) -> io::Result<Child> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let mut tries = 0;
-    loop {
-        let spawned = spawn_once(&mut command);
-        tries += 1;
-        match spawned {
-            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && tries < TRIES => {
-                std::thread::park_timeout(PAUSE);
-            }
-            spawned => return spawned,
-        }
-    }
-}
-
-fn spawn_once(command: &mut Command) -> io::Result<Child> {
-    let _nobody = executable::nobody_writes();
-    command.spawn()
+    executable::when_written(|| {
+        let _nobody = executable::nobody_writes();
+        command.spawn()
+    })
 }
 
 /// What a provider gets of the host's environment, as in v1 (wire reference §2.5).

@@ -15,9 +15,7 @@ impl Host {
     /// Makes this host part of a lattice for calls: components that run from now on can be called from elsewhere, and
     /// can call what runs elsewhere.
     pub(crate) fn connect(&self, calls: Arc<Calls>) {
-        self.0.router.connect(calls.outgoing());
         self.0.ingress.connect(calls.caller().clone());
-        self.0.tables.lock().elsewhere = Some(Arc::new(calls.caller().clone()));
         let _ = self.0.calls.set(calls);
     }
 

@@ -171,12 +171,11 @@ impl Host {
 
     /// Gives a component its link table, whether it runs or not.
     pub(super) fn fill_table(&self, component: &Component) {
+        let elsewhere = self.0.calls.get().map(|calls| calls.handle());
         let tables = self.0.tables.lock();
-        let links = tables
-            .links
-            .table(component.context.id(), tables.elsewhere.as_ref(), |stored| {
-                tables.endpoint(stored)
-            });
+        let links = tables.links.table(component.context.id(), elsewhere, |stored| {
+            tables.endpoint(stored)
+        });
         component.context.set_links(links);
     }
 

@@ -1,30 +1,17 @@
 //! Errors of the engine in the words of the wire, and the other way round.
 
 use wasmcloud_core::ComponentId;
-use wasmcloud_engine::{CallError, Refused};
+use wasmcloud_engine::CallError;
 use wasmcloud_lattice::rpc::RpcError;
 use wasmcloud_wire::message::chain;
 use wasmcloud_wire::rpc::{RpcErrorBody, RpcErrorCode};
 
 /// What a caller elsewhere is told of a call that failed here.
 pub(super) fn told(error: &CallError, component: &ComponentId, host: &str) -> RpcErrorBody {
-    let code = match error {
-        CallError::Refused(
-            Refused::Full { .. } | Refused::QueueTimeout { .. } | Refused::PoolFull { .. },
-        ) => RpcErrorCode::Full,
-        CallError::Refused(Refused::NotRunning { .. }) => RpcErrorCode::NotRunning,
-        CallError::Refused(Refused::TooDeep { .. }) => RpcErrorCode::TooDeep,
-        CallError::Deadline { .. } => RpcErrorCode::Deadline,
-        CallError::Limit { .. } => RpcErrorCode::Limit,
-        CallError::Trap { .. } => RpcErrorCode::Trap,
-        CallError::Mismatch { .. } => RpcErrorCode::Mismatch,
-        CallError::Malformed { .. } => RpcErrorCode::Malformed,
-        CallError::Lattice { .. } => RpcErrorCode::Internal,
-    };
     RpcErrorBody {
         component: Some(component.to_string()),
         host: Some(host.to_owned()),
-        ..RpcErrorBody::new(code, error.to_string())
+        ..RpcErrorBody::new(error.code(), error.to_string())
     }
 }
 

@@ -20,6 +20,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use wasmcloud_capability::Handle;
 use wasmcloud_core::{ComponentId, HostId, LatticeName};
 use wasmcloud_engine::RemoteCall;
 use wasmcloud_lattice::rpc::{Caller, Rpc, RpcOptions};
@@ -38,13 +39,13 @@ const QUEUE_WAIT: Duration = Duration::from_millis(400);
 /// Longest wait for the server's word that calls go elsewhere from now on.
 pub(crate) const LEAVE: Duration = Duration::from_secs(1);
 
-/// The header with the fingerprint of the type that a caller takes a function for. Peers of v1 do not know it.
-const TYPE: &str = "wasmcloud-type";
-
 /// The calls of a host that is part of a lattice.
 pub(crate) struct Calls {
     rpc: Rpc,
     caller: Caller,
+    /// The caller as link tables have it.
+    handle: Handle,
+    outgoing: Arc<dyn RemoteCall>,
     host: HostId,
 }
 
@@ -60,7 +61,13 @@ impl Calls {
     ) -> Result<Arc<Self>, CallError> {
         let rpc = Rpc::start(connection, RpcOptions::new(host.as_str())).await?;
         let caller = Caller::new(rpc.clone(), lattice, Arc::new(trace));
-        Ok(Arc::new(Self { rpc, caller, host }))
+        Ok(Arc::new(Self {
+            handle: Arc::new(caller.clone()),
+            outgoing: Arc::new(Outgoing(caller.clone())),
+            rpc,
+            caller,
+            host,
+        }))
     }
 
     /// Makes calls to elsewhere.
@@ -70,7 +77,12 @@ impl Calls {
 
     /// Takes dynamic calls to where their target runs.
     pub(crate) fn outgoing(&self) -> Arc<dyn RemoteCall> {
-        Arc::new(Outgoing(self.caller.clone()))
+        Arc::clone(&self.outgoing)
+    }
+
+    /// What makes calls to elsewhere, for link tables: a [`Caller`].
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     fn prefix(&self, component: &ComponentId) -> Prefix {

@@ -5,9 +5,9 @@ use bytes::Bytes;
 use wasmcloud_engine::{CallError, EncodedRequest, RemoteCall};
 use wasmcloud_lattice::HeaderMap;
 use wasmcloud_lattice::rpc::{Caller, Request, RpcError};
-use wasmcloud_wire::rpc::RpcErrorCode;
+use wasmcloud_wire::rpc::{RpcErrorCode, header};
 
-use super::{TYPE, failure};
+use super::failure;
 
 /// Takes dynamic calls to where their target runs.
 pub(super) struct Outgoing(pub(super) Caller);
@@ -25,7 +25,7 @@ impl RemoteCall for Outgoing {
             params,
         } = request;
         let mut headers = HeaderMap::new();
-        headers.insert(TYPE, format!("{:016x}", signature.fingerprint()));
+        headers.insert(header::TYPE, format!("{:016x}", signature.fingerprint()));
         let call = Request {
             source: caller,
             link_name: link.name.as_str(),
@@ -52,12 +52,10 @@ impl RemoteCall for Outgoing {
             _ => failure::learned(&error, &link.target),
         };
         let call = self.0.call(call).await.map_err(failed)?;
-        let results = call.results().await.map_err(failed)?;
-        if results.is_empty() && !call.is_ours() && !signature.results.is_empty() {
-            // All that a v1 callee can say of a call that trapped.
-            let subject = format!("{interface}.{function}");
-            return Err(failed(RpcError::Closed { subject }));
-        }
-        Ok(results)
+        let results = match signature.results.is_empty() {
+            true => call.results().await,
+            false => call.some_results().await,
+        };
+        results.map_err(failed)
     }
 }

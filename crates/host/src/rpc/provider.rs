@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 use wasmcloud_capability::{Params, ProviderCall, RemoteProvider};
 use wasmcloud_core::{ComponentId, HostId, Limits, LinkName};
@@ -88,15 +88,12 @@ impl ProviderCallee {
     }
 
     async fn run(&self, called: &Called, accepted: &Accepted) -> Result<(), RpcError> {
-        let params = match timeout_at(called.deadline, self.params(called, accepted)).await {
-            Ok(Ok(params)) => params,
-            Ok(Err(error)) => {
-                return accepted.fail(&self.told(RpcErrorCode::Malformed, error)).await;
+        let params = match self.params(called, accepted).await {
+            Ok(params) => params,
+            Err(error @ RpcError::TimedOut { .. }) => {
+                return accepted.fail(&self.told(RpcErrorCode::Deadline, error)).await;
             }
-            Err(_elapsed) => {
-                let message = "the parameters did not come in time";
-                return accepted.fail(&self.told(RpcErrorCode::Deadline, message)).await;
-            }
+            Err(error) => return accepted.fail(&self.told(RpcErrorCode::Malformed, error)).await,
         };
         let call = ProviderCall {
             source: called.source.as_ref(),
@@ -145,7 +142,7 @@ impl Callee for ProviderCallee {
             operation = %format_args!("{}/{}", called.instance, called.function),
         );
         set_parent(&span, incoming.header(TRACEPARENT), incoming.header(TRACESTATE));
-        let accepted = incoming.accept().await?;
+        let accepted = incoming.accept(NO_DEADLINE).await?;
         tokio::select! {
             outcome = self.run(&called, &accepted).instrument(span) => outcome,
             () = accepted.abandoned() => Ok(()),

@@ -4,6 +4,7 @@
 //! elsewhere.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use tokio::time::timeout;
@@ -17,7 +18,7 @@ use wasmcloud_telemetry::{TRACEPARENT, TRACESTATE, set_parent};
 use wasmcloud_wire::rpc::{InvocationSubject, RpcErrorBody, RpcErrorCode, header};
 
 use super::serving::Callee;
-use super::{Calls, QUEUE_WAIT, TYPE, failure};
+use super::{Calls, QUEUE_WAIT, failure};
 
 /// A component as others call it.
 pub(super) struct ComponentCallee {
@@ -32,14 +33,15 @@ impl Callee for ComponentCallee {
     }
 
     async fn take(&self, incoming: Incoming) -> Result<(), RpcError> {
-        let begun = match self.begin(&incoming).await {
+        let (begun, deadline) = match self.begin(&incoming).await {
             Ok(begun) => begun,
             Err(error) => {
                 incoming.refuse(&self.told(&error)).await;
                 return Ok(());
             }
         };
-        let accepted = incoming.accept().await?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let accepted = incoming.accept(left).await?;
         tokio::select! {
             outcome = self.run(begun, &accepted) => outcome,
             () = accepted.abandoned() => Ok(()),
@@ -59,7 +61,11 @@ impl ComponentCallee {
             false => match accepted.params().await {
                 Ok(params) => params,
                 Err(error) => {
-                    let told = RpcErrorBody::new(RpcErrorCode::Malformed, error.to_string());
+                    let code = match error {
+                        RpcError::TimedOut { .. } => RpcErrorCode::Deadline,
+                        _ => RpcErrorCode::Malformed,
+                    };
+                    let told = RpcErrorBody::new(code, error.to_string());
                     return accepted.fail(&told).await;
                 }
             },
@@ -70,8 +76,8 @@ impl ComponentCallee {
         }
     }
 
-    /// Everything that can be refused.
-    async fn begin(&self, incoming: &Incoming) -> Result<Begun, CallError> {
+    /// Everything that can be refused. Says also until when the call may take.
+    async fn begin(&self, incoming: &Incoming) -> Result<(Begun, Instant), CallError> {
         let id = self.target.id();
         let mismatch = |reason: String| CallError::Mismatch {
             component: id.clone(),
@@ -84,8 +90,9 @@ impl ComponentCallee {
         let prepared = self.target.get()?;
         let instance = called.instance.as_ref().map(|instance| instance.as_str());
         let function = called.function.as_str();
+        let invocation = invocation(incoming, &prepared);
+        let deadline = invocation.deadline;
         if (instance, function) == (Some(INCOMING_HANDLER), "handle") {
-            let invocation = invocation(incoming, &prepared);
             let begin = RemoteRequest::begin(&prepared, invocation);
             let request = self.in_time(begin).await?;
             set_parent(
@@ -93,16 +100,15 @@ impl ComponentCallee {
                 incoming.header(TRACEPARENT),
                 incoming.header(TRACESTATE),
             );
-            return Ok(Begun::Http(Box::new(request)));
+            return Ok((Begun::Http(Box::new(request)), deadline));
         }
         let exported = Exported::find(&prepared, instance, function)?;
         self.check(incoming, &exported, function)?;
-        let invocation = invocation(incoming, &prepared);
         let span = prepared.span(&invocation, instance.unwrap_or_default(), function);
         set_parent(&span, incoming.header(TRACEPARENT), incoming.header(TRACESTATE));
         let begin = exported.clone().begin(invocation).instrument(span.clone());
         let call = Box::new(self.in_time(begin).await?);
-        Ok(Begun::Typed { call, exported, span })
+        Ok((Begun::Typed { call, exported, span }, deadline))
     }
 
     /// Waits for an instance no longer than its caller waits for an answer.
@@ -119,7 +125,7 @@ impl ComponentCallee {
     /// Both sides must mean the same type. Callers of v1 do not say what they mean.
     fn check(&self, incoming: &Incoming, exported: &Exported, function: &str) -> Result<(), CallError> {
         let said = incoming
-            .header(TYPE)
+            .header(header::TYPE)
             .and_then(|text| u64::from_str_radix(text, 16).ok());
         let have = exported.signature();
         if said.is_none_or(|said| said == have.fingerprint()) {

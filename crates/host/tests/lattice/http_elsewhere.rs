@@ -1,6 +1,7 @@
 //! HTTP that arrives at a host without the component goes to one with it.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
@@ -163,7 +164,7 @@ async fn client_elsewhere(rig: &Rig) -> Result<tokio::task::JoinHandle<Result<()
                     .subject()
                     .ends_with("wrpc:http/outgoing-handler@0.1.0.handle")
             );
-            let accepted = incoming.accept().await?;
+            let accepted = incoming.accept(Duration::from_secs(60)).await?;
             let call = wire::OutgoingHandle::from_bytes(&accepted.params().await?)?;
             let request = call.request;
             let asked = format!(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::HeaderMap;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 use wasmcloud_wire::rpc::header;
 
@@ -66,14 +66,13 @@ impl Rpc {
                 waited: began.elapsed(),
             });
         };
+        // What is told is what is left now, and not when the call began to wait.
+        let left = deadline.saturating_duration_since(Instant::now());
         let registered = self.register(Role::Caller, deadline)?;
         let options = registered.options();
         headers.insert(header::VERSION, header::VERSION_SPOKEN);
         headers.insert(header::WINDOW, options.window.to_string());
-        headers.insert(
-            header::DEADLINE,
-            header::deadline_value(deadline.saturating_duration_since(began)),
-        );
+        headers.insert(header::DEADLINE, header::deadline_value(left));
         let room = |headers: &HeaderMap| {
             let taken = header_bytes(headers) + registered.inbox.len();
             registered.connection().max_payload().saturating_sub(taken)
@@ -147,10 +146,23 @@ impl Call {
         self.0.peer.ours
     }
 
-    /// Waits for the results, streams left out. An answer of a v1 callee may be shorter than its type says: it
-    /// closes when a call traps.
+    /// Waits for the results, streams left out. Of a v1 callee they may be shorter than their type says: it closes when
+    /// a call traps.
     pub async fn results(&self) -> Result<Bytes, RpcError> {
-        self.0.whole("").await
+        let limit = self.0.registered.options().max_message;
+        self.receiver("").whole(limit).await
+    }
+
+    /// The same for a function that returns something. That there is nothing then is all that a v1 callee can say of a
+    /// call that failed: [`RpcError::Closed`].
+    pub async fn some_results(&self) -> Result<Bytes, RpcError> {
+        let results = self.results().await?;
+        match results.is_empty() && !self.is_ours() {
+            true => Err(RpcError::Closed {
+                subject: self.0.subject.clone(),
+            }),
+            false => Ok(results),
+        }
     }
 
     /// What the callee sends on a path of the results, such as `0.1`.
@@ -165,47 +177,6 @@ impl Call {
 }
 
 impl Active {
-    /// Everything on a path, when it has ended.
-    pub(crate) async fn whole(&self, path: &str) -> Result<Bytes, RpcError> {
-        let mut first: Option<Bytes> = None;
-        let mut more: Option<BytesMut> = None;
-        let limit = self.registered.options().max_message;
-        let mut unreported = 0;
-        loop {
-            let bytes = match self.next(path).await? {
-                Ok(bytes) => bytes,
-                Err(end) => {
-                    self.ended(end)?;
-                    return Ok(match more {
-                        Some(all) => all.freeze(),
-                        None => first.unwrap_or_default(),
-                    });
-                }
-            };
-            let so_far = more.as_ref().map_or(0, BytesMut::len) + first.as_ref().map_or(0, Bytes::len);
-            if so_far + bytes.len() > limit {
-                return Err(self.overflow(limit));
-            }
-            unreported += bytes.len();
-            match (&mut more, &first) {
-                (Some(all), _) => all.extend_from_slice(&bytes),
-                (None, None) => first = Some(bytes),
-                (None, Some(one)) => {
-                    let mut all = BytesMut::with_capacity(one.len() + bytes.len());
-                    all.extend_from_slice(one);
-                    all.extend_from_slice(&bytes);
-                    first = None;
-                    more = Some(all);
-                }
-            }
-            if self.peer.ours && unreported >= self.registered.options().window / 2 {
-                unreported = 0;
-                let read = more.as_ref().map_or(0, BytesMut::len) + first.as_ref().map_or(0, Bytes::len);
-                self.credit(path, read as u64).await?;
-            }
-        }
-    }
-
     /// The next bytes on a path, or how it ended.
     pub(crate) async fn next(&self, path: &str) -> Result<Result<Bytes, End>, RpcError> {
         let mailbox = &self.registered.mailbox;
@@ -218,12 +189,12 @@ impl Active {
     }
 
     pub(crate) fn alive(&self) -> Alive<'_> {
-        Alive::new(
-            self.registered.connection(),
-            &self.peer,
-            &self.registered.inbox,
-            self.registered.options().silence,
-        )
+        Alive {
+            connection: self.registered.connection(),
+            peer: &self.peer,
+            inbox: &self.registered.inbox,
+            silence: self.registered.options().silence,
+        }
     }
 
     /// Tells the peer how much of a path was read in all.
@@ -248,7 +219,7 @@ impl Active {
         }
     }
 
-    fn overflow(&self, limit: usize) -> RpcError {
+    pub(crate) fn overflow(&self, limit: usize) -> RpcError {
         RpcError::Overflow {
             subject: self.subject.clone(),
             limit,
@@ -285,7 +256,7 @@ impl Drop for Active {
         let ends = self.sends == "params" && self.peer.ours && !self.registered.mailbox.finished();
         if ends {
             let subject = format!("{}.cancel", self.peer.inbox);
-            self.registered.rpc.tell(subject, None);
+            self.registered.rpc.0.teller.tell(subject, None);
         }
     }
 }

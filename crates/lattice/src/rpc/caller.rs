@@ -110,12 +110,13 @@ impl Caller {
     /// that all who serve the target promise not to take it up later.
     pub async fn call(&self, request: Request<'_>) -> Result<Call, RpcError> {
         let target = request.target;
-        let mut outgoing = self.outgoing(&request)?;
+        let deadline = request.deadline;
         let mut patience = self.0.rpc.0.options.accept_timeout;
         let mut nobody = NOBODY.iter();
         let mut busy = BUSY.iter();
         loop {
-            let error = match self.0.rpc.call(outgoing.clone()).await {
+            let outgoing = self.outgoing(&request, patience)?;
+            let error = match self.0.rpc.call(outgoing).await {
                 Ok(accepted) => {
                     self.learn(target, accepted.is_ours());
                     return Ok(accepted);
@@ -128,13 +129,12 @@ impl Caller {
                 // Whoever it was may also be slow, with all of us knocking.
                 RpcError::NotAccepted { .. } if self.is_ours(target) => {
                     patience = (patience * 3 / 2).min(MOST_PATIENCE);
-                    outgoing.accept_timeout = Some(patience);
                     Some(&Duration::ZERO)
                 }
                 _ => None,
             };
             let again = pause.map(|pause| Instant::now() + *pause);
-            match again.filter(|again| *again < outgoing.deadline) {
+            match again.filter(|again| *again < deadline) {
                 Some(again) => {
                     tracing::debug!(%target, %error, "a call is made again");
                     sleep_until(again).await;
@@ -144,7 +144,7 @@ impl Caller {
         }
     }
 
-    fn outgoing(&self, request: &Request<'_>) -> Result<Outgoing, RpcError> {
+    fn outgoing(&self, request: &Request<'_>, patience: Duration) -> Result<Outgoing, RpcError> {
         let name = |error: wasmcloud_wire::rpc::InvalidSubject| RpcError::Name(error.to_string());
         let instance: Option<InstanceName> = match request.instance {
             "" => None,
@@ -165,7 +165,7 @@ impl Caller {
             headers,
             params: request.params.clone(),
             deadline: request.deadline,
-            accept_timeout: None,
+            accept_timeout: Some(patience),
         })
     }
 

@@ -54,7 +54,7 @@ fn unknown(shared: &Shared, tail: &str, message: &Message) {
         // Accepted after nobody wanted it any more.
         "" => {
             if let Some(reply) = &message.reply {
-                tell(shared, format!("{reply}.cancel"), None);
+                shared.teller.tell(format!("{reply}.cancel"), None);
             }
         }
         _ => {}
@@ -63,16 +63,6 @@ fn unknown(shared: &Shared, tail: &str, message: &Message) {
 
 fn answer(shared: &Shared, message: &Message, headers: Option<HeaderMap>) {
     if let Some(reply) = &message.reply {
-        tell(shared, reply.to_string(), headers);
+        shared.teller.tell(reply.to_string(), headers);
     }
-}
-
-fn tell(shared: &Shared, subject: String, headers: Option<HeaderMap>) {
-    let connection = shared.connection.clone();
-    tokio::spawn(async move {
-        // Not worth more than a try: who asked asks again.
-        if let Err(error) = connection.publish(&subject, headers, bytes::Bytes::new()).await {
-            tracing::debug!(subject, %error, "a peer of a call was not answered");
-        }
-    });
 }

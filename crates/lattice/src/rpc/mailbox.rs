@@ -126,7 +126,6 @@ pub(crate) struct State {
     read: Vec<(Box<str>, u64)>,
     heard: Instant,
     over: Option<Over>,
-    unread: usize,
 }
 
 pub(crate) struct Mailbox {
@@ -155,7 +154,6 @@ impl Mailbox {
                 read: Vec::new(),
                 heard: Instant::now(),
                 over: None,
-                unread: 0,
             }),
             news: Notify::new(),
             max_lane: options.max_unpaced.max(options.window.saturating_mul(2)),
@@ -247,9 +245,8 @@ impl Mailbox {
         let others = self.all_unread.load(Ordering::Relaxed);
         if lane.bytes + len > limit || others + len > self.max_unread {
             lane.end = Some(End::Overflow);
-            let freed = std::mem::take(&mut lane.bytes);
             lane.queue.clear();
-            self.free(state, freed);
+            self.free(std::mem::take(&mut lane.bytes));
             return;
         }
         if len > 0 {
@@ -264,26 +261,16 @@ impl Mailbox {
             None if len == 0 => Some(End::Closed),
             None => None,
         };
-        state.unread += len;
         self.all_unread.fetch_add(len, Ordering::Relaxed);
     }
 
-    fn free(&self, state: &mut State, bytes: usize) {
-        state.unread = state.unread.saturating_sub(bytes);
+    fn free(&self, bytes: usize) {
         self.all_unread.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Nothing more is taken in, and nobody waits any longer.
+    /// Nobody waits any longer.
     pub(crate) fn close(&self) {
-        let mut state = self.state.lock();
-        state.over.get_or_insert(Over::Closed);
-        let unread = state.unread;
-        state.lanes.iter_mut().for_each(|lane| {
-            lane.queue.clear();
-            lane.bytes = 0;
-        });
-        self.free(&mut state, unread);
-        drop(state);
+        self.state.lock().over.get_or_insert(Over::Closed);
         self.news.notify_waiters();
     }
 
@@ -292,7 +279,7 @@ impl Mailbox {
         let lane = state.lane(path)?;
         if let Some(bytes) = lane.queue.pop_front() {
             lane.bytes -= bytes.len();
-            self.free(state, bytes.len());
+            self.free(bytes.len());
             return Some(Ok(bytes));
         }
         lane.end.clone().map(Err)
@@ -342,18 +329,31 @@ impl Mailbox {
         alive: &Alive<'_>,
         mut ready: impl FnMut(&mut State) -> Option<T>,
     ) -> Result<T, Waited> {
+        let mut asked = Instant::now();
         loop {
             let heard = self.state.lock().heard;
-            let silent = heard.max(alive.asked()) + alive.silence;
+            let silent = heard.max(asked) + alive.silence;
             let until = match alive.peer.ours {
                 true => self.deadline.min(silent),
                 false => self.deadline,
             };
             match self.wait(until, &mut ready).await {
-                Err(Waited::Until) if until < self.deadline => alive.ask().await,
+                Err(Waited::Until) if until < self.deadline => {
+                    asked = Instant::now();
+                    alive.ask().await;
+                }
                 outcome => return outcome,
             }
         }
+    }
+}
+
+/// What nobody has read is not unread any more. Here and not where the call ends: the inbox may be putting something in
+/// at that moment.
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        let unread = self.state.get_mut().lanes.iter().map(|lane| lane.bytes).sum();
+        self.free(unread);
     }
 }
 
@@ -371,33 +371,10 @@ pub(crate) struct Alive<'a> {
     /// Where its answer goes.
     pub(crate) inbox: &'a str,
     pub(crate) silence: std::time::Duration,
-    asked: Mutex<Option<Instant>>,
-    began: Instant,
 }
 
-impl<'a> Alive<'a> {
-    pub(crate) fn new(
-        connection: &'a Connection,
-        peer: &'a Peer,
-        inbox: &'a str,
-        silence: std::time::Duration,
-    ) -> Self {
-        Self {
-            connection,
-            peer,
-            inbox,
-            silence,
-            asked: Mutex::default(),
-            began: Instant::now(),
-        }
-    }
-
-    fn asked(&self) -> Instant {
-        self.asked.lock().unwrap_or(self.began)
-    }
-
+impl Alive<'_> {
     async fn ask(&self) {
-        *self.asked.lock() = Some(Instant::now());
         let (ping, pong) = (
             format!("{}.ping", self.peer.inbox),
             format!("{}.pong", self.inbox),

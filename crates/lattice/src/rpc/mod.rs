@@ -9,6 +9,7 @@
 //! | `caller` | a call to whoever serves a target, made again elsewhere as long as nothing has begun |
 //! | `server` | the callee's side: a subscription of calls, each refused or accepted |
 //! | `stream` | bytes in either direction on a path of a call, with flow control |
+//! | `tell` | small things that peers are told and nobody waits for |
 //! | `pause` | whether this process stood still a moment ago |
 //! | `error` | what can go wrong, and whether the callee may have begun |
 //!
@@ -34,13 +35,13 @@ mod mailbox;
 mod pause;
 mod server;
 mod stream;
+mod tell;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
@@ -49,6 +50,7 @@ use crate::connection::{CallError, Connection};
 
 use self::mailbox::{Mailbox, Role};
 use self::pause::Pause;
+use self::tell::Teller;
 
 pub use call::{Call, Outgoing};
 pub use caller::{Caller, Request, Surroundings};
@@ -115,6 +117,7 @@ pub(crate) struct Shared {
     /// Calls that may wait for somebody to accept them.
     unaccepted: Semaphore,
     pause: Arc<Pause>,
+    teller: Teller,
     tasks: Mutex<Vec<AbortHandle>>,
 }
 
@@ -131,6 +134,7 @@ impl Rpc {
         let subscription = connection.subscribe(&format!("{inbox}.>")).await?;
         connection.barrier(connection.default_deadline()).await?;
         let pause = Arc::new(Pause::default());
+        let (teller, words) = Teller::new();
         let shared = Arc::new(Shared {
             unaccepted: Semaphore::new(options.max_unaccepted),
             options,
@@ -139,15 +143,17 @@ impl Rpc {
             next: AtomicU64::new(1),
             unread: Arc::default(),
             pause: Arc::clone(&pause),
+            teller,
             tasks: Mutex::default(),
             connection: connection.clone(),
         });
         let inbox = tokio::spawn(inbox::run(Arc::downgrade(&shared), subscription));
-        let watch = tokio::spawn(pause::watch(pause, connection));
+        let watch = tokio::spawn(pause::watch(pause, connection.clone()));
+        let tell = tokio::spawn(tell::run(connection, words));
         shared
             .tasks
             .lock()
-            .extend([inbox.abort_handle(), watch.abort_handle()]);
+            .extend([inbox, watch, tell].map(|task| task.abort_handle()));
         Ok(Self(shared))
     }
 
@@ -191,16 +197,6 @@ impl Rpc {
             inbox,
             mailbox,
         })
-    }
-
-    /// Sends something small that nobody waits for, for example from where nothing can be awaited.
-    fn tell(&self, subject: String, headers: Option<async_nats::HeaderMap>) {
-        let connection = self.0.connection.clone();
-        tokio::spawn(async move {
-            if let Err(error) = connection.publish(&subject, headers, Bytes::new()).await {
-                tracing::debug!(subject, %error, "a peer of a call was not told");
-            }
-        });
     }
 }
 

@@ -16,9 +16,6 @@ use super::mailbox::{Over, Peer, Role, Waited};
 use super::stream::{Receiver, Sender};
 use crate::connection::{CallError, Subscription};
 
-/// Longest time that a call without a deadline of its own may take on the wire; what it calls has its own limits.
-const NO_DEADLINE: Duration = Duration::from_secs(24 * 3600);
-
 /// Calls for one component or provider, as a member of the group of all that serve it.
 pub struct Server {
     rpc: Rpc,
@@ -140,8 +137,11 @@ impl Incoming {
 
     /// Takes the call: from here on the caller waits for its results and does not go elsewhere. If as many calls are
     /// under way as may be, it is refused as full.
-    pub async fn accept(self) -> Result<Accepted, RpcError> {
-        let time = self.time_left().unwrap_or(NO_DEADLINE);
+    ///
+    /// What is waited for on behalf of the call is waited for no longer than `longest`, and no longer than the caller
+    /// waits, if it says how long that is; those of v1 do not.
+    pub async fn accept(self, longest: Duration) -> Result<Accepted, RpcError> {
+        let time = self.time_left().map_or(longest, |left| left.min(longest));
         let more = self.header(header::MORE).is_some() || !self.caller.ours;
         let registered = match self.rpc.register(Role::Callee, self.came + time) {
             Ok(registered) => registered,
@@ -202,7 +202,8 @@ impl Accepted {
         if !self.more {
             return Ok(self.first.clone());
         }
-        let rest = self.active.whole("").await?;
+        let limit = self.active.registered.options().max_message;
+        let rest = self.receiver("").whole(limit).await?;
         if rest.is_empty() {
             return Ok(self.first.clone());
         }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use async_nats::HeaderMap;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use wasmcloud_wire::rpc::RpcErrorBody;
 use wasmcloud_wire::rpc::header::{self, Status};
 
@@ -59,6 +59,30 @@ impl Receiver {
                 self.active.ended(end).map(|()| None)
             }
         }
+    }
+}
+
+impl Receiver {
+    /// Everything, when the stream has ended as it should. More than `limit` bytes are an error.
+    pub async fn whole(mut self, limit: usize) -> Result<Bytes, RpcError> {
+        let first = self.next().await?.unwrap_or_default();
+        let mut next = match first.len() <= limit {
+            true => self.next().await?,
+            false => return Err(self.active.overflow(limit)),
+        };
+        // Most come in one piece, which is then not copied.
+        if next.is_none() {
+            return Ok(first);
+        }
+        let mut all = BytesMut::from(first);
+        while let Some(bytes) = next {
+            if all.len() + bytes.len() > limit {
+                return Err(self.active.overflow(limit));
+            }
+            all.extend_from_slice(&bytes);
+            next = self.next().await?;
+        }
+        Ok(all.freeze())
     }
 }
 

@@ -1,7 +1,7 @@
 //! A provider in the test's own process, and the host and the component that it has to do with.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -20,7 +20,7 @@ use wasmcloud_provider_sdk::rpc::messaging::{BrokerMessage, HandleMessage};
 use wasmcloud_provider_sdk::rpc::stream::{FutureOf, StreamOf};
 use wasmcloud_provider_sdk::rpc::{Call, Payload as _, RpcErrorCode, header};
 use wasmcloud_provider_sdk::{
-    BoxError, CallContext, Config, Failure, Functions, Health, HostData, Link, Options, Provider,
+    BoxError, CallContext, Config, Failure, Functions, Health, HostData, Link, Options, Provider, Sdk,
     SessionError, Start, Streams, async_trait, run_with, send_value,
 };
 use wasmcloud_test_lattice::{SOON, TestLattice, soon};
@@ -41,6 +41,8 @@ pub(crate) struct Hooks {
     pub(crate) init: Arc<Semaphore>,
     /// Calls of `wait` wait for this.
     pub(crate) release: Arc<Notify>,
+    /// What the provider was given.
+    sdk: Arc<OnceLock<Sdk>>,
 }
 
 /// Hooks by the id of the provider, for providers are made by the SDK.
@@ -64,6 +66,7 @@ impl Provider for Probe {
         let hooks = HOOKS.lock().as_ref().and_then(|hooks| hooks.get(&id).cloned());
         let hooks = hooks.ok_or("the test has no hooks")?;
         let probe = Self { hooks };
+        let _ = probe.hooks.sdk.set(start.sdk.clone());
         probe.tell("init".to_owned());
         probe.hooks.init.acquire().await?.forget();
         match start.config.get("init").map(String::as_str) {
@@ -239,6 +242,7 @@ impl Bench {
             told,
             init: Arc::new(Semaphore::new(0)),
             release: Arc::default(),
+            sdk: Arc::default(),
         };
         HOOKS
             .lock()
@@ -295,6 +299,17 @@ impl Bench {
     /// What the provider did next, whatever it is.
     pub(crate) async fn next(&mut self) -> String {
         self.hears.recv().await.unwrap_or_default()
+    }
+
+    /// Waits until calls are answered over a link; the provider tells of it a moment earlier, while it is made.
+    pub(crate) async fn linked(&self, name: &str) -> Result<()> {
+        until(&format!("link {name}"), || {
+            self.hooks
+                .sdk
+                .get()
+                .is_some_and(|sdk| sdk.links().iter().any(|link| link.name.to_string() == name))
+        })
+        .await
     }
 
     pub(crate) fn told_nothing(&mut self) -> Result<()> {

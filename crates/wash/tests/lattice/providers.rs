@@ -1,6 +1,5 @@
 //! Providers that are processes of their own, on hosts that are processes: what is left of them when a host ends.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -11,23 +10,13 @@ use tokio::time::Instant;
 use wasmcloud_artifacts::claims::{ProviderMetadata, Validity};
 use wasmcloud_artifacts::par::{ProviderArchiveBuilder, Target};
 use wasmcloud_test_kit::process::{Launch, Wash};
+use wasmcloud_test_nats::example;
 
 use crate::support::{Driven, connect, connect_embedded, host, nats, until, up};
 
 /// Puts an archive with the test provider beside the host's data, and answers its image.
 fn archive(launch: &Launch) -> Result<String> {
-    let test = std::env::current_exe()?;
-    let dir = test
-        .parent()
-        .and_then(Path::parent)
-        .context("a folder of targets")?;
-    let program = dir.join("examples/wash-test-provider");
-    let program = std::fs::read(&program).with_context(|| {
-        format!(
-            "read {}, which is built with all tests of the crate",
-            program.display()
-        )
-    })?;
+    let program = std::fs::read(example("wash-test-provider")?)?;
     let metadata = ProviderMetadata {
         name: Some("test".to_owned()),
         vendor: "acme".to_owned(),

@@ -12,6 +12,7 @@
 //! | [`WINDOW`] | the request and the acceptance | how many bytes may be sent ahead |
 //! | [`MORE`] | the request | that its parameters do not end with it |
 //! | [`HOST`] | the acceptance | who accepted |
+//! | [`TYPE`] | the request | what the caller takes the type of the function for |
 //! | [`STATUS`], [`ERROR`] | the last message of the results | how it ended |
 //!
 //! Those from [`VERSION`] on are ours; v1 neither sends nor reads them.
@@ -51,6 +52,10 @@ pub const WINDOW: &str = "wasmcloud-window";
 pub const MORE: &str = "wasmcloud-more";
 /// The public key of the host that accepts a call, for the messages of its caller.
 pub const HOST: &str = "wasmcloud-host";
+
+/// A fingerprint of the type that the caller takes the function for, 16 hexadecimal digits, so that two sides that mean
+/// different types find out before one of them reads the bytes of the other.
+pub const TYPE: &str = "wasmcloud-type";
 
 /// Most calls that may lead to one, as read from [`DEPTH`].
 pub const MAX_DEPTH: u32 = 1_000;

@@ -5,8 +5,9 @@ use serde_json::json;
 use wasmcloud_broker::{Access, Broker, BrokerConfig};
 use wasmcloud_lattice::{Auth, NatsOptions};
 use wasmcloud_test_kit::control::Control;
+use wasmcloud_test_nats::example;
 
-use super::{Machine, Scene, archive, program};
+use super::{Machine, Scene, archive};
 use crate::support::Rig;
 
 /// The embedded lattice lets in who has its key. A provider is told a JWT and a seed, and nothing else fits into its
@@ -23,7 +24,10 @@ async fn the_embedded_lattice_lets_providers_in() -> Result<()> {
     let rig = Rig::on_broker(broker, dir, client, options).await?;
     let mut scene = Scene {
         host: rig.join(|_, _| {}).await?,
-        image: rig.file("test.par", &archive(Machine::here(), std::fs::read(program()?)?)?)?,
+        image: rig.file(
+            "test.par",
+            &archive(Machine::here(), std::fs::read(example("host-test-provider")?)?)?,
+        )?,
         rig,
     };
     scene.provide("p", json!({})).await?;

@@ -5,7 +5,7 @@ mod life;
 mod login;
 mod told;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -17,24 +17,9 @@ use wasmcloud_artifacts::claims::{ProviderMetadata, Validity};
 use wasmcloud_artifacts::par::{ProviderArchiveBuilder, Target as Machine};
 use wasmcloud_host::{LatticeHost, ProviderOptions};
 use wasmcloud_test_kit::control::Event;
+use wasmcloud_test_nats::example;
 
 use crate::support::{Rig, Target, on, until};
-
-/// The program that is in the archives.
-fn program() -> Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    let dir = test
-        .parent()
-        .and_then(Path::parent)
-        .context("a folder of targets")?;
-    let program = dir.join("examples/host-test-provider");
-    ensure!(
-        program.is_file(),
-        "{} is not there: it is built when all tests of the crate are (leave out `--test`)",
-        program.display()
-    );
-    Ok(program)
-}
 
 /// An archive with a program for one machine.
 fn archive(machine: Machine, program: Vec<u8>) -> Result<Vec<u8>> {
@@ -67,7 +52,10 @@ impl Scene {
         let host = rig
             .host(|options, join| change(&mut join.providers, &mut options.drain))
             .await?;
-        let image = rig.file("test.par", &archive(Machine::here(), std::fs::read(program()?)?)?)?;
+        let image = rig.file(
+            "test.par",
+            &archive(Machine::here(), std::fs::read(example("host-test-provider")?)?)?,
+        )?;
         Ok(Self { rig, host, image })
     }
 

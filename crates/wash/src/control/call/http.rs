@@ -79,11 +79,7 @@ pub(super) async fn run(client: &Client, args: &CallArgs, output: &Output) -> Re
     let trailers = call.sender(&REQUEST_TRAILERS.to_string());
     // The component may answer before it has read everything, and without.
     let pump = Pump(tokio::spawn(send(body, data, trailers)));
-    let results = match call.results().await {
-        Ok(results) if results.is_empty() && !call.is_ours() => {
-            let subject = args.function.clone();
-            return Err(calling.failed(RpcError::Closed { subject }, Some(&call)).await);
-        }
+    let results = match call.some_results().await {
         Ok(results) => results,
         Err(error) => return Err(calling.failed(error, Some(&call)).await),
     };

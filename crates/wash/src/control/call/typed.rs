@@ -4,7 +4,6 @@ use anyhow::{Context as _, anyhow};
 use serde_json::json;
 use wasmcloud_client::Client;
 use wasmcloud_core::ImageRef;
-use wasmcloud_lattice::rpc::RpcError;
 use wasmcloud_wire::message::chain;
 use wasmcloud_wire::value::{Decoder, Type, Value, View, encode_params};
 
@@ -45,12 +44,11 @@ pub(super) async fn run(client: &Client, args: &CallArgs, output: &Output) -> Re
     };
     let instance = function.instance.as_deref().unwrap_or_default();
     let call = calling.call(instance, &function.name, bytes).await?;
-    let results = match call.results().await {
-        // All that a v1 callee can say of a call that trapped.
-        Ok(results) if results.is_empty() && result.is_some() && !call.is_ours() => {
-            let error = RpcError::Closed { subject: name };
-            return Err(calling.failed(error, Some(&call)).await);
-        }
+    let results = match result.is_some() {
+        true => call.some_results().await,
+        false => call.results().await,
+    };
+    let results = match results {
         Ok(results) => results,
         Err(error) => return Err(calling.failed(error, Some(&call)).await),
     };
