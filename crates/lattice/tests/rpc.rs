@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -13,7 +14,7 @@ use support::{Server as Nats, Target, deadline, soon};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wasmcloud_lattice::HeaderMap;
-use wasmcloud_lattice::rpc::{Accepted, Outgoing, Rpc, RpcError, RpcOptions};
+use wasmcloud_lattice::rpc::{Accepted, Caller, Outgoing, Request, Rpc, RpcError, RpcOptions};
 use wasmcloud_wire::rpc::{RpcErrorBody, RpcErrorCode};
 
 for_all_servers!(
@@ -29,6 +30,8 @@ for_all_servers!(
     a_callee_that_dies_is_noticed,
     a_caller_that_dies_is_noticed,
     nobody_accepts,
+    who_does_not_answer_is_avoided,
+    a_client_is_called_directly,
     a_callee_of_v1_is_understood,
     a_caller_of_v1_is_understood,
     a_caller_that_falls_silent_is_not_waited_for_for_ever,
@@ -51,6 +54,7 @@ async fn rpc(server: &Nats, host: &str) -> Result<Rpc> {
 fn outgoing(params: impl Into<Bytes>) -> Outgoing {
     Outgoing {
         subject: SUBJECT.to_owned(),
+        server: None,
         headers: HeaderMap::new(),
         params: params.into(),
         deadline: deadline(),
@@ -337,6 +341,108 @@ async fn nobody_accepts(target: Target) -> Result<()> {
         "{error:?}"
     );
     ensure!(caller.calls() == 0);
+    Ok(())
+}
+
+/// Answers with the name of the host.
+async fn named(rpc: &Rpc, name: &'static str) -> Result<()> {
+    serve(rpc, async move |accepted: Accepted| {
+        Ok(accepted.finish(name.into()).await?)
+    })
+    .await
+}
+
+async fn a_client_is_called_directly(target: Target) -> Result<()> {
+    let server = Nats::start(target).await?;
+    let (caller, callees) = (
+        rpc(&server, "A").await?,
+        [rpc(&server, "B").await?, rpc(&server, "C").await?],
+    );
+    named(&callees[0], "B").await?;
+    named(&callees[1], "C").await?;
+    let first = caller.call(outgoing("x")).await?;
+    let chosen = first.results().await?;
+    let inbox: Box<str> = first.server().context("ours can be called directly")?.into();
+    let directly = || Outgoing {
+        server: Some(inbox.clone()),
+        ..outgoing("x")
+    };
+    for _ in 0..20 {
+        ensure!(caller.call(directly()).await?.results().await? == chosen);
+    }
+    // Who has no such target says so, and who is gone cannot.
+    let elsewhere = Outgoing {
+        subject: "default.other.wrpc.0.0.1.test:calls/math@0.1.0.add".to_owned(),
+        ..directly()
+    };
+    let error = failed(caller.call(elsewhere).await)?;
+    ensure!(
+        matches!(&error, RpcError::Refused(body) if body.code == RpcErrorCode::NotRunning),
+        "{error:?}"
+    );
+    let callee = callees.iter().zip(["B", "C"]).find(|(_, name)| *name == chosen);
+    callee
+        .context("one of them")?
+        .0
+        .connection()
+        .close(deadline())
+        .await;
+    // The server learns of it a moment later.
+    let gone = async || loop {
+        let hurried = Outgoing {
+            accept_timeout: Some(Duration::from_millis(50)),
+            ..directly()
+        };
+        match failed(caller.call(hurried).await) {
+            Ok(RpcError::NotAccepted { .. }) => continue,
+            other => break other,
+        }
+    };
+    let error = soon("word that it is gone", gone()).await??;
+    ensure!(matches!(error, RpcError::NoResponders { .. }), "{error:?}");
+    Ok(())
+}
+
+async fn who_does_not_answer_is_avoided(target: Target) -> Result<()> {
+    let server = Nats::start(target).await?;
+    let mut options = RpcOptions::new("A");
+    options.accept_timeout = Duration::from_millis(500);
+    let rpc_a = Rpc::start(server.connect().await?, options).await?;
+    let caller = Caller::new(rpc_a, "default".parse()?, Arc::new(|_| {}));
+    let callee = rpc(&server, "B").await?;
+    named(&callee, "B").await?;
+    let id = "callee".parse()?;
+    let call = async || -> Result<Duration> {
+        let began = Instant::now();
+        let request = Request {
+            source: &id,
+            link_name: "default",
+            target: &id,
+            instance: "test:calls/math@0.1.0",
+            function: "add",
+            depth: 0,
+            deadline: deadline(),
+            headers: HeaderMap::new(),
+            params: "x".into(),
+        };
+        let results = caller.call(request).await?.results().await?;
+        ensure!(results == "B", "{results:?}");
+        Ok(began.elapsed())
+    };
+    call().await?;
+    // One more of the group, which never says anything.
+    let silent = server.connect().await?;
+    let _never_read = silent.queue_subscribe(ALL, "default.callee").await?;
+    silent.barrier(deadline()).await?;
+    let mut late = 0;
+    for _ in 0..100 {
+        late += u32::from(call().await? >= Duration::from_millis(500));
+    }
+    // Of calls to the group, every second waits.
+    ensure!(
+        (1..10).contains(&late),
+        "{late} of 100 calls waited for who does not answer"
+    );
     Ok(())
 }
 

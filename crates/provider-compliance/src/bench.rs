@@ -250,6 +250,7 @@ impl Bench {
             looks.tick().await;
             let outgoing = Outgoing {
                 subject: subject.clone(),
+                server: None,
                 headers: headers.clone(),
                 params: params.clone(),
                 deadline,

@@ -179,6 +179,7 @@ impl Component {
         loop {
             let outgoing = Outgoing {
                 subject: subject.clone(),
+                server: None,
                 headers: self.headers(),
                 params: params.clone(),
                 deadline,

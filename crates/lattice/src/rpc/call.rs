@@ -1,12 +1,13 @@
 //! The caller's side of a call.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
-use wasmcloud_wire::rpc::header;
+use wasmcloud_wire::rpc::{directly, header};
 
 use super::error::RpcError;
 use super::mailbox::{Alive, Answer, End, Over, Peer, Role, Waited};
@@ -19,6 +20,9 @@ use crate::connection::header_bytes;
 pub struct Outgoing {
     /// The subject of the function (wire reference §4.1).
     pub subject: String,
+    /// The inbox of the client that is to take it, of those that serve the subject ([`Call::server`]); nothing where
+    /// it is for the group.
+    pub server: Option<Box<str>>,
     /// What the callee should know: who calls, over which link, trace context.
     pub headers: HeaderMap,
     /// The encoded parameters, streams left out.
@@ -52,11 +56,16 @@ impl Rpc {
     pub async fn call(&self, outgoing: Outgoing) -> Result<Call, RpcError> {
         let Outgoing {
             subject,
+            server,
             mut headers,
             params,
             deadline,
             accept_timeout,
         } = outgoing;
+        let to = match &server {
+            Some(server) => Cow::Owned(directly(server, &subject)),
+            None => Cow::Borrowed(&*subject),
+        };
         let began = Instant::now();
         let unaccepted = timeout_at(deadline, self.0.unaccepted.acquire()).await;
         let Ok(unaccepted) = unaccepted else {
@@ -85,7 +94,7 @@ impl Rpc {
         }
         registered
             .connection()
-            .publish_for(&subject, &registered.inbox, Some(headers), params)
+            .publish_for(&to, &registered.inbox, Some(headers), params)
             .await?;
         let sent = Instant::now();
         let until = deadline.min(sent + accept_timeout.unwrap_or(options.accept_timeout));
@@ -144,6 +153,13 @@ impl Call {
     /// Whether the callee speaks more than v1.
     pub fn is_ours(&self) -> bool {
         self.0.peer.ours
+    }
+
+    /// The inbox of the client that accepted it, where further calls can be sent to it directly. Those of v1 take calls
+    /// only as one of their group.
+    pub fn server(&self) -> Option<&str> {
+        let (client, _call) = self.0.peer.inbox.rsplit_once('.')?;
+        self.is_ours().then_some(client)
     }
 
     /// Waits for the results, streams left out. Of a v1 callee they may be shorter than their type says: it closes when

@@ -1,12 +1,10 @@
 //! Calls to whoever serves a target, made again elsewhere as long as nothing has begun.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
-use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 use wasmcloud_core::{ComponentId, LatticeName};
 use wasmcloud_wire::rpc::{FunctionName, InstanceName, Prefix, RpcErrorCode, header};
@@ -14,6 +12,7 @@ use wasmcloud_wire::rpc::{FunctionName, InstanceName, Prefix, RpcErrorCode, head
 use super::Rpc;
 use super::call::{Call, Outgoing};
 use super::error::RpcError;
+use super::known::Known;
 
 /// Pauses between attempts while nobody serves the target: it may be about to move from one host to another. A call
 /// that finds nobody fails in less than 100 ms.
@@ -45,9 +44,6 @@ const BUSY: [Duration; 15] = [
 
 /// Longest wait for somebody to accept a call. It grows by half with each attempt.
 const MOST_PATIENCE: Duration = Duration::from_secs(4);
-
-/// Targets of which it is kept in mind who serves them.
-const MAX_TARGETS: usize = 10_000;
 
 /// Adds what every call says of its surroundings, such as its trace.
 pub type Surroundings = Arc<dyn Fn(&mut HeaderMap) + Send + Sync>;
@@ -83,8 +79,7 @@ struct Inner {
     rpc: Rpc,
     lattice: LatticeName,
     surroundings: Surroundings,
-    /// Whether all that ever accepted a call for a target speak more than v1.
-    ours: Mutex<HashMap<ComponentId, bool>>,
+    known: Known,
 }
 
 impl Caller {
@@ -94,7 +89,7 @@ impl Caller {
             rpc,
             lattice,
             surroundings,
-            ours: Mutex::default(),
+            known: Known::default(),
         }))
     }
 
@@ -107,34 +102,50 @@ impl Caller {
     ///
     /// As long as nothing has begun, it is tried again: for up to 75 ms while nobody serves the target, for up to 2 s
     /// while those who do are busy or leaving, and until the deadline where who got the call stands still, provided
-    /// that all who serve the target promise not to take it up later.
+    /// that all who serve the target promise not to take it up later. Then it goes straight to one that was heard
+    /// lately, as do other calls for a while, and not to the group, in which the server goes on picking the dead.
     pub async fn call(&self, request: Request<'_>) -> Result<Call, RpcError> {
-        let target = request.target;
-        let deadline = request.deadline;
+        let (target, known) = (request.target, &self.0.known);
         let mut patience = self.0.rpc.0.options.accept_timeout;
         let mut nobody = NOBODY.iter();
         let mut busy = BUSY.iter();
+        let mut tried = false;
         loop {
-            let outgoing = self.outgoing(&request, patience)?;
+            let server = known.server(target, tried);
+            let outgoing = self.outgoing(&request, patience, server.as_deref())?;
+            let sent = Instant::now();
             let error = match self.0.rpc.call(outgoing).await {
                 Ok(accepted) => {
-                    self.learn(target, accepted.is_ours());
+                    known.accepted(target, &accepted);
                     return Ok(accepted);
                 }
                 Err(error) => error,
             };
-            let pause = match &error {
-                RpcError::NoResponders { .. } => nobody.next(),
-                RpcError::Refused(body) if body.code != RpcErrorCode::TooDeep => busy.next(),
+            let pause = match (&error, &server) {
+                (RpcError::NoResponders { .. }, None) => nobody.next(),
+                (RpcError::Refused(body), _) if body.code == RpcErrorCode::TooDeep => None,
+                (RpcError::Refused(body), server) if server.is_none() || body.code == RpcErrorCode::Full => {
+                    busy.next()
+                }
                 // Whoever it was may also be slow, with all of us knocking.
-                RpcError::NotAccepted { .. } if self.is_ours(target) => {
+                (RpcError::NotAccepted { .. }, None) if known.is_ours(target) => {
+                    known.silent(target, sent);
+                    tried = true;
                     patience = (patience * 3 / 2).min(MOST_PATIENCE);
+                    Some(&Duration::ZERO)
+                }
+                // There are others, and in the end the group.
+                (
+                    RpcError::NotAccepted { .. } | RpcError::NoResponders { .. } | RpcError::Refused(_),
+                    Some(server),
+                ) => {
+                    known.gone(target, server);
                     Some(&Duration::ZERO)
                 }
                 _ => None,
             };
             let again = pause.map(|pause| Instant::now() + *pause);
-            match again.filter(|again| *again < deadline) {
+            match again.filter(|again| *again < request.deadline) {
                 Some(again) => {
                     tracing::debug!(%target, %error, "a call is made again");
                     sleep_until(again).await;
@@ -144,7 +155,12 @@ impl Caller {
         }
     }
 
-    fn outgoing(&self, request: &Request<'_>, patience: Duration) -> Result<Outgoing, RpcError> {
+    fn outgoing(
+        &self,
+        request: &Request<'_>,
+        patience: Duration,
+        server: Option<&str>,
+    ) -> Result<Outgoing, RpcError> {
         let name = |error: wasmcloud_wire::rpc::InvalidSubject| RpcError::Name(error.to_string());
         let instance: Option<InstanceName> = match request.instance {
             "" => None,
@@ -162,6 +178,7 @@ impl Caller {
         (self.0.surroundings)(&mut headers);
         Ok(Outgoing {
             subject: prefix.exact(instance.as_ref(), &function),
+            server: server.map(Box::from),
             headers,
             params: request.params.clone(),
             deadline: request.deadline,
@@ -171,15 +188,6 @@ impl Caller {
 
     /// Whether all that ever accepted a call for this target, and at least one did, speak more than v1.
     pub fn is_ours(&self, target: &ComponentId) -> bool {
-        self.0.ours.lock().get(target).copied().unwrap_or(false)
-    }
-
-    fn learn(&self, target: &ComponentId, is_ours: bool) {
-        let mut ours = self.0.ours.lock();
-        if let Some(known) = ours.get_mut(target) {
-            *known &= is_ours;
-        } else if ours.len() < MAX_TARGETS {
-            ours.insert(target.clone(), is_ours);
-        }
+        self.0.known.is_ours(target)
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Weak;
 use async_nats::{HeaderMap, Message};
 use futures::StreamExt as _;
 use wasmcloud_wire::rpc::header::{self, Status};
+use wasmcloud_wire::rpc::{DIRECTLY, RpcErrorBody};
 
 use super::Shared;
 use crate::connection::Subscription;
@@ -29,6 +30,12 @@ fn deliver(shared: &Shared, message: &Message) {
         return;
     };
     let (id, tail) = rest.split_once('.').unwrap_or((rest, ""));
+    if id == DIRECTLY {
+        if let Err(why) = shared.doors.deliver(tail, message) {
+            refuse(shared, message, &why);
+        }
+        return;
+    }
     let Ok(id) = u64::from_str_radix(id, 16) else {
         return;
     };
@@ -41,6 +48,13 @@ fn deliver(shared: &Shared, message: &Message) {
         }
         None => unknown(shared, tail, message),
     }
+}
+
+/// A call that was sent to this client and cannot be taken.
+fn refuse(shared: &Shared, message: &Message, why: &RpcErrorBody) {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ERROR, why.to_header());
+    answer(shared, message, Some(headers));
 }
 
 /// Something for a call that is over on this side. Whoever still works on it should know.

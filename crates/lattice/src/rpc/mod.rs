@@ -7,7 +7,9 @@
 //! | `mailbox` | what has arrived for one call and was not read yet, within limits; waiting for more |
 //! | `call` | the caller's side of a call |
 //! | `caller` | a call to whoever serves a target, made again elsewhere as long as nothing has begun |
+//! | `known` | who serves a target, as far as the answers to calls tell |
 //! | `server` | the callee's side: a subscription of calls, each refused or accepted |
+//! | `door` | calls that are for this client and not for the group |
 //! | `stream` | bytes in either direction on a path of a call, with flow control |
 //! | `tell` | small things that peers are told and nobody waits for |
 //! | `pause` | whether this process stood still a moment ago |
@@ -20,6 +22,7 @@
 //!
 //! - The callee accepts *before* it begins, or refuses. A call that was refused, or that nobody accepted in time, can
 //!   be made elsewhere: a callee that stood still refuses what it finds in its queue when it goes on.
+//! - A call can be sent to one client of a group: it goes to that client's inbox, with the subject it is for behind it.
 //! - The deadline and the depth of nested calls travel with the call.
 //! - The last message of the results says whether they are the results: a trap is an error with its reason, where v1
 //!   just closed.
@@ -29,8 +32,10 @@
 
 mod call;
 mod caller;
+mod door;
 mod error;
 mod inbox;
+mod known;
 mod mailbox;
 mod pause;
 mod server;
@@ -48,6 +53,7 @@ use tokio::task::AbortHandle;
 
 use crate::connection::{CallError, Connection};
 
+use self::door::Doors;
 use self::mailbox::{Mailbox, Role};
 use self::pause::Pause;
 use self::tell::Teller;
@@ -112,6 +118,7 @@ pub(crate) struct Shared {
     prefix: String,
     calls: Mutex<HashMap<u64, Arc<Mailbox>>>,
     next: AtomicU64,
+    doors: Doors,
     /// Unread bytes of all calls.
     unread: Arc<AtomicUsize>,
     /// Calls that may wait for somebody to accept them.
@@ -141,6 +148,7 @@ impl Rpc {
             prefix: format!("{inbox}."),
             calls: Mutex::default(),
             next: AtomicU64::new(1),
+            doors: Doors::default(),
             unread: Arc::default(),
             pause: Arc::clone(&pause),
             teller,

@@ -11,6 +11,7 @@ use wasmcloud_wire::rpc::{RpcErrorBody, RpcErrorCode, header};
 
 use super::Rpc;
 use super::call::Active;
+use super::door::Door;
 use super::error::RpcError;
 use super::mailbox::{Over, Peer, Role, Waited};
 use super::stream::{Receiver, Sender};
@@ -20,15 +21,21 @@ use crate::connection::{CallError, Subscription};
 pub struct Server {
     rpc: Rpc,
     subscription: Subscription,
+    door: Door,
 }
 
 impl Rpc {
     /// Serves a subject, which may be a wildcard, as a member of a group. The server knows of it only after the next
     /// barrier of the connection.
+    ///
+    /// The group is what the subject begins with (wire reference §4.1). Calls that are for this client and for no other
+    /// of the group are handed out as well, by the last server that this client has for the group.
     pub async fn serve(&self, subject: &str, group: &str) -> Result<Server, CallError> {
+        let subscription = self.connection().queue_subscribe(subject, group).await?;
         Ok(Server {
             rpc: self.clone(),
-            subscription: self.connection().queue_subscribe(subject, group).await?,
+            door: Door::open(self, group),
+            subscription,
         })
     }
 }
@@ -40,8 +47,14 @@ impl Server {
     /// gone elsewhere.
     pub async fn next(&mut self) -> Option<Incoming> {
         loop {
-            let message = self.subscription.next().await?;
-            let Some(incoming) = Incoming::new(&self.rpc, message) else {
+            let incoming = tokio::select! {
+                message = self.subscription.next() => match message {
+                    Some(message) => Incoming::new(&self.rpc, message.subject.to_string(), message),
+                    None => self.door.last().map(|call| Incoming::new(&self.rpc, call.subject, call.message))?,
+                },
+                Some(call) = self.door.next() => Incoming::new(&self.rpc, call.subject, call.message),
+            };
+            let Some(incoming) = incoming else {
                 continue;
             };
             if !self.rpc.0.pause.stale() || !incoming.caller.ours {
@@ -71,16 +84,17 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    fn new(rpc: &Rpc, message: Message) -> Option<Self> {
+    /// A call of a function, which may have come on another subject.
+    fn new(rpc: &Rpc, subject: String, message: Message) -> Option<Self> {
         let Some(reply) = &message.reply else {
             // Nobody could be told what became of it.
-            tracing::debug!(subject = %message.subject, "a call without a subject to reply to was ignored");
+            tracing::debug!(%subject, "a call without a subject to reply to was ignored");
             return None;
         };
         Some(Self {
             rpc: rpc.clone(),
             caller: Peer::introduced(reply, message.headers.as_ref()),
-            subject: message.subject.to_string(),
+            subject,
             headers: message.headers.unwrap_or_default(),
             params: message.payload,
             came: Instant::now(),

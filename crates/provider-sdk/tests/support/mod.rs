@@ -393,6 +393,7 @@ impl Bench {
         headers.insert(header::SOURCE_ID, COMPONENT);
         Outgoing {
             subject: format!("default.{}.wrpc.0.0.1.{instance}.{function}", self.id),
+            server: None,
             headers,
             params: params.into(),
             deadline: Instant::now() + SOON,

@@ -34,4 +34,6 @@ pub mod subject;
 pub use error::{RpcErrorBody, RpcErrorCode};
 pub use path::{InboxPath, IndexPath, InvalidPath};
 pub use payload::{Call, Payload};
-pub use subject::{FunctionName, InstanceName, InvalidSubject, InvocationSubject, Prefix};
+pub use subject::{
+    DIRECTLY, FunctionName, InstanceName, InvalidSubject, InvocationSubject, Prefix, called, directly,
+};

@@ -25,6 +25,26 @@ use crate::subject::Subscription;
 
 /// What stands between an id and a function: the protocol and its version.
 const PROTOCOL: &str = "wrpc.0.0.1";
+
+/// What stands between the inbox of a client and the subject of a function in a subject on which that client, and no
+/// other of those who serve the function, takes a call. Ours: servers of v1 take calls only as one of their group.
+pub const DIRECTLY: &str = "to";
+
+/// Where one client takes calls of a function; see [`DIRECTLY`].
+pub fn directly(inbox: &str, subject: &str) -> String {
+    format!("{inbox}.{DIRECTLY}.{subject}")
+}
+
+/// The subject of the function for one that may be of a call to one client, whose inbox has two names as those of NATS
+/// clients have.
+pub fn called(subject: &str) -> &str {
+    let mut parts = subject.splitn(4, '.');
+    match (parts.next(), parts.nth(1), parts.next()) {
+        (Some("_INBOX"), Some(DIRECTLY), Some(called)) => called,
+        _ => subject,
+    }
+}
+
 /// Longest name of an instance or function in bytes; see the limits of names in `wasmcloud-core` for why.
 const MAX_NAME: usize = 512;
 /// How much of a subject errors repeat, in bytes.
@@ -313,6 +333,17 @@ mod tests {
             subject.instance.map(|name| name.to_string()),
             subject.function.to_string(),
         )
+    }
+
+    #[test]
+    fn a_call_to_one_client_has_the_subject_of_the_function_behind_the_inbox() {
+        let subject = "default.kv.wrpc.0.0.1.wrpc:keyvalue/store@0.2.0-draft.get";
+        let sent = directly("_INBOX.x", subject);
+        assert_eq!(sent, format!("_INBOX.x.to.{subject}"));
+        assert_eq!(called(&sent), subject);
+        for other in [subject, "_INBOX.x.1f.results", "_INBOX.x.to", "to.to.to.to", ""] {
+            assert_eq!(called(other), other);
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use futures::StreamExt as _;
 use tokio::time::{Instant, sleep_until};
 use wasmcloud_lattice::{Connection, ConnectionState, HeaderMap, Message};
 use wasmcloud_wire::rpc::header::{self, Status};
-use wasmcloud_wire::rpc::{InvocationSubject, RpcErrorBody};
+use wasmcloud_wire::rpc::{InvocationSubject, RpcErrorBody, called};
 
 use self::calls::{Answered, Calls, Open};
 use self::lines::Lines;
@@ -119,7 +119,7 @@ impl Spy<'_> {
 
     fn call(&mut self, message: &Message) {
         // Something else below the same subjects is no call.
-        let Ok(called) = message.subject.parse::<InvocationSubject>() else {
+        let Ok(called) = called(&message.subject).parse::<InvocationSubject>() else {
             return;
         };
         let headers = message.headers.as_ref();

@@ -7,7 +7,7 @@ use wasmcloud_client::Client;
 use wasmcloud_core::{ComponentId, ImageRef};
 use wasmcloud_lattice::{CallError, Subscription};
 use wasmcloud_wire::message::chain;
-use wasmcloud_wire::rpc::{InvocationSubject, Prefix};
+use wasmcloud_wire::rpc::{InvocationSubject, Prefix, directly};
 
 use crate::control::args::SpyArgs;
 use crate::control::functions::{Function, Functions, Runs, known, of_image};
@@ -24,6 +24,8 @@ const MAX_TARGETS: usize = 256;
 /// Others are not followed.
 const HANDSHAKES: &str = "_INBOX.*.*";
 const RESULTS: &str = "_INBOX.*.*.results";
+/// The clients that take calls directly.
+const CLIENTS: &str = "_INBOX.*";
 
 /// Whose calls are shown.
 pub(super) struct Targets {
@@ -111,6 +113,8 @@ impl Ears {
             };
             // Not as one of their group: those who serve them get all calls.
             ears.calls.push(connection.subscribe(&prefix.wildcard()).await?);
+            let directly = directly(CLIENTS, &prefix.wildcard());
+            ears.calls.push(connection.subscribe(&directly).await?);
         }
         connection.barrier(connection.default_deadline()).await?;
         Ok(ears)

@@ -1,0 +1,121 @@
+//! Who serves a target, as far as the answers to our calls tell.
+//!
+//! The server picks who of a group gets a call, and goes on giving calls to a member that stands still or was cut off
+//! until it takes it for dead, which is minutes. So callers remember who has accepted lately: once a call was not
+//! accepted in time, those that were heard since get the calls directly.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use wasmcloud_core::ComponentId;
+
+use super::call::Call;
+
+/// Targets of which it is kept in mind who serves them.
+const MAX_TARGETS: usize = 10_000;
+
+/// Servers of one target that are kept in mind, those heard last.
+const MAX_SERVERS: usize = 8;
+
+/// How long calls avoid the group after one in it did not answer. Then the group is tried again, and who still stands
+/// still is noticed again.
+const AVOID: Duration = Duration::from_secs(10);
+
+/// What is known of targets.
+#[derive(Default)]
+pub(super) struct Known(Mutex<HashMap<ComponentId, Target>>);
+
+struct Target {
+    /// Whether all that ever accepted a call speak more than v1.
+    ours: bool,
+    /// Who accepted calls.
+    servers: Vec<Member>,
+    /// When a call was made that one of the group did not answer.
+    silent: Option<Instant>,
+    /// Counts calls, so that servers take turns.
+    turn: usize,
+}
+
+struct Member {
+    /// Its inbox.
+    inbox: Box<str>,
+    /// When it last accepted a call.
+    heard: Instant,
+}
+
+impl Known {
+    /// Somebody accepted a call.
+    pub(super) fn accepted(&self, target: &ComponentId, call: &Call) {
+        let now = Instant::now();
+        let mut targets = self.0.lock();
+        let ours = call.is_ours();
+        if !targets.contains_key(target) {
+            if targets.len() >= MAX_TARGETS {
+                return;
+            }
+            let known = Target {
+                ours,
+                servers: Vec::new(),
+                silent: None,
+                turn: 0,
+            };
+            targets.insert(target.clone(), known);
+        }
+        let Some(known) = targets.get_mut(target) else {
+            return;
+        };
+        known.ours &= ours;
+        let Some(inbox) = call.server() else { return };
+        if let Some(server) = known.servers.iter_mut().find(|server| *server.inbox == *inbox) {
+            server.heard = now;
+            return;
+        }
+        if known.servers.len() >= MAX_SERVERS {
+            known.servers.sort_unstable_by_key(|server| server.heard);
+            known.servers.remove(0);
+        }
+        known.servers.push(Member {
+            inbox: inbox.into(),
+            heard: now,
+        });
+    }
+
+    /// Nobody answered a call that was made to the group at that moment.
+    pub(super) fn silent(&self, target: &ComponentId, since: Instant) {
+        if let Some(known) = self.0.lock().get_mut(target) {
+            known.silent = Some(since.max(known.silent.unwrap_or(since)));
+        }
+    }
+
+    /// A server does not answer, or says that it does not serve the target any more.
+    pub(super) fn gone(&self, target: &ComponentId, inbox: &str) {
+        if let Some(known) = self.0.lock().get_mut(target) {
+            known.servers.retain(|server| *server.inbox != *inbox);
+        }
+    }
+
+    /// Who is to be called directly instead of the group: one of those that were heard since the group was silent; or,
+    /// for a call that was `tried` in vain already, whoever was heard last.
+    pub(super) fn server(&self, target: &ComponentId, tried: bool) -> Option<Box<str>> {
+        let mut targets = self.0.lock();
+        let known = targets.get_mut(target)?;
+        let silent = known.silent?;
+        if silent.elapsed() > AVOID {
+            known.silent = None;
+            return None;
+        }
+        known.turn = known.turn.wrapping_add(1);
+        let heard = || known.servers.iter().filter(|server| server.heard > silent);
+        let turn = known.turn.checked_rem(heard().count()).unwrap_or_default();
+        let last = || known.servers.iter().max_by_key(|server| server.heard);
+        let server = heard().nth(turn).or_else(|| last().filter(|_| tried))?;
+        Some(server.inbox.clone())
+    }
+
+    /// Whether all that ever accepted a call for this target, and at least one did, speak more than v1.
+    pub(super) fn is_ours(&self, target: &ComponentId) -> bool {
+        self.0.lock().get(target).is_some_and(|known| known.ours)
+    }
+}
