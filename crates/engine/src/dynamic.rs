@@ -12,14 +12,15 @@ use tokio::time::timeout_at;
 use tracing::Instrument as _;
 use wasmcloud_capability::{InstanceState, Invocation, LinkEntry};
 use wasmcloud_core::ComponentId;
-use wasmtime::StoreContextMut;
-use wasmtime::component::{Linker, Val};
+use wasmtime::component::{Func, Linker, Val};
+use wasmtime::{Store, StoreContextMut};
 
 use crate::compile::Compiled;
 use crate::error::{CallError, DeadlineExceeded};
 use crate::prepared::{ImportName, Prepared};
 use crate::signature::{self, Signature};
-use crate::values::{self, mismatch};
+use crate::typed;
+use crate::values::{self, Unfit, mismatch};
 
 /// Decides who answers a component's call. The host implements it.
 pub trait CallRoute: Send + Sync + 'static {
@@ -96,16 +97,81 @@ pub fn link_dynamic_import(
                 .unwrap_or_else(|| Err("it is no function".to_owned())),
             checked: AtomicU64::new(0),
         });
-        instance.func_new_async(function, move |store, _ty, params, results| {
-            let call = Arc::clone(&call);
-            Box::new(async move { call.run(store, params, results).await })
-        })?;
+        match call.signature.as_ref().ok().and_then(typed::form) {
+            Some(form) => form.link(&mut instance, call)?,
+            None => instance.func_new_async(function, move |store, _ty, params, results| {
+                let call = Arc::clone(&call);
+                Box::new(async move {
+                    call.run(store, Values { params, results }).await?;
+                    Ok(())
+                })
+            })?,
+        }
     }
     Ok(())
 }
 
+/// The parameters of one call, and the way to its results, however wasmtime holds them.
+pub(crate) trait Carried: Send + Sized {
+    type Results: Send;
+
+    /// Whether one of them is a handle, which means something in one store only.
+    fn holds_handle(&self) -> bool;
+
+    /// Calls an exported function with them.
+    fn call(
+        self,
+        store: &mut Store<InstanceState>,
+        func: Func,
+    ) -> impl Future<Output = wasmtime::Result<Self::Results>> + Send;
+
+    /// Whether a result is a handle.
+    fn returned_handle(results: &Self::Results) -> bool;
+
+    /// Their bytes.
+    fn encode(&self, signature: &Signature) -> Result<Vec<u8>, Unfit>;
+
+    /// Reads the results.
+    fn decode(self, signature: &Signature, results: &[u8]) -> Result<Self::Results, Unfit>;
+}
+
+/// Values of any type, in wasmtime's form for what is known at run time only.
+struct Values<'a> {
+    params: &'a [Val],
+    results: &'a mut [Val],
+}
+
+impl<'a> Carried for Values<'a> {
+    type Results = &'a [Val];
+
+    fn holds_handle(&self) -> bool {
+        self.params.iter().any(holds_handle)
+    }
+
+    async fn call(self, store: &mut Store<InstanceState>, func: Func) -> wasmtime::Result<&'a [Val]> {
+        func.call_async(store, self.params, self.results).await?;
+        Ok(self.results)
+    }
+
+    fn returned_handle(results: &&'a [Val]) -> bool {
+        results.iter().any(holds_handle)
+    }
+
+    fn encode(&self, signature: &Signature) -> Result<Vec<u8>, Unfit> {
+        values::encode_params(signature, self.params)
+    }
+
+    fn decode(self, signature: &Signature, results: &[u8]) -> Result<&'a [Val], Unfit> {
+        let values = values::decode_results(signature, results)?;
+        for (place, value) in self.results.iter_mut().zip(values) {
+            *place = value;
+        }
+        Ok(self.results)
+    }
+}
+
 /// An imported function.
-struct Import {
+pub(crate) struct Import {
     route: Arc<dyn CallRoute>,
     /// The interface as the component writes it.
     raw: Box<str>,
@@ -118,12 +184,17 @@ struct Import {
 }
 
 impl Import {
-    async fn run(
+    /// Its name.
+    pub(crate) fn function(&self) -> &str {
+        &self.function
+    }
+
+    /// Makes a call.
+    pub(crate) async fn run<C: Carried>(
         &self,
         store: StoreContextMut<'_, InstanceState>,
-        params: &[Val],
-        results: &mut [Val],
-    ) -> wasmtime::Result<()> {
+        params: C,
+    ) -> wasmtime::Result<C::Results> {
         let caller = store.data();
         match self.route.route(caller, &self.interface.unversioned)? {
             Routed::Local(target) => {
@@ -131,19 +202,16 @@ impl Import {
                 let invocation = caller
                     .invocation()
                     .nested(caller.component_id().clone(), target.limits.deadline);
-                let (interface, function) = (&self.interface, &self.function);
-                call(&target, invocation, interface, function, params, results).await?;
+                Ok(call(&target, invocation, &self.interface, &self.function, params).await?)
             }
             Routed::Remote(remote) => {
                 // Whoever answers has limits of its own; here the caller's time is what counts.
                 let invocation = caller.invocation();
                 let invocation = invocation.nested(caller.component_id().clone(), invocation.remaining());
                 let caller = caller.component_id().clone();
-                self.call_remote(&caller, &remote, invocation, params, results)
-                    .await?;
+                self.call_remote(&caller, &remote, invocation, params).await
             }
         }
-        Ok(())
     }
 
     /// Both sides must mean the same type; wasmtime would say so too, in words that name neither.
@@ -168,14 +236,13 @@ impl Import {
         Ok(())
     }
 
-    async fn call_remote(
+    async fn call_remote<C: Carried>(
         &self,
         caller: &ComponentId,
         remote: &Remote,
         invocation: Invocation,
-        params: &[Val],
-        results: &mut [Val],
-    ) -> wasmtime::Result<()> {
+        params: C,
+    ) -> wasmtime::Result<C::Results> {
         let (raw, function) = (&self.raw, &self.function);
         let unfit = |what: String| mismatch(caller, format!("`{function}` of `{raw}`: {what}"));
         let signature = self.signature.as_ref().map_err(|what| {
@@ -184,7 +251,7 @@ impl Import {
                 remote.link.target
             ))
         })?;
-        let params = values::encode_params(signature, params).map_err(unfit)?;
+        let encoded = params.encode(signature).map_err(unfit)?;
         let deadline = invocation.deadline;
         let request = EncodedRequest {
             caller,
@@ -193,7 +260,7 @@ impl Import {
             interface: raw,
             function,
             signature,
-            params: params.into(),
+            params: encoded.into(),
         };
         let bytes = match remote.by.call(request).await {
             Ok(bytes) => bytes,
@@ -201,7 +268,7 @@ impl Import {
             Err(_) if std::time::Instant::now() >= deadline => return Err(DeadlineExceeded.into()),
             Err(error) => return Err(error.into()),
         };
-        let values = values::decode_results(signature, &bytes).map_err(|what| {
+        let results = params.decode(signature, &bytes).map_err(|what| {
             mismatch(
                 &remote.link.target,
                 format!(
@@ -209,10 +276,7 @@ impl Import {
                 ),
             )
         })?;
-        for (place, value) in results.iter_mut().zip(values) {
-            *place = value;
-        }
-        Ok(())
+        Ok(results)
     }
 }
 
@@ -225,44 +289,43 @@ pub async fn call_export(
     params: &[Val],
     results: &mut [Val],
 ) -> Result<(), CallError> {
+    let interface = ImportName::new(interface);
     call(
         target,
         invocation,
-        &ImportName::new(interface),
+        &interface,
         function,
-        params,
-        results,
+        Values { params, results },
     )
-    .await
+    .await?;
+    Ok(())
 }
 
-async fn call(
+async fn call<C: Carried>(
     target: &Arc<Prepared>,
     invocation: Invocation,
     interface: &ImportName,
     function: &str,
-    params: &[Val],
-    results: &mut [Val],
-) -> Result<(), CallError> {
+    params: C,
+) -> Result<C::Results, CallError> {
     let span = target.span(&invocation, &interface.unversioned, function);
-    call_in_span(target, invocation, interface, function, params, results)
+    call_in_span(target, invocation, interface, function, params)
         .instrument(span)
         .await
 }
 
-async fn call_in_span(
+async fn call_in_span<C: Carried>(
     target: &Arc<Prepared>,
     invocation: Invocation,
     interface: &ImportName,
     function: &str,
-    params: &[Val],
-    results: &mut [Val],
-) -> Result<(), CallError> {
+    params: C,
+) -> Result<C::Results, CallError> {
     let id = target.context.id();
     let Some(exported) = target.function(interface, function) else {
         return Err(not_exported(id, interface, function));
     };
-    if params.iter().any(holds_handle) {
+    if params.holds_handle() {
         let what = format!("resources cannot be passed to `{function}` of another component");
         return Err(mismatch(id, what));
     }
@@ -272,13 +335,13 @@ async fn call_in_span(
     let Some(func) = instance.get_func(&mut *store, exported.index) else {
         return Err(mismatch(id, format!("its `{function}` is not a function")));
     };
-    let outcome = timeout_at(deadline, func.call_async(&mut *store, params, results)).await;
-    live.settle(outcome)?;
-    if results.iter().any(holds_handle) {
+    let outcome = timeout_at(deadline, params.call(store, func)).await;
+    let results = live.settle(outcome)?;
+    if C::returned_handle(&results) {
         let what = format!("`{function}` returns a resource, which cannot leave its component");
         return Err(mismatch(id, what));
     }
-    Ok(())
+    Ok(results)
 }
 
 pub(crate) fn not_exported(id: &ComponentId, interface: &ImportName, function: &str) -> CallError {

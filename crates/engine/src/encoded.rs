@@ -14,7 +14,8 @@ use crate::error::CallError;
 use crate::live::Live;
 use crate::prepared::{ImportName, Prepared};
 use crate::signature::Signature;
-use crate::values::{self, mismatch};
+use crate::typed::{self, Ready};
+use crate::values::{self, Unfit, mismatch};
 
 /// An exported function that can be called from elsewhere.
 #[derive(Clone)]
@@ -62,7 +63,10 @@ impl Exported {
 
     /// Whether these bytes are all of the parameters, and nothing else. For callers that do not say so.
     pub fn is_whole(&self, params: &[u8]) -> bool {
-        values::decode_params(&self.signature, params).is_ok()
+        match typed::form(&self.signature) {
+            Some(form) => form.is_whole(params),
+            None => values::decode_params(&self.signature, params).is_ok(),
+        }
     }
 
     /// Gets a live instance, within the component's limits.
@@ -82,19 +86,43 @@ impl EncodedCall {
             signature,
         } = &self.exported;
         let id = target.context().id();
-        let params = values::decode_params(signature, params).map_err(|what| CallError::Malformed {
+        let params = Params::read(signature, params).map_err(|what| CallError::Malformed {
             component: id.clone(),
             reason: format!("the parameters of its `{name}` are not of the type `{signature}`: {what}"),
         })?;
-        let mut results = vec![Val::Bool(false); signature.results.len()];
         let deadline = self.live.deadline();
         let (store, instance) = self.live.parts();
         let Some(func) = instance.get_func(&mut *store, index) else {
             return Err(mismatch(id, format!("its `{name}` is not a function")));
         };
-        let outcome = timeout_at(deadline, func.call_async(&mut *store, &params, &mut results)).await;
-        self.live.settle(outcome)?;
+        let results = match params {
+            Params::Typed(params) => {
+                let outcome = timeout_at(deadline, params.run(store, func)).await;
+                return self.live.settle(outcome);
+            }
+            Params::Values(params) => {
+                let mut results = vec![Val::Bool(false); signature.results.len()];
+                let outcome = timeout_at(deadline, func.call_async(store, &params, &mut results)).await;
+                self.live.settle(outcome)?;
+                results
+            }
+        };
         values::encode_results(signature, &results)
             .map_err(|what| mismatch(id, format!("what its `{name}` returned cannot travel: {what}")))
+    }
+}
+
+/// The parameters of one call.
+enum Params {
+    Typed(Box<dyn Ready>),
+    Values(Vec<Val>),
+}
+
+impl Params {
+    fn read(signature: &Signature, bytes: &[u8]) -> Result<Self, Unfit> {
+        Ok(match typed::form(signature) {
+            Some(form) => Self::Typed(form.params(bytes)?),
+            None => Self::Values(values::decode_params(signature, bytes)?),
+        })
     }
 }

@@ -24,6 +24,7 @@ mod runtime;
 mod signature;
 mod stats;
 mod target;
+mod typed;
 mod values;
 
 pub use compile::{CompileError, CompileSource, Compiled};

@@ -7,6 +7,7 @@ use wasmcloud_wire::value::{Case, Field, Type};
 use wasmtime::component::types::{self, ComponentFunc, ComponentItem};
 
 use crate::compile::Compiled;
+use crate::typed;
 
 /// Parts of a type that are looked at. Types of a component are made of shared parts, so a small one may have very
 /// many.
@@ -23,6 +24,8 @@ pub struct Signature {
     /// The types of the results.
     pub results: Box<[Type]>,
     fingerprint: u64,
+    /// Which of the forms of `typed` it has.
+    pub(crate) form: Option<usize>,
 }
 
 impl Signature {
@@ -39,16 +42,21 @@ impl Signature {
             .results()
             .map(|ty| convert(&ty, MAX_LEVELS, &mut left).map_err(|what| format!("its result {what}")))
             .collect();
-        let (params, results) = (params?, results?);
+        Ok(Self::new(params?, results?))
+    }
+
+    /// The signature with these types.
+    pub(crate) fn new(params: Box<[Type]>, results: Box<[Type]>) -> Self {
         let mut fingerprint = Fingerprint::default();
         params.iter().for_each(|ty| fingerprint.ty(ty));
         fingerprint.text("->");
         results.iter().for_each(|ty| fingerprint.ty(ty));
-        Ok(Self {
+        Self {
+            form: typed::number(&params, &results),
             params,
             results,
             fingerprint: fingerprint.0,
-        })
+        }
     }
 
     /// A number that two signatures share if they are the same, for headers: nobody is misled but who wants to be.

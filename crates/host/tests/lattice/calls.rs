@@ -22,6 +22,7 @@ on_both_lattices!(
     a_busy_host_sends_its_callers_on,
     a_host_that_leaves_loses_no_call,
     long_values_travel,
+    bytes_travel_in_every_form,
 );
 
 const DRIVER: &str = "test:calls/driver@0.1.0";
@@ -73,7 +74,10 @@ async fn drive(
 ) -> Result<Option<Val>, CallError> {
     let target = host.host().target(&"caller".parse().unwrap()).unwrap();
     let prepared = target.get()?;
-    let mut results = vec![Val::Bool(false); usize::from(function != "run-fail" && function != "run-spin")];
+    let mut results = match function {
+        "run-fail" | "run-spin" | "run-forms" => Vec::new(),
+        _ => vec![Val::Bool(false)],
+    };
     let invocation = Invocation::new(Caller::Host, time);
     call_export(&prepared, invocation, DRIVER, function, params, &mut results).await?;
     Ok(results.pop())
@@ -245,11 +249,29 @@ async fn a_host_that_leaves_loses_no_call(target: Target) -> Result<()> {
 async fn long_values_travel(target: Target) -> Result<()> {
     let (mut rig, here, there) = two_hosts(target).await?;
     rig.run(&there, "callee", &callee()?).await?;
-    for size in [0_u32, 100, 70_000, 3_000_000] {
+    for size in [0_u32, 100, 70_000, 16 << 20] {
         let params = [Val::U32(1), Val::U32(size)];
         drive(&here, "run-echo-bytes", &params, LONG)
             .await
             .with_context(|| format!("{size} bytes"))?;
+    }
+    Ok(())
+}
+
+/// A call that carries bytes has code of its own for the common forms, in this process and to others.
+async fn bytes_travel_in_every_form(target: Target) -> Result<()> {
+    let (mut rig, here, there) = two_hosts(target).await?;
+    let mut link = link(None);
+    link["interfaces"] = json!(["math", "bytes"]);
+    rig.client.ok("link.put", &link).await?;
+    linked(&here, |link| link.interfaces.len() == 2).await?;
+    for callee_on in [&there, &here] {
+        rig.run(callee_on, "callee", &callee()?).await?;
+        for size in [0_u32, 1_000, 200_000] {
+            drive(&here, "run-forms", &[Val::U32(size)], LONG)
+                .await
+                .with_context(|| format!("{size} bytes"))?;
+        }
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The component that calls, and measures what a call takes.
 
 use exports::test::calls::driver::Guest;
+use test::calls::bytes::{self, Message};
 use test::calls::math;
 use wasi::clocks::monotonic_clock;
 
@@ -26,6 +27,28 @@ impl Guest for Caller {
         time_per_call(n, || {
             assert_eq!(math::echo_bytes(&bytes), bytes, "the bytes that come back")
         })
+    }
+
+    fn run_forms(size: u32) {
+        let some: Vec<u8> = (0..size).map(|place| place as u8).collect();
+        let twice = [some.as_slice(), &some].concat();
+        assert_eq!(bytes::join(&some, &some), twice);
+        bytes::swallow(&some);
+        assert_eq!(bytes::none(), None);
+        assert_eq!(bytes::get("bucket", "none"), Ok(None));
+        assert_eq!(bytes::get("bucket", "key"), Ok(Some(b"key".to_vec())));
+        assert_eq!(bytes::get("bucket", "bad"), Err("no such key in bucket".to_owned()));
+        assert_eq!(bytes::put("bucket", "key", b"bucketkey"), Ok(()));
+        assert_eq!(bytes::put("bucket", "key", &some), Err(size.to_string()));
+        assert_eq!(bytes::text("é".as_bytes()), Ok("é".to_owned()));
+        assert!(bytes::text(&[0xff]).is_err_and(|error| error.contains("utf-8")));
+        let message = Message {
+            subject: "subject".to_owned(),
+            body: some.iter().copied().take(1_000).collect(),
+            tags: vec!["a".to_owned(), String::new()],
+        };
+        let back = bytes::relay(&message);
+        assert_eq!((back.subject, back.body, back.tags), (message.subject, message.body, message.tags));
     }
 
     fn run_fail() {
