@@ -184,7 +184,8 @@ impl Provider {
             Ok(value) => accepted.finish(value.to_bytes().into()).await?,
             Err(_) if self.does("answers what it cannot read") => accepted.finish(params).await?,
             Err(_) if self.does("does not answer what it cannot read") => {
-                tokio::time::sleep(STUBBORN).await;
+                // As long as its caller waits.
+                accepted.abandoned().await;
             }
             Err(error) => {
                 let body = RpcErrorBody::new(RpcErrorCode::Malformed, error.to_string());

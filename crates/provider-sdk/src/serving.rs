@@ -128,6 +128,9 @@ async fn handle<P: Provider>(
     let run = async { (function.handler)(provider, context, Arc::clone(&accepted)).await };
     let run = AssertUnwindSafe(run).catch_unwind();
     let failure = tokio::select! {
+        // This first: its caller is told that the call was accepted before a handler gets the chance to block.
+        biased;
+        () = accepted.abandoned() => return debug!(function = name, source, "the caller went away"),
         outcome = timeout_at(deadline, run) => match outcome {
             Ok(Ok(Ok(()))) => return,
             Ok(Ok(Err(failure))) => {
@@ -148,7 +151,6 @@ async fn handle<P: Provider>(
                 ))
             }
         },
-        () = accepted.abandoned() => return debug!(function = name, source, "the caller went away"),
     };
     // Streams that were begun end too, those that have ended stay as they are.
     let streams = function.result_paths.iter().map(ToString::to_string);

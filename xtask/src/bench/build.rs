@@ -7,14 +7,17 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{guests, repo, shell};
 
-/// Builds a guest project and the programs, unless what is there is to be used.
-pub(super) fn prepare(no_build: bool, guest_project: &str) -> Result<()> {
+/// Builds a guest project and these programs of `wash` and `bench-kit`, unless what is there is to be used.
+pub(super) fn prepare(no_build: bool, guest_project: &str, programs: &[&str]) -> Result<()> {
     if no_build {
         return Ok(());
     }
     guests::run(&guests::Args::only(guest_project))?;
-    eprintln!("bench: building wash and bench-kit as a release, which takes minutes the first time");
-    shell::run(shell::cargo()?.args([
+    let names = programs.join(", ");
+    eprintln!("bench: building {names} as a release, which takes minutes the first time");
+    let mut cargo = shell::cargo()?;
+    // Always the same packages, so that what they share is built once.
+    cargo.args([
         "build",
         "--release",
         "--locked",
@@ -22,7 +25,11 @@ pub(super) fn prepare(no_build: bool, guest_project: &str) -> Result<()> {
         "wash",
         "--package",
         "bench-kit",
-    ]))
+    ]);
+    for program in programs {
+        cargo.args(["--bin", program]);
+    }
+    shell::run(&mut cargo)
 }
 
 /// A program of the release build.

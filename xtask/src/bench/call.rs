@@ -42,7 +42,7 @@ pub(super) struct Args {
 pub(super) type Batches = BTreeMap<String, Vec<f64>>;
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    build::prepare(args.common.no_build, "guests")?;
+    build::prepare(args.common.no_build, "guests", &["bench-call"])?;
     let machine = about_the_machine();
     println!(
         "bench call: {} batches of {} calls, {machine}",

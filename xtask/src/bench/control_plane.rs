@@ -42,7 +42,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    build::prepare(args.common.no_build, "http-hello-world")?;
+    build::prepare(
+        args.common.no_build,
+        "http-hello-world",
+        &["wash", "bench-control"],
+    )?;
     crate::nats::setup()?;
     let machine = about_the_machine();
     println!(

@@ -65,7 +65,7 @@ struct Turn {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    build::prepare(args.common.no_build, "http-hello-world")?;
+    build::prepare(args.common.no_build, "http-hello-world", &["wash", "bare-hyper"])?;
     load::prepare()?;
     let scratch = Scratch::new()?;
     let wasmtime = find_wasmtime();

@@ -16,16 +16,17 @@ use super::{Common, about_the_machine, call, control_plane};
 const LIMIT: Duration = Duration::from_secs(900);
 
 /// What `bench-lattice` measures, and how to call it.
-const KINDS: [(&str, &str); 9] = [
+const KINDS: [(&str, &str); 10] = [
     ("raw", "bare request and reply, 16 bytes"),
     ("reused", "component to component on another host, reused"),
     ("fresh", "component to component on another host, fresh"),
+    ("provider", "component to an external provider"),
     ("http_there", "HTTP, to the host that runs the component"),
     ("http_here", "HTTP, through a host that does not"),
     ("raw_64k", "bare request and reply, 64 KiB"),
     ("bytes_64k", "64 KiB there and back, component to component"),
-    ("raw_2m", "2 bare requests and replies, 1 MiB each"),
-    ("bytes_2m", "2 MiB there and back, component to component"),
+    ("raw_16m", "16 bare requests and replies, 1 MiB each"),
+    ("bytes_16m", "16 MiB there and back, component to component"),
 ];
 
 #[derive(clap::Args)]
@@ -47,7 +48,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if !args.common.no_build {
         crate::guests::run(&crate::guests::Args::only("http-hello-world"))?;
     }
-    build::prepare(args.common.no_build, "guests")?;
+    build::prepare(
+        args.common.no_build,
+        "guests",
+        &["bench-lattice", "bench-provider", "bench-call"],
+    )?;
     crate::nats::setup()?;
     let machine = about_the_machine();
     println!(
@@ -76,13 +81,14 @@ fn measure(args: &Args) -> Result<Times> {
     let scratch = Scratch::new()?;
     let address = free_address()?;
     let _nats = control_plane::nats(&scratch.folder("nats")?, address)?;
-    let words: [OsString; 8] = [
+    let words: [OsString; 9] = [
         build::program("bench-lattice")?.into(),
         "measure".into(),
         format!("nats://{address}").into(),
         build::component("tests/guests", "caller.wasm")?.into(),
         build::component("tests/guests", "callee.wasm")?.into(),
         build::component("examples/http-hello-world", "http_hello_world.wasm")?.into(),
+        build::program("bench-provider")?.into(),
         args.rounds.to_string().into(),
         args.calls.to_string().into(),
     ];
@@ -101,7 +107,7 @@ fn of(times: &Times, kind: &str, share: f64) -> Option<f64> {
 fn table(times: &Times) -> String {
     let base = |kind: &str| match kind {
         "bytes_64k" => "raw_64k",
-        "bytes_2m" => "raw_2m",
+        "bytes_16m" => "raw_16m",
         "http_here" => "http_there",
         _ => "raw",
     };

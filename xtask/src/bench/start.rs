@@ -42,7 +42,7 @@ struct Times {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    build::prepare(args.common.no_build, "http-hello-world")?;
+    build::prepare(args.common.no_build, "http-hello-world", &["wash"])?;
     let component = build::component("examples/http-hello-world", "http_hello_world.wasm")?;
     let component = fs::read(&component).with_context(|| format!("read {}", component.display()))?;
     let wash = Wash::find()?;

@@ -143,9 +143,9 @@ impl Callee for ProviderCallee {
         );
         set_parent(&span, incoming.header(TRACEPARENT), incoming.header(TRACESTATE));
         let accepted = incoming.accept(NO_DEADLINE).await?;
-        tokio::select! {
-            outcome = self.run(&called, &accepted).instrument(span) => outcome,
-            () = accepted.abandoned() => Ok(()),
-        }
+        let outcome = accepted
+            .during(self.run(&called, &accepted).instrument(span))
+            .await;
+        outcome.unwrap_or(Ok(()))
     }
 }

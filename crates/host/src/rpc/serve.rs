@@ -42,10 +42,8 @@ impl Callee for ComponentCallee {
         };
         let left = deadline.saturating_duration_since(Instant::now());
         let accepted = incoming.accept(left).await?;
-        tokio::select! {
-            outcome = self.run(begun, &accepted) => outcome,
-            () = accepted.abandoned() => Ok(()),
-        }
+        let outcome = accepted.during(self.run(begun, &accepted)).await;
+        outcome.unwrap_or(Ok(()))
     }
 }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
-use wasmcloud_wire::rpc::{directly, header};
+use wasmcloud_wire::rpc::{RpcErrorBody, RpcErrorCode, directly, header};
 
 use super::error::RpcError;
 use super::mailbox::{Alive, Answer, End, Over, Peer, Role, Waited};
@@ -46,6 +47,8 @@ pub(crate) struct Active {
     pub(crate) began: Instant,
     /// What stands before the path in the subjects that we send to.
     pub(crate) sends: &'static str,
+    /// The headers of the acceptance, as long as the caller was not told.
+    pub(crate) acceptance: Mutex<Option<HeaderMap>>,
 }
 
 impl Rpc {
@@ -129,8 +132,10 @@ impl Rpc {
             peer,
             began,
             sends: "params",
+            acceptance: Mutex::default(),
         }));
-        if !rest.is_empty() {
+        // A callee that has ended the call already does not read on.
+        if !rest.is_empty() && !call.0.registered.mailbox.finished() {
             call.sender("").send_whole(rest).await?;
         } else if !call.0.peer.ours {
             // v1 ends the parameters in any case.
@@ -193,8 +198,29 @@ impl Call {
 }
 
 impl Active {
+    /// Tells the caller that its call was accepted, unless it knows.
+    pub(crate) async fn announce(&self) -> Result<(), RpcError> {
+        // Forgotten only when it was sent: whoever waits here may be dropped, and twice does no harm.
+        let Some(headers) = self.acceptance.lock().clone() else {
+            return Ok(());
+        };
+        self.introduce(headers, Bytes::new()).await
+    }
+
+    /// Sends the first message that the caller gets.
+    pub(crate) async fn introduce(&self, headers: HeaderMap, payload: Bytes) -> Result<(), RpcError> {
+        let registered = &self.registered;
+        registered
+            .connection()
+            .publish_for(&self.peer.inbox, &registered.inbox, Some(headers), payload)
+            .await?;
+        *self.acceptance.lock() = None;
+        Ok(())
+    }
+
     /// The next bytes on a path, or how it ended.
     pub(crate) async fn next(&self, path: &str) -> Result<Result<Bytes, End>, RpcError> {
+        self.announce().await?;
         let mailbox = &self.registered.mailbox;
         if let Some(found) = mailbox.peek(|state| mailbox.take(state, path)) {
             return Ok(found);
@@ -268,11 +294,18 @@ pub(crate) fn on_path(subject: &str, path: &str) -> String {
 
 impl Drop for Active {
     fn drop(&mut self) {
+        let teller = &self.registered.rpc.0.teller;
+        if self.acceptance.get_mut().is_some() {
+            // It has begun perhaps, and its caller must not take it elsewhere.
+            let why = RpcErrorBody::new(RpcErrorCode::Internal, "the callee gave it up");
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ERROR, why.to_header());
+            teller.tell(self.peer.inbox.clone(), Some(headers));
+        }
         // Who is not ours does not listen, and a callee has nothing to cancel.
         let ends = self.sends == "params" && self.peer.ours && !self.registered.mailbox.finished();
         if ends {
-            let subject = format!("{}.cancel", self.peer.inbox);
-            self.registered.rpc.0.teller.tell(subject, None);
+            teller.tell(format!("{}.cancel", self.peer.inbox), None);
         }
     }
 }

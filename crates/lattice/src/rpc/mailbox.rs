@@ -209,11 +209,18 @@ impl Mailbox {
             state.over.get_or_insert(Over::NoResponders);
             return;
         }
+        let ends = text(message, header::STATUS).is_some();
         state.answer = Some(match (&message.reply, text(message, header::ERROR)) {
+            (Some(reply), error) if ends || error.is_none() => {
+                Answer::Accepted(Peer::introduced(reply, message.headers.as_ref()))
+            }
             (_, Some(error)) => Answer::Refused(RpcErrorBody::from_header(error)),
-            (Some(reply), None) => Answer::Accepted(Peer::introduced(reply, message.headers.as_ref())),
-            (None, None) => Answer::Malformed("an answer without a subject to reply to"),
+            _ => Answer::Malformed("an answer without a subject to reply to"),
         });
+        // The results came with it.
+        if ends && message.reply.is_some() {
+            self.push(state, "", message);
+        }
     }
 
     fn credit(&self, state: &mut State, path: &str, message: &Message) {

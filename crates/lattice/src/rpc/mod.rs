@@ -20,8 +20,9 @@
 //! All of it is in headers and on subjects that v1 peers ignore, and each side does it only once the other has said
 //! that it speaks it (`wasmcloud-rpc`).
 //!
-//! - The callee accepts *before* it begins, or refuses. A call that was refused, or that nobody accepted in time, can
-//!   be made elsewhere: a callee that stood still refuses what it finds in its queue when it goes on.
+//! - The callee accepts a call, or refuses it while nothing has begun. It says so as soon as anything about the call
+//!   waits, and with the results if nothing does. A call that was refused, or that nobody accepted in time, can be made
+//!   elsewhere: a callee that stood still refuses what it finds in its queue when it goes on.
 //! - A call can be sent to one client of a group: it goes to that client's inbox, with the subject it is for behind it.
 //! - The deadline and the depth of nested calls travel with the call.
 //! - The last message of the results says whether they are the results: a trap is an error with its reason, where v1

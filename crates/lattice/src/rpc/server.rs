@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use futures::StreamExt as _;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use wasmcloud_wire::rpc::{RpcErrorBody, RpcErrorCode, header};
 
@@ -14,7 +15,7 @@ use super::call::Active;
 use super::door::Door;
 use super::error::RpcError;
 use super::mailbox::{Over, Peer, Role, Waited};
-use super::stream::{Receiver, Sender};
+use super::stream::{PIECE, Receiver, Sender, put_end};
 use crate::connection::{CallError, Subscription};
 
 /// Calls for one component or provider, as a member of the group of all that serve it.
@@ -149,8 +150,11 @@ impl Incoming {
         }
     }
 
-    /// Takes the call: from here on the caller waits for its results and does not go elsewhere. If as many calls are
-    /// under way as may be, it is refused as full.
+    /// Takes the call. If as many calls are under way as may be, it is refused as full.
+    ///
+    /// The caller learns of it as soon as anything about the call has to wait, and does not go elsewhere from then on;
+    /// of results that are there at once it learns together with them. For that, what is done about the call is done
+    /// within [`Accepted::during`].
     ///
     /// What is waited for on behalf of the call is waited for no longer than `longest`, and no longer than the caller
     /// waits, if it says how long that is; those of v1 do not.
@@ -166,8 +170,8 @@ impl Incoming {
                 return Err(full);
             }
         };
-        let connection = registered.connection();
-        let headers = self.caller.ours.then(|| {
+        let ours = self.caller.ours;
+        let acceptance = ours.then(|| {
             let options = registered.options();
             let mut headers = HeaderMap::new();
             headers.insert(header::VERSION, header::VERSION_SPOKEN);
@@ -175,9 +179,12 @@ impl Incoming {
             headers.insert(header::HOST, options.host.as_str());
             headers
         });
-        connection
-            .publish_for(&self.caller.inbox, &registered.inbox, headers, Bytes::new())
-            .await?;
+        if !ours {
+            registered
+                .connection()
+                .publish_for(&self.caller.inbox, &registered.inbox, None, Bytes::new())
+                .await?;
+        }
         Ok(Accepted {
             active: Arc::new(Active {
                 registered,
@@ -185,6 +192,7 @@ impl Incoming {
                 peer: self.caller,
                 began: self.came,
                 sends: "results",
+                acceptance: Mutex::new(acceptance),
             }),
             first: self.params,
             more,
@@ -237,19 +245,50 @@ impl Accepted {
         Sender::new(Arc::clone(&self.active), path)
     }
 
+    /// Does the work of the call, until it has ended or the caller has lost interest or is gone, which is `None`. The
+    /// caller learns that the call was accepted as soon as the work waits for anything.
+    pub async fn during<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            // The work first: if it need not wait, the results are the acceptance.
+            biased;
+            done = work => Some(done),
+            () = self.abandoned() => None,
+        }
+    }
+
     /// Answers with the results, streams left out; those may go on.
     pub async fn finish(&self, results: Bytes) -> Result<(), RpcError> {
-        self.sender("").send_whole(results).await
+        match results.len() <= PIECE && self.end_at_once(&results, None).await? {
+            true => Ok(()),
+            false => self.sender("").send_whole(results).await,
+        }
     }
 
     /// Answers that there will be no results, and why. A caller of v1 just sees its call fail.
     pub async fn fail(&self, error: &RpcErrorBody) -> Result<(), RpcError> {
-        self.sender("").fail(error).await
+        match self.end_at_once(&Bytes::new(), Some(error)).await? {
+            true => Ok(()),
+            false => self.sender("").fail(error).await,
+        }
+    }
+
+    /// Sends the acceptance and the results as one message, if the caller does not know of the acceptance yet.
+    async fn end_at_once(&self, results: &Bytes, error: Option<&RpcErrorBody>) -> Result<bool, RpcError> {
+        let Some(mut headers) = self.active.acceptance.lock().clone() else {
+            return Ok(false);
+        };
+        put_end(&mut headers, error);
+        self.active.introduce(headers, results.clone()).await?;
+        Ok(true)
     }
 
     /// Waits until the caller has lost interest or is gone; forever, if it has not. A caller that is silent is asked
     /// whether it is there.
     pub async fn abandoned(&self) {
+        if let Err(error) = self.active.announce().await {
+            let subject = &self.active.subject;
+            tracing::debug!(subject, %error, "a call was accepted and its caller not told");
+        }
         let alive = self.active.alive();
         let mailbox = &self.active.registered.mailbox;
         loop {

@@ -14,7 +14,7 @@ use super::call::{Active, on_path};
 use super::error::RpcError;
 
 /// Longest piece of a stream in one message. Small enough that messages of others get their turn in between.
-const PIECE: usize = 128 << 10;
+pub(super) const PIECE: usize = 128 << 10;
 
 /// What headers of the last message may take.
 const HEADERS: usize = 4 << 10;
@@ -107,6 +107,7 @@ impl Sender {
 
     /// Sends bytes, when the receiver's window has room for them.
     pub async fn send(&mut self, mut bytes: Bytes) -> Result<(), RpcError> {
+        self.active.announce().await?;
         let connection = self.active.registered.connection();
         let piece = PIECE.min(connection.max_payload().saturating_sub(HEADERS)).max(1);
         while !bytes.is_empty() {
@@ -168,19 +169,25 @@ impl Sender {
     }
 
     async fn end(self, last: Bytes, error: Option<&RpcErrorBody>) -> Result<(), RpcError> {
+        self.active.announce().await?;
         if !self.active.peer.ours {
             return self.close().await;
         }
         let mut headers = HeaderMap::new();
-        match error {
-            None => headers.insert(header::STATUS, Status::Ok.as_str()),
-            Some(error) => {
-                headers.insert(header::STATUS, Status::Error.as_str());
-                headers.insert(header::ERROR, error.to_header());
-            }
-        }
+        put_end(&mut headers, error);
         let connection = self.active.registered.connection();
         connection.publish(&self.subject, Some(headers), last).await?;
         Ok(())
+    }
+}
+
+/// Says how a stream ended.
+pub(super) fn put_end(headers: &mut HeaderMap, error: Option<&RpcErrorBody>) {
+    match error {
+        None => headers.insert(header::STATUS, Status::Ok.as_str()),
+        Some(error) => {
+            headers.insert(header::STATUS, Status::Error.as_str());
+            headers.insert(header::ERROR, error.to_header());
+        }
     }
 }

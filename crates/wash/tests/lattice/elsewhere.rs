@@ -310,7 +310,7 @@ async fn a_client_that_takes_its_time_with_a_long_answer() -> Result<()> {
             .map(|(now, before)| now.saturating_sub(*before));
         Ok(grown.max().unwrap_or_default())
     };
-    let mut connection = Connection::within(rig.address, Duration::from_secs(60))?;
+    let mut connection = Connection::within(rig.address, Duration::from_secs(240))?;
     connection.request("GET", "/endless-body", &[], b"")?;
     ensure!(connection.head()?.status == 200);
     let mut read = connection.bytes(1)?.len();

@@ -13,7 +13,8 @@
 //! | [`MORE`] | the request | that its parameters do not end with it |
 //! | [`HOST`] | the acceptance | who accepted |
 //! | [`TYPE`] | the request | what the caller takes the type of the function for |
-//! | [`STATUS`], [`ERROR`] | the last message of the results | how it ended |
+//! | [`STATUS`], [`ERROR`] | the last message of the results, or the acceptance with the results | how it ended |
+//! | [`ERROR`] alone | instead of the acceptance | why the call was refused |
 //!
 //! Those from [`VERSION`] on are ours; v1 neither sends nor reads them.
 
@@ -40,7 +41,7 @@ pub const VERSION_SPOKEN: &str = "1";
 pub const DEADLINE: &str = "wasmcloud-deadline-ms";
 /// How many calls led to this one, so that components that call each other in a circle end. 0 for the first.
 pub const DEPTH: &str = "wasmcloud-depth";
-/// How the call ended, a [`Status`]; on the empty message that ends `results`.
+/// How the call ended, a [`Status`]; on the message that ends `results`, or on an acceptance that has all of them.
 pub const STATUS: &str = "wasmcloud-status";
 /// Why it failed, an [`RpcErrorBody`](super::RpcErrorBody); beside the [`STATUS`] `error`.
 pub const ERROR: &str = "wasmcloud-error";

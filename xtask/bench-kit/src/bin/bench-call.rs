@@ -154,7 +154,7 @@ async fn start(host: &Host, id: ComponentId, file: &Path, mode: InstanceMode) ->
         id: id.clone(),
         image: ImageRef::File(file.to_owned()),
         reference: file.display().to_string(),
-        unlinked: wasmcloud_host::Unlinked::Refuse,
+        unlinked: wasmcloud_host::Unlinked::Allow,
         limits,
         config: Vec::new(),
         annotations: BTreeMap::new(),

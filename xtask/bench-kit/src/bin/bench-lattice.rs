@@ -1,6 +1,6 @@
 //! What a call from host to host costs, next to a bare request and reply over the same NATS server.
 //!
-//! `bench-lattice measure URL CALLER.wasm CALLEE.wasm HELLO.wasm ROUNDS CALLS` is one host and starts
+//! `bench-lattice measure URL CALLER.wasm CALLEE.wasm HELLO.wasm PROVIDER ROUNDS CALLS` is one host and starts
 //! `bench-lattice peer …`, the other, as a process of its own. All kinds take turns in each round, so that a
 //! disturbance hits all of them alike. It prints one JSON object: for each kind the time of every call in microseconds.
 
@@ -10,14 +10,17 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
 use futures::StreamExt as _;
+use nkeys::KeyPair;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
+use wasmcloud_artifacts::claims::{ProviderMetadata, Validity};
+use wasmcloud_artifacts::par::{ProviderArchiveBuilder, Target};
 use wasmcloud_capability::{Caller, Invocation};
 use wasmcloud_core::{ImageRef, InstanceMode, Limits, Link, LinkName, Route};
 use wasmcloud_engine::{EngineConfig, Prepared, call_export};
@@ -47,12 +50,13 @@ async fn main() -> Result<()> {
             let args = (url.to_string(), callee.to_string(), hello.to_string());
             tokio::spawn(async move { peer(&args.0, &args.1, &args.2).await }).await?
         }
-        ["measure", url, caller, callee, hello, rounds, calls] => {
+        ["measure", url, caller, callee, hello, provider, rounds, calls] => {
             let plan = Plan {
                 url: url.to_string(),
                 caller: caller.to_string(),
                 callee: callee.to_string(),
                 hello: hello.to_string(),
+                provider: provider.to_string(),
                 rounds: rounds.parse().context("ROUNDS")?,
                 calls: calls.parse().context("CALLS")?,
             };
@@ -60,7 +64,7 @@ async fn main() -> Result<()> {
             println!("{}", json!(times));
             Ok(())
         }
-        _ => bail!("usage: bench-lattice measure URL CALLER CALLEE HELLO ROUNDS CALLS"),
+        _ => bail!("usage: bench-lattice measure URL CALLER CALLEE HELLO PROVIDER ROUNDS CALLS"),
     }
 }
 
@@ -152,6 +156,38 @@ async fn serve(host: &LatticeHost, id: &str, target: &str) -> Result<SocketAddr>
         .context("the HTTP server does not listen")
 }
 
+/// Packs a program and starts it as a provider.
+async fn start_external(host: &LatticeHost, id: &str, program: &str) -> Result<()> {
+    let metadata = ProviderMetadata {
+        name: Some(id.to_owned()),
+        vendor: "bench".to_owned(),
+        ..ProviderMetadata::default()
+    };
+    let archive = ProviderArchiveBuilder::new(metadata)
+        .program(
+            Target::here(),
+            std::fs::read(program).context("read the provider")?.into(),
+        )
+        .build(
+            &KeyPair::new_service().public_key(),
+            &KeyPair::new_account(),
+            Validity::from(SystemTime::now()),
+        )
+        .context("pack the provider")?;
+    let dir = tempfile::tempdir().context("make a folder for the provider")?;
+    let file = dir.path().join("provider.par");
+    std::fs::write(&file, archive).context("write the archive")?;
+    let spec = ProviderSpec {
+        id: id.parse()?,
+        reference: file.display().to_string(),
+        image: ImageRef::File(file),
+        config: Vec::new(),
+        annotations: BTreeMap::new(),
+    };
+    host.start_provider(spec).await.context("start the provider")?;
+    Ok(())
+}
+
 /// The other host: it runs what is called, until its standard input ends.
 async fn peer(url: &str, callee: &str, hello: &str) -> Result<()> {
     let host = join(url).await?;
@@ -183,6 +219,7 @@ struct Plan {
     caller: String,
     callee: String,
     hello: String,
+    provider: String,
     rounds: u32,
     calls: u32,
 }
@@ -212,9 +249,23 @@ async fn measure(plan: &Plan) -> Result<Times> {
         )
         .await?;
     }
+    start_external(&host, "provider", &plan.provider).await?;
+    start(&host, "caller-provider", &plan.caller, InstanceMode::Reuse).await?;
+    put(
+        &host,
+        link(
+            "caller-provider",
+            "provider",
+            ("test", "calls"),
+            "math",
+            Route::Auto,
+        )?,
+    )
+    .await?;
     let here = serve(&host, "http-here", "web").await?;
     let reused = driver(&host, "caller-reused")?;
     let fresh = driver(&host, "caller-fresh")?;
+    let provider = driver(&host, "caller-provider")?;
     let mut here = Client::connect(here).await?;
     let mut there = Client::connect(there).await?;
     let connection = host.connection().clone();
@@ -240,6 +291,12 @@ async fn measure(plan: &Plan) -> Result<Times> {
             timed(&mut of_round, "raw", raw(16)).await?;
             timed(&mut of_round, "reused", drive(&reused, "run-add", &[Val::U32(1)])).await?;
             timed(&mut of_round, "fresh", drive(&fresh, "run-add", &[Val::U32(1)])).await?;
+            timed(
+                &mut of_round,
+                "provider",
+                drive(&provider, "run-add", &[Val::U32(1)]),
+            )
+            .await?;
             timed(&mut of_round, "http_there", there.get()).await?;
             timed(&mut of_round, "http_here", here.get()).await?;
         }
@@ -260,16 +317,16 @@ async fn measure(plan: &Plan) -> Result<Times> {
         }
     }
     for _ in 0..5 {
-        timed(&mut times, "raw_2m", async {
-            for _ in 0..2 {
+        timed(&mut times, "raw_16m", async {
+            for _ in 0..16 {
                 // As much as one message takes, headers left out.
                 raw((1 << 20) - 64).await?;
             }
             Ok(())
         })
         .await?;
-        let bytes = [Val::U32(1), Val::U32(2 << 20)];
-        timed(&mut times, "bytes_2m", drive(&reused, "run-echo-bytes", &bytes)).await?;
+        let bytes = [Val::U32(1), Val::U32(16 << 20)];
+        timed(&mut times, "bytes_16m", drive(&reused, "run-echo-bytes", &bytes)).await?;
     }
     drop(child.stdin.take());
     host.leave(&[], &[]).await;

@@ -147,7 +147,12 @@ impl Spy<'_> {
         if let Some(host) = text(headers, header::HOST) {
             open.host = Some(host.to_owned());
         }
-        if let Some(error) = text(headers, header::ERROR) {
+        let status = text(headers, header::STATUS);
+        if status.is_some_and(|status| header::status(status) == Ok(Status::Ok)) {
+            // The results came with the acceptance.
+            self.calls.keep(&message.subject, &message.payload);
+            self.answered(&message.subject, Answered::Ended);
+        } else if let Some(error) = text(headers, header::ERROR) {
             let error = RpcErrorBody::from_header(error);
             self.answered(&message.subject, Answered::Failed(error));
         }
