@@ -40,7 +40,8 @@ const RECORDING: &str = include_str!("../../../wire/tests/golden/keyvalue.jsonl"
 const INCREMENT: &str = "default.kv.wrpc.0.0.1.wrpc:keyvalue/atomics@0.2.0-draft.increment";
 const ALL: &str = "default.kv.wrpc.0.0.1.>";
 
-fn link(source: &str) -> Value {
+/// From a component to the store.
+pub(crate) fn link(source: &str) -> Value {
     json!({
         "source_id": source, "target": "kv", "name": "default", "wit_namespace": "wasi",
         "wit_package": "keyvalue", "interfaces": ["store", "atomics", "batch"], "source_config": [],
@@ -51,8 +52,14 @@ fn link(source: &str) -> Value {
 /// A host with the counter behind HTTP.
 async fn counter(rig: &mut Rig) -> Result<(LatticeHost, SocketAddr)> {
     let front = rig.host(|_, _| {}).await?;
+    let address = counter_on(rig, &front).await?;
+    Ok((front, address))
+}
+
+/// Starts the counter behind HTTP on a host that has no links yet, linked to `kv`.
+pub(crate) async fn counter_on(rig: &mut Rig, front: &LatticeHost) -> Result<SocketAddr> {
     let address = free_address()?;
-    rig.provide(&front, "http", HTTP).await?;
+    rig.provide(front, "http", HTTP).await?;
     rig.client
         .ok("config.put.web", &json!({ "address": address.to_string() }))
         .await?;
@@ -60,7 +67,7 @@ async fn counter(rig: &mut Rig) -> Result<(LatticeHost, SocketAddr)> {
     rig.client.ok("link.put", &link("counter")).await?;
     let image = reference(&example("http-keyvalue-counter", "http_keyvalue_counter")?);
     let many = scale(&front, "counter", &image, 10);
-    rig.client.ok(&on("component.scale", &front), &many).await?;
+    rig.client.ok(&on("component.scale", front), &many).await?;
     rig.events
         .wait("component_scaled", &json!({ "component_id": "counter" }))
         .await?;
@@ -68,7 +75,7 @@ async fn counter(rig: &mut Rig) -> Result<(LatticeHost, SocketAddr)> {
         Ok(front.host().listening().await.contains(&address) && front.host().links().len() == 2)
     })
     .await?;
-    Ok((front, address))
+    Ok(address)
 }
 
 async fn ask(address: SocketAddr, method: &'static str, path: &'static str) -> Result<(u16, String)> {
@@ -77,7 +84,8 @@ async fn ask(address: SocketAddr, method: &'static str, path: &'static str) -> R
     Ok((response.status, response.text().to_string()))
 }
 
-async fn count(address: SocketAddr) -> Result<(u16, String)> {
+/// Counts up, and answers with status and text.
+pub(crate) async fn count(address: SocketAddr) -> Result<(u16, String)> {
     ask(address, "GET", "/c1").await
 }
 
@@ -254,11 +262,16 @@ async fn a_provider_of_v1_is_called_as_recorded(target: Target) -> Result<()> {
 
 /// The store behind a link, as the adapter makes one for an invocation.
 async fn store(rig: &Rig, source: &str) -> Result<LatticeStore> {
+    store_by(rig, source, "default").await
+}
+
+/// The store behind a link of another name.
+pub(crate) async fn store_by(rig: &Rig, source: &str, name: &str) -> Result<LatticeStore> {
     let connection = Connection::connect(&rig.options()).await?;
     // As a host has it: what is sent in the moment in which somebody leaves is lost, and made again after a second.
     let rpc = Rpc::start(connection, RpcOptions::new("test")).await?;
     let caller = Caller::new(rpc, "default".parse()?, Arc::new(|_| {}));
-    let link = LatticeLink::new(caller, source.parse()?, "default".parse()?, "kv".parse()?);
+    let link = LatticeLink::new(caller, source.parse()?, name.parse()?, "kv".parse()?);
     Ok(link.store(Instant::now() + Duration::from_secs(300), 1))
 }
 
