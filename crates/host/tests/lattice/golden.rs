@@ -21,7 +21,7 @@ use wasmtime::component::Val;
 use self::recording::{Recorded, calls};
 use crate::on_both_lattices;
 use crate::support::{Rig, Target, reference, until};
-use crate::v1_peer::{answer_as_v1, call_as_v1, serve_as_v1};
+use crate::v1_peer::{answer_as_v1, call_as_v1, component, serve_as_v1};
 
 on_both_lattices!(
     a_caller_of_v1_gets_what_it_got_from_v1,
@@ -68,7 +68,7 @@ async fn a_caller_of_v1_gets_what_it_got_from_v1(target: Target) -> Result<()> {
         if pieces.is_empty() {
             pieces.push(Bytes::new());
         }
-        let results = call_as_v1(&v1, &call.subject.to_string(), "caller", &pieces).await?;
+        let results = call_as_v1(&v1, &call.subject.to_string(), component("caller"), &pieces).await?;
         let expected = match function(&call) {
             // v1 cannot read its own -32768 and ended the call; what is right comes back as it went.
             "ints" => call.params(),

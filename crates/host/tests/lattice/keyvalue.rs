@@ -24,7 +24,7 @@ use wasmcloud_wire::rpc::keyvalue as wire;
 
 use crate::on_both_lattices;
 use crate::support::{HTTP, MEMORY, Rig, Target, free_address, on, reference, scale, soon, until, web_link};
-use crate::v1_peer::{answer_as_v1, call_as_v1, serve_as_v1};
+use crate::v1_peer::{answer_as_v1, call_as_v1, component, serve_as_v1};
 
 on_both_lattices!(
     a_component_counts_in_a_store_on_another_host,
@@ -331,17 +331,23 @@ async fn a_caller_of_v1_is_answered_as_recorded(target: Target) -> Result<()> {
     let recorded = recorded()?;
     for call in &recorded {
         let source = call.headers["source-id"].as_str().context("a source")?;
-        let results = call_as_v1(&v1, INCREMENT, source, &[call.params.clone()]).await?;
+        let results = call_as_v1(&v1, INCREMENT, component(source), &[call.params.clone()]).await?;
         ensure!(results == call.results, "{results:?}");
     }
     // In two pieces, cut anywhere.
     let params = &recorded[0].params;
     for at in 0..params.len() {
         let pieces = [params.slice(..at), params.slice(at..)];
-        let results = call_as_v1(&v1, INCREMENT, "counter", &pieces).await?;
+        let results = call_as_v1(&v1, INCREMENT, component("counter"), &pieces).await?;
         ensure!(results == [0, 3 + at as u8], "{results:?}");
     }
-    let stranger = call_as_v1(&v1, INCREMENT, "stranger", std::slice::from_ref(params)).await?;
+    let stranger = call_as_v1(
+        &v1,
+        INCREMENT,
+        component("stranger"),
+        std::slice::from_ref(params),
+    )
+    .await?;
     let Err(wire::Error::Other(text)) = Result::<u64, wire::Error>::from_bytes(&stranger)? else {
         anyhow::bail!("a stranger was answered {stranger:?}")
     };
@@ -370,7 +376,13 @@ async fn nonsense_is_answered_with_errors(target: Target) -> Result<()> {
             // A list of four thousand million entries.
             Bytes::from_static(&[1, b'b', 0xff, 0xff, 0xff, 0xff, 0x0f]),
         ] {
-            let results = call_as_v1(&v1, &subject, "counter", std::slice::from_ref(&nonsense)).await?;
+            let results = call_as_v1(
+                &v1,
+                &subject,
+                component("counter"),
+                std::slice::from_ref(&nonsense),
+            )
+            .await?;
             match Result::<(), wire::Error>::from_bytes(&results) {
                 Ok(Err(wire::Error::Other(text))) if text.contains("are malformed: ") => {}
                 other => anyhow::bail!("{function} of {nonsense:?}: {other:?}"),
@@ -383,11 +395,11 @@ async fn nonsense_is_answered_with_errors(target: Target) -> Result<()> {
         "default.kv.wrpc.0.0.1.wrpc:keyvalue/store@9.9.9.get",
         "default.kv.wrpc.0.0.1.get",
     ] {
-        let results = call_as_v1(&v1, subject, "counter", &[Bytes::new()]).await?;
+        let results = call_as_v1(&v1, subject, component("counter"), &[Bytes::new()]).await?;
         ensure!(results.is_empty(), "{subject}: {results:?}");
     }
     let increment = recorded()?.remove(0);
-    let results = call_as_v1(&v1, INCREMENT, "counter", &[increment.params]).await?;
+    let results = call_as_v1(&v1, INCREMENT, component("counter"), &[increment.params]).await?;
     ensure!(results == increment.results);
     Ok(())
 }

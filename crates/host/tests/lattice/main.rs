@@ -16,6 +16,7 @@ mod external;
 mod golden;
 mod http_elsewhere;
 mod keyvalue;
+mod messaging;
 mod order;
 mod policy;
 mod providers;

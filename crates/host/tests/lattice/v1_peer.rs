@@ -62,19 +62,30 @@ pub(crate) async fn answer_as_v1(
     })
 }
 
+/// How a component of v1 says who it is.
+pub(crate) fn component(source: &str) -> [(&'static str, &str); 2] {
+    [("source-id", source), ("link-name", "default")]
+}
+
+/// How a provider of v1 says who it is, and whom it means.
+pub(crate) fn provider<'a>(source: &'a str, target: &'a str) -> [(&'static str, &'a str); 2] {
+    [("source-id", source), ("target-id", target)]
+}
+
 /// Calls as v1 does, with parameters in these pieces, the first of them in the request. Returns the results.
 pub(crate) async fn call_as_v1(
     v1: &Connection,
     subject: &str,
-    source: &str,
+    who: [(&str, &str); 2],
     params: &[Bytes],
 ) -> Result<Vec<u8>> {
     let inbox = v1.new_inbox();
     let mut accepts = v1.subscribe(&inbox).await?;
     let mut results = v1.subscribe(&format!("{inbox}.results")).await?;
     let mut headers = HeaderMap::new();
-    headers.insert("source-id", source);
-    headers.insert("link-name", "default");
+    for (name, value) in who {
+        headers.insert(name, value);
+    }
     let (first, rest) = params.split_first().context("at least one piece")?;
     v1.client()
         .publish_with_reply_and_headers(subject.to_owned(), inbox, headers, first.clone())
