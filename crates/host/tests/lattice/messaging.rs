@@ -43,14 +43,16 @@ async fn messenger(rig: &mut Rig) -> Result<LatticeHost> {
     Ok(host)
 }
 
-fn link(source: &str, target: &str, interface: &str) -> Value {
+/// A link for messages.
+pub(crate) fn link(source: &str, target: &str, interface: &str) -> Value {
     json!({
         "source_id": source, "target": target, "name": "default", "wit_namespace": "wasmcloud",
         "wit_package": "messaging", "interfaces": [interface], "source_config": [], "target_config": [],
     })
 }
 
-fn message(subject: &str, body: &[u8], reply_to: Option<&str>) -> BrokerMessage {
+/// A message.
+pub(crate) fn message(subject: &str, body: &[u8], reply_to: Option<&str>) -> BrokerMessage {
     BrokerMessage {
         subject: subject.to_owned(),
         body: body.to_vec(),

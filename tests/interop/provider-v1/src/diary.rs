@@ -33,11 +33,11 @@ impl Diary {
         }))
     }
 
-    /// A link was put of which the provider is this end.
-    pub(crate) fn link(&self, end: &str, link: &LinkConfig<'_>) -> Result<()> {
+    /// A link was put, to the provider or from it.
+    pub(crate) fn link(&self, link: &LinkConfig<'_>) -> Result<()> {
         let (namespace, package, interfaces) = link.wit_metadata;
         self.note(json!({
-            end: link.source_id, "target": link.target_id, "name": link.link_name,
+            "source": link.source_id, "target": link.target_id, "name": link.link_name,
             "interfaces": format!("{namespace}:{package}/{}", interfaces.join(",")), "config": link.config,
             "secrets": secrets(link.secrets),
         }))

@@ -1,7 +1,8 @@
-//! A key-value provider as people wrote them for wasmCloud v1, with the published SDK of v1 and nothing of ours. It
-//! keeps counters and values in memory, apart for each link, and what it was told in a diary that is read like a
-//! value: a test sees with it how a host treats a provider that it does not know.
+//! A provider as people wrote them for wasmCloud v1, with the published SDK of v1 and nothing of ours. It keeps counters
+//! and values in memory, apart for each link, hands messages from one component to another, and writes what it was told
+//! into a diary that is read like a value: a test sees with it how a host treats a provider that it does not know.
 
+mod broker;
 mod diary;
 mod store;
 
@@ -19,6 +20,9 @@ mod bindings {
     wit_bindgen_wrpc::generate!({
         world: "provider",
         with: {
+            "wasmcloud:messaging/types@0.2.0": generate,
+            "wasmcloud:messaging/handler@0.2.0": generate,
+            "wasmcloud:messaging/consumer@0.2.0": generate,
             "wrpc:keyvalue/store@0.2.0-draft": generate,
             "wrpc:keyvalue/atomics@0.2.0-draft": generate,
         },

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result};
 use bytes::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::RwLock;
 use wasmcloud_provider_sdk::{
     Context, LinkConfig, LinkDeleteInfo, Provider, ProviderConfigUpdate, ProviderInitConfig,
@@ -13,6 +13,7 @@ use wasmcloud_provider_sdk::{
 
 use crate::bindings::exports::wrpc::keyvalue::atomics;
 use crate::bindings::exports::wrpc::keyvalue::store::{self, Error, KeyResponse};
+use crate::broker::Broker;
 use crate::diary::Diary;
 
 /// The bucket whose every value is the diary.
@@ -20,6 +21,9 @@ const DIARY: &str = "diary";
 
 /// The key of a link's config that says where its counters begin.
 const FIRST: &str = "first";
+
+/// The key of a link's config that says which messages its component hears.
+const SUBSCRIPTION: &str = "subscription";
 
 /// Who calls: the component and the name of its link.
 type Caller = (String, String);
@@ -35,6 +39,7 @@ struct Linked {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Store {
     diary: Arc<Diary>,
+    broker: Arc<Broker>,
     links: Arc<RwLock<HashMap<Caller, Linked>>>,
 }
 
@@ -42,6 +47,18 @@ impl Store {
     /// The provider has come to its end by itself.
     pub(crate) async fn ended(&self) -> Result<()> {
         self.diary.note(json!({ "ended": self.links.read().await.len() }))
+    }
+
+    /// The messages.
+    pub(crate) fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    /// Writes down that it was called.
+    pub(crate) fn note_call(&self, context: Option<Context>, what: Value) -> Result<()> {
+        let context = context.unwrap_or_default();
+        self.diary
+            .note(json!({ "by": context.component, "link": context.link_name(), "called": what }))
     }
 
     /// Does something with what belongs to the caller's link.
@@ -73,7 +90,7 @@ impl Provider for Store {
     }
 
     async fn receive_link_config_as_target(&self, link: LinkConfig<'_>) -> Result<()> {
-        self.diary.link("source", &link)?;
+        self.diary.link(&link)?;
         let first = match link.config.get(FIRST) {
             Some(first) => first.parse()?,
             None => 0,
@@ -84,7 +101,19 @@ impl Provider for Store {
     }
 
     async fn receive_link_config_as_source(&self, link: LinkConfig<'_>) -> Result<()> {
-        bail!("nothing is called here, and `{}` is linked", link.target_id)
+        self.diary.link(&link)?;
+        let subject = link.config.get(SUBSCRIPTION).context("a subscription")?;
+        self.broker
+            .subscribe(link.target_id, link.link_name, subject)
+            .await;
+        Ok(())
+    }
+
+    async fn delete_link_as_source(&self, info: impl LinkDeleteInfo) -> Result<()> {
+        let (target, name) = (info.get_target_id(), info.get_link_name());
+        self.diary.note(json!({ "deleted to": target, "name": name }))?;
+        self.broker.unsubscribe(target, name).await;
+        Ok(())
     }
 
     async fn delete_link_as_target(&self, info: impl LinkDeleteInfo) -> Result<()> {

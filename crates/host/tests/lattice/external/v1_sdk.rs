@@ -7,17 +7,24 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use wasmcloud_artifacts::par::Target as Machine;
 use wasmcloud_cap_keyvalue::{BucketName, Increment, Key, Store as _};
+use wasmcloud_lattice::Connection;
+use wasmcloud_test_kit::guests::guest;
 use wasmcloud_test_nats::interop;
+use wasmcloud_wire::rpc::Payload;
+use wasmcloud_wire::rpc::messaging::{BrokerMessage, Request};
 
 use super::{Scene, archive, is_gone, kill};
 use crate::keyvalue::{count, counter_on, link, store_by};
+use crate::messaging::{self, message};
 use crate::on_both_lattices;
-use crate::support::{Target, until};
+use crate::support::{Target, reference, until};
+use crate::v1_peer::{call_as_v1, component};
 
 on_both_lattices!(
     it_serves_and_is_told_of_links_and_config,
     it_is_well_and_comes_back_after_a_crash,
     it_ends_by_itself_when_it_is_stopped,
+    it_calls_a_component_and_is_called_back,
 );
 
 /// A lattice with a host, and the archive of the provider.
@@ -174,5 +181,66 @@ async fn it_ends_by_itself_when_it_is_stopped(target: Target) -> Result<()> {
     );
     let inventory = scene.rig.inventory(&host).await?;
     ensure!(inventory["providers"][1].is_null(), "{inventory}");
+    Ok(())
+}
+
+/// Asks over the provider, as a component of v1 does.
+async fn ask(v1: &Connection, subject: &str) -> Result<Result<BrokerMessage, String>> {
+    let asked = "default.kv.wrpc.0.0.1.wasmcloud:messaging/consumer@0.2.0.request";
+    let request = Request {
+        subject: subject.to_owned(),
+        body: b"abc".to_vec(),
+        timeout_ms: 200,
+    };
+    let results = call_as_v1(v1, asked, component("tester"), &[request.to_bytes().into()]).await?;
+    Ok(Payload::from_bytes(&results)?)
+}
+
+async fn it_calls_a_component_and_is_called_back(target: Target) -> Result<()> {
+    let mut scene = scene(target).await?;
+    let (host, client) = (scene.host.clone(), scene.rig.client.clone());
+    let image = reference(&guest("messenger")?);
+    scene.rig.run(&host, "messenger", &image).await?;
+    client
+        .ok("config.put.greet", &json!({ "subscription": "greet" }))
+        .await?;
+    let mut there = messaging::link("kv", "messenger", "handler");
+    there["source_config"] = json!(["greet"]);
+    client
+        .ok("link.put", &messaging::link("messenger", "kv", "consumer"))
+        .await?;
+    scene.provide("kv", json!({})).await?;
+    client.ok("link.put", &there).await?;
+    let received = |source: &str, target: &str, interfaces: &str, config: Value| {
+        json!({
+            "source": source, "target": target, "name": "default", "interfaces": interfaces, "config": config,
+            "secrets": {},
+        })
+    };
+    let subscribed = json!({ "subscription": "greet" });
+    let mut diary = vec![
+        json!({ "init": "kv", "config": {}, "secrets": {} }),
+        received("messenger", "kv", "wasmcloud:messaging/consumer", json!({})),
+        received("kv", "messenger", "wasmcloud:messaging/handler", subscribed),
+    ];
+    reads(&scene, &diary).await?;
+    // The provider hands the component the question, and the component sends the provider the answer meanwhile.
+    let v1 = Connection::connect(&scene.rig.options()).await?;
+    let answer = ask(&v1, "greet").await?;
+    ensure!(answer == Ok(message("inbox.1", b"cba", None)), "{answer:?}");
+    diary.extend([
+        json!({ "by": "tester", "link": "default", "called": { "request": "greet" } }),
+        json!({ "by": "messenger", "link": "default", "called": { "publish": "inbox.1" } }),
+    ]);
+    reads(&scene, &diary).await?;
+
+    let key = json!({
+        "source_id": "kv", "name": "default", "wit_namespace": "wasmcloud", "wit_package": "messaging",
+    });
+    client.ok("link.del", &key).await?;
+    diary.push(json!({ "deleted to": "messenger", "name": "default" }));
+    reads(&scene, &diary).await?;
+    let answer = ask(&v1, "greet").await?;
+    ensure!(answer == Err("no answer within 200ms".to_owned()), "{answer:?}");
     Ok(())
 }
