@@ -65,7 +65,7 @@ pub(crate) async fn counter_on(rig: &mut Rig, front: &LatticeHost) -> Result<Soc
     rig.client.ok("link.put", &web_link("counter")).await?;
     rig.client.ok("link.put", &link("counter")).await?;
     let image = reference(&example("http-keyvalue-counter", "http_keyvalue_counter")?);
-    let many = scale(&front, "counter", &image, 10);
+    let many = scale(front, "counter", &image, 10);
     rig.client.ok(&on("component.scale", front), &many).await?;
     rig.events
         .wait("component_scaled", &json!({ "component_id": "counter" }))
@@ -331,7 +331,13 @@ async fn a_caller_of_v1_is_answered_as_recorded(target: Target) -> Result<()> {
     let recorded = recorded()?;
     for call in &recorded {
         let source = call.headers["source-id"].as_str().context("a source")?;
-        let results = call_as_v1(&v1, INCREMENT, component(source), &[call.params.clone()]).await?;
+        let results = call_as_v1(
+            &v1,
+            INCREMENT,
+            component(source),
+            std::slice::from_ref(&call.params),
+        )
+        .await?;
         ensure!(results == call.results, "{results:?}");
     }
     // In two pieces, cut anywhere.
