@@ -25,6 +25,7 @@ on_both_lattices!(
     it_is_well_and_comes_back_after_a_crash,
     it_ends_by_itself_when_it_is_stopped,
     it_calls_a_component_and_is_called_back,
+    a_link_that_goes_and_comes_back_at_once_is_there,
 );
 
 /// A lattice with a host, and the archive of the provider.
@@ -242,5 +243,25 @@ async fn it_calls_a_component_and_is_called_back(target: Target) -> Result<()> {
     reads(&scene, &diary).await?;
     let answer = ask(&v1, "greet").await?;
     ensure!(answer == Err("no answer within 200ms".to_owned()), "{answer:?}");
+    Ok(())
+}
+
+async fn a_link_that_goes_and_comes_back_at_once_is_there(target: Target) -> Result<()> {
+    let mut scene = scene(target).await?;
+    let client = scene.rig.client.clone();
+    client.ok("config.put.six", &json!({ "first": "6" })).await?;
+    client.ok("link.put", &linked("default", "six")).await?;
+    scene.provide("kv", json!({})).await?;
+    for round in 1..=20 {
+        client.ok("link.del", &by_key("default")).await?;
+        client.ok("link.put", &linked("default", "six")).await?;
+        let mut last = Ok(0);
+        until("link", async || {
+            last = increment(&scene, "default").await;
+            Ok(last.as_ref().is_ok_and(|number| *number == 7))
+        })
+        .await
+        .with_context(|| format!("round {round}: {last:?}"))?;
+    }
     Ok(())
 }
