@@ -6,6 +6,7 @@ mod demo;
 mod fuzz;
 mod guests;
 mod http;
+mod interop;
 mod nats;
 mod nats_py;
 mod pypi;

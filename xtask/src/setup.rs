@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::ValueEnum;
 
-use crate::{nats, nats_py};
+use crate::{interop, nats, nats_py};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -18,11 +18,14 @@ enum What {
     Nats,
     /// The NATS client for Python that a test drives a host with
     NatsPy,
+    /// The programs built with what v1 has published
+    Interop,
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     match args.what {
         What::Nats => nats::setup(),
         What::NatsPy => nats_py::setup(),
+        What::Interop => interop::setup(),
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
 use crate::tool::{DENY, NEXTEST};
-use crate::{apt, fuzz, guests, nats, nats_py, repo, shell, tidy};
+use crate::{apt, fuzz, guests, interop, nats, nats_py, repo, shell, tidy};
 
 /// Servers and foreign clients that tests start; from Debian, so that they are not ours.
 const SERVERS: [&str; 3] = ["docker-registry", "prometheus", "skopeo"];
@@ -32,6 +32,8 @@ enum Step {
     Guests,
     /// The nats-servers and the foreign client that tests run against are in place
     Nats,
+    /// The programs of v1 that tests run against are built
+    Interop,
     /// Clippy has nothing to say
     Clippy,
     /// The documentation builds without warnings
@@ -86,6 +88,7 @@ fn perform(step: Step) -> Result<()> {
         Step::Tidy => tidy::run(),
         Step::Guests => guests::run(&guests::Args::default()),
         Step::Nats => nats::setup().and_then(|()| nats_py::setup()),
+        Step::Interop => interop::setup(),
         Step::Clippy => cargo(&[
             "clippy",
             "--workspace",
@@ -120,11 +123,12 @@ fn perform(step: Step) -> Result<()> {
     }
 }
 
-/// The guests and the fuzz targets are workspaces of their own, so they are asked one by one.
+/// The guests, the fuzz targets and the programs of v1 are workspaces of their own, so they are asked one by one.
 fn fmt() -> Result<()> {
     cargo(&["fmt", "--all", "--check"])?;
     let mut roots = guests::roots()?;
     roots.push(repo::root()?.join("fuzz"));
+    roots.extend(interop::roots()?);
     for root in roots {
         shell::run(
             shell::cargo()?

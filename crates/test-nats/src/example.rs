@@ -1,4 +1,4 @@
-//! Programs that are examples of the crate under test.
+//! Programs that tests run: examples of the crate under test, and those that others' libraries were built into.
 
 use std::env;
 use std::path::PathBuf;
@@ -19,4 +19,13 @@ pub fn example(name: &str) -> Result<PathBuf> {
         program.display()
     );
     Ok(program)
+}
+
+/// A program below `tests/interop`, which `cargo xtask setup interop` builds with what v1 has published.
+pub fn interop(name: &str) -> Result<PathBuf> {
+    let test = env::current_exe().context("find the test's own executable")?;
+    let mut above = test.ancestors().map(|dir| dir.join("interop/debug").join(name));
+    above
+        .find(|path| path.is_file())
+        .with_context(|| format!("{name} is not there: run `cargo xtask setup interop`"))
 }

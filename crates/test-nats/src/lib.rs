@@ -20,7 +20,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
-pub use example::example;
+pub use example::{example, interop};
 pub use ports::free_address;
 pub use spawn::spawn;
 

@@ -13,6 +13,7 @@ use crate::repo;
 pub(super) fn check(root: &Path) -> Findings {
     let mut projects = repo::folders(&root.join("examples"))?;
     projects.push(root.join("tests/guests"));
+    projects.extend(repo::folders(&root.join("tests/interop"))?);
     let mut findings = Vec::new();
     let mut first: BTreeMap<String, PathBuf> = BTreeMap::new();
     for wit in projects

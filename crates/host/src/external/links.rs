@@ -20,6 +20,7 @@ use wasmcloud_wire::state::Config;
 use wasmcloud_wire::subject::{ProviderOperation, Token};
 
 use super::Context;
+use super::by_id::ById;
 use crate::links::LinkId;
 
 /// How long to wait before something that could not be told is tried again.
@@ -99,22 +100,35 @@ fn steps(told: &Known, known: &Known) -> Vec<Step> {
 /// Tells one process of a provider what changes from `told` on, for ever.
 ///
 /// Links go to the key of the process. That of a deletion is ours alone: providers of v1 listen for deletions on
-/// their id, where whoever handles the request publishes them (`control`), once for all hosts.
+/// their id, where whoever handles the request publishes them (`control`), once for all hosts; what they forgot there
+/// and should know they are told again.
 pub(super) async fn deliver(
     context: &Context,
     id: &ComponentId,
     key: &Token,
     mut known: watch::Receiver<Known>,
     mut told: Known,
+    mut by_id: ById,
 ) {
     loop {
         let wanted = known.borrow_and_update().clone();
-        match tell(context, id, key, &steps(&told, &wanted)).await {
+        let steps = steps(&told, &wanted);
+        match tell(context, id, key, &steps).await {
             Ok(()) => {
+                for step in &steps {
+                    if let Step::Put(link, _) = step {
+                        by_id.told(link);
+                    }
+                }
                 told = wanted;
-                if known.changed().await.is_err() {
-                    // Nothing changes any more.
-                    std::future::pending::<()>().await;
+                tokio::select! {
+                    changed = known.changed() => if changed.is_err() {
+                        // Nothing changes any more.
+                        std::future::pending::<()>().await;
+                    },
+                    link = by_id.again(&told) => {
+                        told.links.remove(&link);
+                    }
                 }
             }
             Err(error) => {

@@ -13,6 +13,7 @@
 //!
 //! Calls between components and external providers travel over the lattice and are not made here.
 
+mod by_id;
 mod error;
 mod executable;
 mod health;

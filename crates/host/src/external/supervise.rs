@@ -16,6 +16,7 @@ use wasmcloud_wire::message::chain;
 use wasmcloud_wire::subject::Token;
 
 use super::Context;
+use super::by_id::ById;
 use super::error::ProcessError;
 use super::health::{self, Health, Verdict};
 use super::host_data::host_data;
@@ -188,6 +189,7 @@ impl Supervised {
         ready_at: &mut Option<Instant>,
     ) -> String {
         let (context, id) = (&*self.context, &self.id);
+        let by_id = ById::listen(context, id).await;
         let ready = self.ready().await;
         match (&ready, first.take()) {
             (Ok(verdict), Some(first)) => {
@@ -225,7 +227,7 @@ impl Supervised {
         };
         tokio::select! {
             () = checks => {}
-            () = links::deliver(context, id, &key, self.known.clone(), told) => {}
+            () = links::deliver(context, id, &key, self.known.clone(), told, by_id) => {}
         }
         // Neither of the two ends.
         std::future::pending().await

@@ -9,15 +9,14 @@ use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use wasmcloud_cap_keyvalue::backends::{LatticeLink, LatticeStore};
 use wasmcloud_cap_keyvalue::{BucketName, Cursor, Increment, Key, Store};
 use wasmcloud_host::LatticeHost;
+use wasmcloud_lattice::Connection;
 use wasmcloud_lattice::rpc::{Caller, Rpc, RpcOptions};
-use wasmcloud_lattice::{Connection, HeaderMap, Subscription};
 use wasmcloud_test_kit::guests::example;
 use wasmcloud_test_kit::{http, keyvalue};
 use wasmcloud_wire::rpc::Payload as _;
@@ -25,6 +24,7 @@ use wasmcloud_wire::rpc::keyvalue as wire;
 
 use crate::on_both_lattices;
 use crate::support::{HTTP, MEMORY, Rig, Target, free_address, on, reference, scale, soon, until, web_link};
+use crate::v1_peer::{answer_as_v1, call_as_v1, component, serve_as_v1};
 
 on_both_lattices!(
     a_component_counts_in_a_store_on_another_host,
@@ -38,9 +38,9 @@ on_both_lattices!(
 
 const RECORDING: &str = include_str!("../../../wire/tests/golden/keyvalue.jsonl");
 const INCREMENT: &str = "default.kv.wrpc.0.0.1.wrpc:keyvalue/atomics@0.2.0-draft.increment";
-const ALL: &str = "default.kv.wrpc.0.0.1.>";
 
-fn link(source: &str) -> Value {
+/// From a component to the store.
+pub(crate) fn link(source: &str) -> Value {
     json!({
         "source_id": source, "target": "kv", "name": "default", "wit_namespace": "wasi",
         "wit_package": "keyvalue", "interfaces": ["store", "atomics", "batch"], "source_config": [],
@@ -51,16 +51,22 @@ fn link(source: &str) -> Value {
 /// A host with the counter behind HTTP.
 async fn counter(rig: &mut Rig) -> Result<(LatticeHost, SocketAddr)> {
     let front = rig.host(|_, _| {}).await?;
+    let address = counter_on(rig, &front).await?;
+    Ok((front, address))
+}
+
+/// Starts the counter behind HTTP on a host that has no links yet, linked to `kv`.
+pub(crate) async fn counter_on(rig: &mut Rig, front: &LatticeHost) -> Result<SocketAddr> {
     let address = free_address()?;
-    rig.provide(&front, "http", HTTP).await?;
+    rig.provide(front, "http", HTTP).await?;
     rig.client
         .ok("config.put.web", &json!({ "address": address.to_string() }))
         .await?;
     rig.client.ok("link.put", &web_link("counter")).await?;
     rig.client.ok("link.put", &link("counter")).await?;
     let image = reference(&example("http-keyvalue-counter", "http_keyvalue_counter")?);
-    let many = scale(&front, "counter", &image, 10);
-    rig.client.ok(&on("component.scale", &front), &many).await?;
+    let many = scale(front, "counter", &image, 10);
+    rig.client.ok(&on("component.scale", front), &many).await?;
     rig.events
         .wait("component_scaled", &json!({ "component_id": "counter" }))
         .await?;
@@ -68,7 +74,7 @@ async fn counter(rig: &mut Rig) -> Result<(LatticeHost, SocketAddr)> {
         Ok(front.host().listening().await.contains(&address) && front.host().links().len() == 2)
     })
     .await?;
-    Ok((front, address))
+    Ok(address)
 }
 
 async fn ask(address: SocketAddr, method: &'static str, path: &'static str) -> Result<(u16, String)> {
@@ -77,7 +83,8 @@ async fn ask(address: SocketAddr, method: &'static str, path: &'static str) -> R
     Ok((response.status, response.text().to_string()))
 }
 
-async fn count(address: SocketAddr) -> Result<(u16, String)> {
+/// Counts up, and answers with status and text.
+pub(crate) async fn count(address: SocketAddr) -> Result<(u16, String)> {
     ask(address, "GET", "/c1").await
 }
 
@@ -183,41 +190,10 @@ fn recorded() -> Result<Vec<Recorded>> {
     Ok(calls)
 }
 
-/// Answers the next call as a provider of v1 does, and returns what it was asked: subject, headers, parameters.
-async fn answer_as_v1(
-    v1: &Connection,
-    calls: &mut Subscription,
-    results: Bytes,
-) -> Result<(String, HeaderMap, Bytes)> {
-    let call = soon("call", calls.next()).await?.context("ended")?;
-    let reply = call.reply.context("a reply subject")?;
-    let inbox = v1.new_inbox();
-    let mut params = v1.subscribe(&format!("{inbox}.params")).await?;
-    v1.client()
-        .publish_with_reply(reply.clone(), inbox, Bytes::new())
-        .await?;
-    let rest = soon("end of the parameters", params.next())
-        .await?
-        .context("ended")?;
-    ensure!(rest.payload.is_empty());
-    let to = format!("{reply}.results");
-    if !results.is_empty() {
-        v1.publish(&to, None, results).await?;
-    }
-    v1.publish(&to, None, Bytes::new()).await?;
-    v1.barrier(v1.default_deadline()).await?;
-    Ok((
-        call.subject.to_string(),
-        call.headers.unwrap_or_default(),
-        call.payload,
-    ))
-}
-
 async fn a_provider_of_v1_is_called_as_recorded(target: Target) -> Result<()> {
     let mut rig = Rig::start(target).await?;
     let v1 = Connection::connect(&rig.options()).await?;
-    let mut calls = v1.queue_subscribe(ALL, "default.kv").await?;
-    v1.barrier(v1.default_deadline()).await?;
+    let mut calls = serve_as_v1(&v1, "kv").await?;
     let (_front, address) = counter(&mut rig).await?;
     for (recorded, expected) in recorded()?
         .into_iter()
@@ -225,13 +201,13 @@ async fn a_provider_of_v1_is_called_as_recorded(target: Target) -> Result<()> {
     {
         let (asked, called) = tokio::join!(
             count(address),
-            answer_as_v1(&v1, &mut calls, recorded.results.clone())
+            answer_as_v1(&v1, &mut calls, std::slice::from_ref(&recorded.results))
         );
-        let (asked, (subject, headers, params)) = (asked?, called?);
+        let (asked, called) = (asked?, called?);
         ensure!(asked == (200, expected.to_owned()), "{asked:?}");
-        ensure!(subject == INCREMENT, "{subject}");
+        ensure!(called.subject == INCREMENT, "{}", called.subject);
         for name in ["source-id", "link-name"] {
-            let sent = headers.get(name).map(|value| value.as_str());
+            let sent = called.header(name);
             ensure!(sent == recorded.headers[name].as_str(), "{name}: {sent:?}");
         }
         // The example of v1 has the slash of the path in the key, ours has not.
@@ -239,10 +215,10 @@ async fn a_provider_of_v1_is_called_as_recorded(target: Target) -> Result<()> {
         ensure!(theirs.to_bytes() == recorded.params);
         ensure!(theirs.key == "/c1");
         theirs.key.remove(0);
-        ensure!(theirs.to_bytes() == params, "{params:?}");
+        ensure!(theirs.to_bytes() == called.params, "{:?}", called.params);
     }
     // A trap of v1, of which it says nothing.
-    let (asked, called) = tokio::join!(count(address), answer_as_v1(&v1, &mut calls, Bytes::new()));
+    let (asked, called) = tokio::join!(count(address), answer_as_v1(&v1, &mut calls, &[]));
     let (status, text) = asked?;
     called?;
     ensure!(
@@ -254,19 +230,23 @@ async fn a_provider_of_v1_is_called_as_recorded(target: Target) -> Result<()> {
 
 /// The store behind a link, as the adapter makes one for an invocation.
 async fn store(rig: &Rig, source: &str) -> Result<LatticeStore> {
+    store_by(rig, source, "default").await
+}
+
+/// The store behind a link of another name.
+pub(crate) async fn store_by(rig: &Rig, source: &str, name: &str) -> Result<LatticeStore> {
     let connection = Connection::connect(&rig.options()).await?;
     // As a host has it: what is sent in the moment in which somebody leaves is lost, and made again after a second.
     let rpc = Rpc::start(connection, RpcOptions::new("test")).await?;
     let caller = Caller::new(rpc, "default".parse()?, Arc::new(|_| {}));
-    let link = LatticeLink::new(caller, source.parse()?, "default".parse()?, "kv".parse()?);
+    let link = LatticeLink::new(caller, source.parse()?, name.parse()?, "kv".parse()?);
     Ok(link.store(Instant::now() + Duration::from_secs(300), 1))
 }
 
 async fn what_a_provider_says_is_checked(target: Target) -> Result<()> {
     let rig = Rig::start(target).await?;
     let v1 = Connection::connect(&rig.options()).await?;
-    let mut calls = v1.queue_subscribe(ALL, "default.kv").await?;
-    v1.barrier(v1.default_deadline()).await?;
+    let mut calls = serve_as_v1(&v1, "kv").await?;
     let store = store(&rig, "cart").await?;
     let (bucket, key) = (BucketName::new("b")?, Key::new("k")?);
     let malformed = "key-value provider `kv`: it answers `get` with something else than results of \
@@ -282,10 +262,8 @@ async fn what_a_provider_says_is_checked(target: Target) -> Result<()> {
         (vec![0, 0, 0], Err(malformed)),
         (vec![0xff; 32], Err(malformed)),
     ] {
-        let (found, called) = tokio::join!(
-            store.get(&bucket, &key),
-            answer_as_v1(&v1, &mut calls, results.clone().into())
-        );
+        let answer = [results.clone().into()];
+        let (found, called) = tokio::join!(store.get(&bucket, &key), answer_as_v1(&v1, &mut calls, &answer));
         called?;
         match (found, expected) {
             (Ok(found), Ok(expected)) => ensure!(found.map(Vec::from) == expected, "{results:?}"),
@@ -301,20 +279,20 @@ async fn what_a_provider_says_is_checked(target: Target) -> Result<()> {
         keys: vec!["a".to_owned()],
         cursor: Some(u64::MAX),
     };
-    let results = Ok::<_, wire::Error>(many).to_bytes();
+    let results = [Ok::<_, wire::Error>(many).to_bytes().into()];
     let (page, called) = tokio::join!(
         store.list_keys(&bucket, Some(Cursor::Number(7)), 10),
-        answer_as_v1(&v1, &mut calls, results.into())
+        answer_as_v1(&v1, &mut calls, &results)
     );
-    ensure!(called?.2 == [1, b'b', 1, 7][..]);
+    ensure!(called?.params == [1, b'b', 1, 7]);
     ensure!(page?.next == Some(Cursor::Number(u64::MAX)));
     let some = |key: &str, value: &[u8]| Some((key.to_owned(), value.to_vec()));
     let many = vec![some("z", b"?"), some("k2", b"2"), some("k", b"1")];
-    let results = Ok::<_, wire::Error>(many).to_bytes();
+    let results = [Ok::<_, wire::Error>(many).to_bytes().into()];
     let keys = [key.clone(), Key::new("none")?, Key::new("k2")?];
     let (found, called) = tokio::join!(
         store.get_many(&bucket, &keys),
-        answer_as_v1(&v1, &mut calls, results.into())
+        answer_as_v1(&v1, &mut calls, &results)
     );
     called?;
     ensure!(found? == [Some("1".into()), None, Some("2".into())]);
@@ -337,40 +315,6 @@ async fn what_a_provider_says_is_checked(target: Target) -> Result<()> {
     Ok(())
 }
 
-/// Calls as v1 does, and returns the results. The parameters come in two pieces.
-async fn call_as_v1(
-    v1: &Connection,
-    subject: &str,
-    source: &str,
-    (first, rest): (Bytes, Bytes),
-) -> Result<Vec<u8>> {
-    let inbox = v1.new_inbox();
-    let mut accepts = v1.subscribe(&inbox).await?;
-    let mut results = v1.subscribe(&format!("{inbox}.results")).await?;
-    let mut headers = HeaderMap::new();
-    headers.insert("source-id", source);
-    headers.insert("link-name", "default");
-    v1.client()
-        .publish_with_reply_and_headers(subject.to_owned(), inbox, headers, first)
-        .await?;
-    let accept = soon("accept", accepts.next()).await?.context("ended")?;
-    ensure!(accept.payload.is_empty() && accept.headers.is_none());
-    let params = format!("{}.params", accept.reply.context("a reply subject")?);
-    if !rest.is_empty() {
-        v1.publish(&params, None, rest).await?;
-    }
-    v1.publish(&params, None, Bytes::new()).await?;
-    let mut all = Vec::new();
-    loop {
-        let message = soon("results", results.next()).await?.context("ended")?;
-        ensure!(message.headers.is_none());
-        if message.payload.is_empty() {
-            return Ok(all);
-        }
-        all.extend_from_slice(&message.payload);
-    }
-}
-
 /// A host with a store that `counter` has a link to.
 async fn provider(rig: &mut Rig) -> Result<LatticeHost> {
     let host = rig.host(|_, _| {}).await?;
@@ -387,18 +331,29 @@ async fn a_caller_of_v1_is_answered_as_recorded(target: Target) -> Result<()> {
     let recorded = recorded()?;
     for call in &recorded {
         let source = call.headers["source-id"].as_str().context("a source")?;
-        let params = (call.params.clone(), Bytes::new());
-        let results = call_as_v1(&v1, INCREMENT, source, params).await?;
+        let results = call_as_v1(
+            &v1,
+            INCREMENT,
+            component(source),
+            std::slice::from_ref(&call.params),
+        )
+        .await?;
         ensure!(results == call.results, "{results:?}");
     }
     // In two pieces, cut anywhere.
     let params = &recorded[0].params;
     for at in 0..params.len() {
-        let pieces = (params.slice(..at), params.slice(at..));
-        let results = call_as_v1(&v1, INCREMENT, "counter", pieces).await?;
+        let pieces = [params.slice(..at), params.slice(at..)];
+        let results = call_as_v1(&v1, INCREMENT, component("counter"), &pieces).await?;
         ensure!(results == [0, 3 + at as u8], "{results:?}");
     }
-    let stranger = call_as_v1(&v1, INCREMENT, "stranger", (params.clone(), Bytes::new())).await?;
+    let stranger = call_as_v1(
+        &v1,
+        INCREMENT,
+        component("stranger"),
+        std::slice::from_ref(params),
+    )
+    .await?;
     let Err(wire::Error::Other(text)) = Result::<u64, wire::Error>::from_bytes(&stranger)? else {
         anyhow::bail!("a stranger was answered {stranger:?}")
     };
@@ -427,7 +382,13 @@ async fn nonsense_is_answered_with_errors(target: Target) -> Result<()> {
             // A list of four thousand million entries.
             Bytes::from_static(&[1, b'b', 0xff, 0xff, 0xff, 0xff, 0x0f]),
         ] {
-            let results = call_as_v1(&v1, &subject, "counter", (nonsense.clone(), Bytes::new())).await?;
+            let results = call_as_v1(
+                &v1,
+                &subject,
+                component("counter"),
+                std::slice::from_ref(&nonsense),
+            )
+            .await?;
             match Result::<(), wire::Error>::from_bytes(&results) {
                 Ok(Err(wire::Error::Other(text))) if text.contains("are malformed: ") => {}
                 other => anyhow::bail!("{function} of {nonsense:?}: {other:?}"),
@@ -440,11 +401,11 @@ async fn nonsense_is_answered_with_errors(target: Target) -> Result<()> {
         "default.kv.wrpc.0.0.1.wrpc:keyvalue/store@9.9.9.get",
         "default.kv.wrpc.0.0.1.get",
     ] {
-        let results = call_as_v1(&v1, subject, "counter", (Bytes::new(), Bytes::new())).await?;
+        let results = call_as_v1(&v1, subject, component("counter"), &[Bytes::new()]).await?;
         ensure!(results.is_empty(), "{subject}: {results:?}");
     }
     let increment = recorded()?.remove(0);
-    let results = call_as_v1(&v1, INCREMENT, "counter", (increment.params, Bytes::new())).await?;
+    let results = call_as_v1(&v1, INCREMENT, component("counter"), &[increment.params]).await?;
     ensure!(results == increment.results);
     Ok(())
 }

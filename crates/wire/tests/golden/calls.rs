@@ -52,15 +52,24 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
-    /// All that came on a path, in order. What was not recorded is its last byte again and again.
+    /// All that came on a path, in order.
     pub(crate) fn bytes(&self, path: InboxPath) -> Vec<u8> {
-        let mut all = Vec::new();
-        for (_, bytes) in self.messages.iter().filter(|(on, _)| *on == path) {
-            let start = all.len();
-            all.extend_from_slice(&bytes.head);
-            all.resize(start + bytes.len, bytes.head.last().copied().unwrap_or_default());
-        }
-        all
+        self.pieces(path).concat()
+    }
+
+    /// The messages on a path that are not empty. What was not recorded is the last byte again and again.
+    pub(crate) fn pieces(&self, path: InboxPath) -> Vec<Vec<u8>> {
+        let on_it = self
+            .messages
+            .iter()
+            .filter(|(on, bytes)| *on == path && bytes.len > 0);
+        on_it
+            .map(|(_, bytes)| {
+                let mut piece = bytes.head.clone();
+                piece.resize(bytes.len, bytes.head.last().copied().unwrap_or_default());
+                piece
+            })
+            .collect()
     }
 
     pub(crate) fn params(&self) -> Vec<u8> {

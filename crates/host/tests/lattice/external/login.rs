@@ -5,7 +5,7 @@ use serde_json::json;
 use wasmcloud_broker::{Access, Broker, BrokerConfig};
 use wasmcloud_lattice::{Auth, NatsOptions};
 use wasmcloud_test_kit::control::Control;
-use wasmcloud_test_nats::example;
+use wasmcloud_test_nats::{example, interop};
 
 use super::{Machine, Scene, archive};
 use crate::support::Rig;
@@ -37,5 +37,10 @@ async fn the_embedded_lattice_lets_providers_in() -> Result<()> {
     ensure!(jwt.split('.').count() == 3, "{jwt}");
     let url = data["lattice_rpc_url"].as_str().context("an address")?;
     ensure!(!url.contains('@'), "{url}");
-    scene.stop("p").await
+    scene.stop("p").await?;
+    // One that was built with v1's SDK finds its way as well.
+    let v1 = archive(Machine::here(), std::fs::read(interop("provider-v1")?)?)?;
+    scene.image = scene.rig.file("v1.par", &v1)?;
+    scene.provide("q", json!({})).await?;
+    scene.stop("q").await
 }

@@ -4,6 +4,7 @@ mod faults;
 mod life;
 mod login;
 mod told;
+mod v1_sdk;
 
 use std::path::PathBuf;
 use std::time::Duration;
