@@ -85,6 +85,8 @@ struct Inner {
     surroundings: Surroundings,
     /// Whether all that ever accepted a call for a target speak more than v1.
     ours: Mutex<HashMap<ComponentId, bool>>,
+    /// Which version of an interface a target answered last, where it was not the first choice.
+    versions: Mutex<HashMap<ComponentId, &'static str>>,
 }
 
 impl Caller {
@@ -95,6 +97,7 @@ impl Caller {
             lattice,
             surroundings,
             ours: Mutex::default(),
+            versions: Mutex::default(),
         }))
     }
 
@@ -109,20 +112,63 @@ impl Caller {
     /// while those who do are busy or leaving, and until the deadline where who got the call stands still, provided
     /// that all who serve the target promise not to take it up later.
     pub async fn call(&self, request: Request<'_>) -> Result<Call, RpcError> {
+        self.call_one(&request, &[request.instance])
+            .await
+            .map(|(call, _)| call)
+    }
+
+    /// The same for an interface of which there are versions with the same parameters, the first choice first: the call
+    /// is one of the first version that somebody serves, which is returned with it. The instance of the request does not
+    /// matter. Which version a target answers is kept in mind.
+    pub async fn call_any(
+        &self,
+        request: Request<'_>,
+        versions: &[&'static str],
+    ) -> Result<(Call, &'static str), RpcError> {
+        let known = self.0.versions.lock().get(request.target).copied();
+        let mut order = versions.to_vec();
+        order.sort_by_key(|version| Some(*version) != known);
+        let (call, version) = self.call_one(&request, &order).await?;
+        let mut known = self.0.versions.lock();
+        if versions.first() == Some(&version) {
+            known.remove(request.target);
+        } else if known.len() < MAX_TARGETS {
+            known.insert(request.target.clone(), version);
+        }
+        Ok((call, version))
+    }
+
+    async fn call_one<'v>(
+        &self,
+        request: &Request<'_>,
+        versions: &[&'v str],
+    ) -> Result<(Call, &'v str), RpcError> {
         let target = request.target;
         let deadline = request.deadline;
         let mut patience = self.0.rpc.0.options.accept_timeout;
         let mut nobody = NOBODY.iter();
         let mut busy = BUSY.iter();
+        let mut at = 0;
         loop {
-            let outgoing = self.outgoing(&request, patience)?;
+            let version = *versions
+                .get(at)
+                .ok_or_else(|| RpcError::Name("a call of no version of an interface".to_owned()))?;
+            let outgoing = self.outgoing(request, version, patience)?;
             let error = match self.0.rpc.call(outgoing).await {
                 Ok(accepted) => {
                     self.learn(target, accepted.is_ours());
-                    return Ok(accepted);
+                    return Ok((accepted, version));
                 }
                 Err(error) => error,
             };
+            // Who serves the target may serve another version. When none is served it is time to wait.
+            if not_served(&error) {
+                at += 1;
+                if at < versions.len() {
+                    continue;
+                }
+                at = 0;
+            }
             let pause = match &error {
                 RpcError::NoResponders { .. } => nobody.next(),
                 RpcError::Refused(body) if body.code != RpcErrorCode::TooDeep => busy.next(),
@@ -144,9 +190,14 @@ impl Caller {
         }
     }
 
-    fn outgoing(&self, request: &Request<'_>, patience: Duration) -> Result<Outgoing, RpcError> {
+    fn outgoing(
+        &self,
+        request: &Request<'_>,
+        instance: &str,
+        patience: Duration,
+    ) -> Result<Outgoing, RpcError> {
         let name = |error: wasmcloud_wire::rpc::InvalidSubject| RpcError::Name(error.to_string());
-        let instance: Option<InstanceName> = match request.instance {
+        let instance: Option<InstanceName> = match instance {
             "" => None,
             instance => Some(instance.parse().map_err(name)?),
         };
@@ -181,5 +232,14 @@ impl Caller {
         } else if ours.len() < MAX_TARGETS {
             ours.insert(target.clone(), is_ours);
         }
+    }
+}
+
+/// Whether nobody serves this version of an interface: peers of v1 subscribe to each function, ours to all and say no.
+fn not_served(error: &RpcError) -> bool {
+    match error {
+        RpcError::NoResponders { .. } => true,
+        RpcError::Failed(body) => body.code == RpcErrorCode::Mismatch,
+        _ => false,
     }
 }
