@@ -1,0 +1,279 @@
+//! Objects on their way from a guest: a pipe between the stream that the guest writes and a task that hands its bytes to
+//! the store. The store is waited for, so that an object of any size costs a window of memory.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tracing::Instrument as _;
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
+
+use crate::calls::within;
+use crate::store::{CHUNK, ObjectId, StoreError, Write};
+
+/// Bytes that may wait for the store.
+const WINDOW: usize = 4 * CHUNK;
+
+/// Bytes that may wait for `write-data` to say where they go, 1 MiB: a guest may write a small object first.
+const MAX_HOMELESS: usize = 1 << 20;
+
+/// What a piece that waits costs besides its bytes.
+const PIECE: usize = 64;
+
+/// A guest's object that is not whole yet. One that is dropped before [`OutgoingValue::finish`] is not written.
+#[expect(unreachable_pub, reason = "the bindings re-export it")]
+pub struct OutgoingValue {
+    pipe: Arc<Pipe>,
+    body: bool,
+    pump: Option<(ObjectId, JoinHandle<Result<(), StoreError>>)>,
+}
+
+impl OutgoingValue {
+    pub(crate) fn new() -> Self {
+        Self {
+            pipe: Arc::default(),
+            body: false,
+            pump: None,
+        }
+    }
+
+    /// The stream for its bytes, once.
+    pub(crate) fn body(&mut self) -> Option<BodyStream> {
+        let first = !std::mem::replace(&mut self.body, true);
+        first.then(|| BodyStream(Arc::clone(&self.pipe)))
+    }
+
+    /// Whether it was said already where it goes.
+    pub(crate) fn check_homeless(&self) -> Result<(), StoreError> {
+        match &self.pump {
+            None => Ok(()),
+            Some((id, _)) => Err(StoreError::Other(format!(
+                "the value is being written as object `{}` in container `{}`; a value is written once",
+                id.object, id.container
+            ))),
+        }
+    }
+
+    /// Says where it goes. From now on the store is given what the guest writes.
+    pub(crate) fn goes_to(&mut self, id: ObjectId, writer: Box<dyn Write>, deadline: Instant) {
+        self.pipe.change(|state| state.homeless = false);
+        let pump = pump(Arc::clone(&self.pipe), writer, deadline);
+        self.pump = Some((id, tokio::spawn(pump.in_current_span())));
+    }
+
+    /// The object is whole. Returns when the store has it.
+    pub(crate) async fn finish(mut self) -> Result<(), StoreError> {
+        let Some((_, pump)) = self.pump.take() else {
+            return Err(StoreError::Other(
+                "the value was given to no container; hint: call `write-data` before `finish`".to_owned(),
+            ));
+        };
+        self.pipe.change(|state| state.end = End::Whole);
+        // It ends by the deadline.
+        pump.await
+            .unwrap_or_else(|error| Err(StoreError::Other(format!("write the object: {error}"))))
+    }
+}
+
+impl Drop for OutgoingValue {
+    fn drop(&mut self) {
+        if let Some((id, _)) = &self.pump {
+            tracing::warn!(
+                target: "wasmcloud::component",
+                "object `{}` in container `{}` was not written: the value was dropped without `finish`",
+                id.object,
+                id.container,
+            );
+        }
+        self.pipe.change(|state| {
+            if state.end == End::Open {
+                state.end = End::Abandoned;
+            }
+        });
+    }
+}
+
+/// Between a guest and a store.
+#[derive(Default)]
+struct Pipe {
+    state: Mutex<State>,
+    /// Something was written, or it ended.
+    filled: Notify,
+    /// Something was taken, or it failed.
+    emptied: Notify,
+}
+
+struct State {
+    pieces: VecDeque<Bytes>,
+    /// What they cost.
+    held: usize,
+    /// Nobody said yet where they go.
+    homeless: bool,
+    end: End,
+    failed: Option<StoreError>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            pieces: VecDeque::new(),
+            held: 0,
+            homeless: true,
+            end: End::Open,
+            failed: None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Open,
+    Whole,
+    Abandoned,
+}
+
+impl Pipe {
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock());
+        self.filled.notify_one();
+        self.emptied.notify_one();
+    }
+
+    /// How many bytes can be written now.
+    fn room(&self) -> Result<usize, StoreError> {
+        let state = self.state.lock();
+        if let Some(error) = &state.failed {
+            return Err(error.clone());
+        }
+        let most = if state.homeless { MAX_HOMELESS } else { WINDOW };
+        let room = most.saturating_sub(state.held + PIECE).min(CHUNK);
+        if room == 0 && state.homeless {
+            return Err(StoreError::TooLarge {
+                what: "what was written to the value",
+                size: state.held as u64,
+                unit: "bytes",
+                limit: MAX_HOMELESS as u64,
+                hint: " as long as nobody knows where it goes; hint: call `write-data` before writing",
+            });
+        }
+        Ok(room)
+    }
+
+    /// What was written, in pieces that are worth a trip; nothing at the end.
+    async fn next(&self) -> Result<Option<Bytes>, Abandoned> {
+        loop {
+            if let Some(bytes) = self.take() {
+                self.emptied.notify_one();
+                return Ok(Some(bytes));
+            }
+            match self.state.lock().end {
+                End::Open => {}
+                End::Whole => return Ok(None),
+                End::Abandoned => return Err(Abandoned),
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    fn take(&self) -> Option<Bytes> {
+        let mut state = self.state.lock();
+        if state.end == End::Abandoned {
+            return None;
+        }
+        let first = state.pieces.pop_front()?;
+        state.held -= first.len() + PIECE;
+        let mut joined = BytesMut::new();
+        while let Some(next) = state.pieces.front()
+            && first.len().max(joined.len()) + next.len() <= CHUNK
+        {
+            if joined.is_empty() {
+                joined.extend_from_slice(&first);
+            }
+            joined.extend_from_slice(next);
+            state.held -= next.len() + PIECE;
+            state.pieces.pop_front();
+        }
+        Some(if joined.is_empty() { first } else { joined.freeze() })
+    }
+}
+
+/// The guest dropped the value.
+struct Abandoned;
+
+async fn pump(pipe: Arc<Pipe>, mut writer: Box<dyn Write>, deadline: Instant) -> Result<(), StoreError> {
+    let outcome = loop {
+        let next = async { Ok(pipe.next().await) };
+        match within(deadline, "the next bytes of the component for an object", next).await {
+            Ok(Ok(Some(bytes))) => {
+                let written = within(
+                    deadline,
+                    "the store to write a part of an object",
+                    writer.write(bytes),
+                )
+                .await;
+                if let Err(error) = written {
+                    break Err(error);
+                }
+            }
+            Ok(Ok(None)) => return within(deadline, "the store to have an object", writer.finish()).await,
+            Ok(Err(Abandoned)) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    if let Err(error) = &outcome {
+        pipe.change(|state| {
+            state.failed = Some(error.clone());
+            state.pieces.clear();
+            state.held = 0;
+        });
+    }
+    writer.abort().await;
+    outcome
+}
+
+/// The stream that a guest writes an object to.
+pub(crate) struct BodyStream(Arc<Pipe>);
+
+fn failed(error: StoreError) -> StreamError {
+    StreamError::LastOperationFailed(error.into())
+}
+
+#[async_trait]
+impl Pollable for BodyStream {
+    async fn ready(&mut self) {
+        while let Ok(0) = self.0.room() {
+            self.0.emptied.notified().await;
+        }
+    }
+}
+
+#[async_trait]
+impl OutputStream for BodyStream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        let room = self.0.room().map_err(failed)?;
+        if bytes.len() > room {
+            return Err(StreamError::trap("more was written than `check-write` allows"));
+        }
+        if !bytes.is_empty() {
+            self.0.change(|state| {
+                state.held += bytes.len() + PIECE;
+                state.pieces.push_back(bytes);
+            });
+        }
+        Ok(())
+    }
+
+    /// That everything is where it should be is the word of `finish`.
+    fn flush(&mut self) -> StreamResult<()> {
+        self.0.room().map(|_| ()).map_err(failed)
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        self.0.room().map_err(failed)
+    }
+}
