@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmcloud_capability::{Endpoint, Handle, InstanceState, LinkEntry};
 use wasmcloud_core::Route;
 use wasmcloud_lattice::rpc::Caller;
@@ -23,6 +24,37 @@ impl BlobstoreEndpoint {
     /// An endpoint whose guests get this store.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self { store }
+    }
+}
+
+/// Values and listings that one instance may have open: each may hold buffers of the host, up to a mebibyte.
+const MAX_OPEN: usize = 64;
+
+/// The values and listings that an instance has open.
+struct Open(Arc<Semaphore>);
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    _permit: OwnedSemaphorePermit,
+}
+
+#[cfg(test)]
+impl Opened {
+    pub(crate) fn new(permit: OwnedSemaphorePermit) -> Self {
+        Self { _permit: permit }
+    }
+}
+
+/// Room for one more value or listing of this instance.
+pub(crate) fn open(state: &mut InstanceState) -> Result<Opened, StoreError> {
+    let open = state.slot(|_| Open(Arc::new(Semaphore::new(MAX_OPEN))));
+    match Arc::clone(&open.0).try_acquire_owned() {
+        Ok(permit) => Ok(Opened { _permit: permit }),
+        Err(_) => Err(StoreError::Busy {
+            limit: MAX_OPEN,
+            place: "in this instance",
+        }),
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::task::AbortHandle;
 use wasmtime_wasi::p2::{InputStream, Pollable, StreamError, StreamResult};
 
-use crate::calls::{Calls, within};
+use crate::calls::{Calls, Opened, within};
 use crate::store::{CHUNK, Read, StoreError};
 use crate::store::{Names, ObjectId};
 
@@ -33,6 +33,7 @@ pub struct IncomingValue {
     pub(crate) start: u64,
     pub(crate) end: u64,
     pub(crate) reader: Box<dyn Read>,
+    pub(crate) open: Opened,
 }
 
 impl IncomingValue {
@@ -82,6 +83,7 @@ impl IncomingValue {
             chunks,
             ready: None,
             task: task.abort_handle(),
+            _open: self.open,
         }
     }
 }
@@ -106,6 +108,7 @@ pub(crate) struct ReadAhead {
     chunks: mpsc::Receiver<Result<Bytes, StoreError>>,
     ready: Option<Result<Bytes, StoreError>>,
     task: AbortHandle,
+    _open: Opened,
 }
 
 impl Drop for ReadAhead {
@@ -153,11 +156,13 @@ pub struct Listing {
     names: Box<dyn Names>,
     ready: std::vec::IntoIter<String>,
     ended: bool,
+    _open: Opened,
 }
 
 impl Listing {
-    pub(crate) fn new(names: Box<dyn Names>) -> Self {
+    pub(crate) fn new(names: Box<dyn Names>, open: Opened) -> Self {
         Self {
+            _open: open,
             names,
             ready: Vec::new().into_iter(),
             ended: false,

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tracing::Instrument as _;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
-use crate::calls::within;
+use crate::calls::{Opened, within};
 use crate::store::{CHUNK, ObjectId, StoreError, Write};
 
 /// Bytes that may wait for the store.
@@ -31,11 +31,14 @@ pub struct OutgoingValue {
     pipe: Arc<Pipe>,
     body: bool,
     pump: Option<(ObjectId, JoinHandle<Result<(), StoreError>>)>,
+    /// Or why there is no room for it: the contract has no error where values are made.
+    open: Result<Opened, StoreError>,
 }
 
 impl OutgoingValue {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(open: Result<Opened, StoreError>) -> Self {
         Self {
+            open,
             pipe: Arc::default(),
             body: false,
             pump: None,
@@ -44,14 +47,14 @@ impl OutgoingValue {
 
     /// The stream for its bytes, once.
     pub(crate) fn body(&mut self) -> Option<BodyStream> {
-        let first = !std::mem::replace(&mut self.body, true);
+        let first = self.open.is_ok() && !std::mem::replace(&mut self.body, true);
         first.then(|| BodyStream(Arc::clone(&self.pipe)))
     }
 
-    /// Whether it was said already where it goes.
+    /// Whether it may be said now where it goes.
     pub(crate) fn check_homeless(&self) -> Result<(), StoreError> {
         match &self.pump {
-            None => Ok(()),
+            None => self.open.as_ref().map(|_| ()).map_err(StoreError::clone),
             Some((id, _)) => Err(StoreError::Other(format!(
                 "the value is being written as object `{}` in container `{}`; a value is written once",
                 id.object, id.container
@@ -275,5 +278,126 @@ impl OutputStream for BodyStream {
 
     fn check_write(&mut self) -> StreamResult<usize> {
         self.0.room().map_err(failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    /// A store that takes a piece when the test does, and tells how it ended.
+    struct Slow(mpsc::Sender<Bytes>, mpsc::UnboundedSender<&'static str>);
+
+    #[async_trait]
+    impl Write for Slow {
+        async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+            let taken = self.0.send(bytes).await;
+            taken.map_err(|_| StoreError::Other("the disk is full".to_owned()))
+        }
+
+        async fn finish(self: Box<Self>) -> Result<(), StoreError> {
+            self.1.send("finished").ok();
+            Ok(())
+        }
+
+        async fn abort(self: Box<Self>) {
+            self.1.send("aborted").ok();
+        }
+    }
+
+    struct Rig {
+        value: OutgoingValue,
+        body: BodyStream,
+        taken: mpsc::Receiver<Bytes>,
+        ended: mpsc::UnboundedReceiver<&'static str>,
+    }
+
+    fn rig() -> Rig {
+        let permit = Arc::new(tokio::sync::Semaphore::new(1)).try_acquire_owned();
+        let mut value = OutgoingValue::new(Ok(Opened::new(permit.unwrap())));
+        let (body, (pieces, taken)) = (value.body().unwrap(), mpsc::channel(1));
+        let (end, ended) = mpsc::unbounded_channel();
+        let id = ObjectId {
+            container: "c".to_owned(),
+            object: "o".to_owned(),
+        };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        value.goes_to(id, Box::new(Slow(pieces, end)), deadline);
+        Rig {
+            value,
+            body,
+            taken,
+            ended,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_slow_store_holds_the_guest_up() {
+        let mut rig = rig();
+        // One piece waits in the channel, one is in the hand of the task, and the window fills up.
+        let (mut written, mut still) = (0, 0);
+        while still < 100 {
+            match rig.body.check_write().unwrap() {
+                0 => {
+                    // The task has its turn.
+                    tokio::task::yield_now().await;
+                    still += 1;
+                }
+                room => {
+                    rig.body.write(vec![7; room].into()).unwrap();
+                    (written, still) = (written + room, 0);
+                }
+            }
+        }
+        assert!(written <= WINDOW + 3 * CHUNK, "{written}");
+        assert_eq!(rig.body.check_write().unwrap(), 0);
+        let counting = tokio::spawn(async move {
+            let mut sum = 0;
+            while let Some(bytes) = rig.taken.recv().await {
+                assert!(bytes.len() <= CHUNK);
+                sum += bytes.len();
+            }
+            sum
+        });
+        rig.body.ready().await;
+        drop(rig.body);
+        rig.value.finish().await.unwrap();
+        assert_eq!(counting.await.unwrap(), written);
+        assert_eq!(rig.ended.recv().await, Some("finished"));
+    }
+
+    #[tokio::test]
+    async fn small_pieces_travel_together() {
+        let mut rig = rig();
+        for _ in 0..1000 {
+            rig.body.ready().await;
+            rig.body.write(Bytes::from_static(b"0123456789")).unwrap();
+        }
+        let mut pieces = Vec::new();
+        while pieces.iter().sum::<usize>() < 10_000 {
+            pieces.push(rig.taken.recv().await.unwrap().len());
+        }
+        assert!(pieces.len() <= 10, "{pieces:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_dropped_or_fails_is_not_finished() {
+        let mut dropped = rig();
+        dropped.body.write(Bytes::from_static(b"x")).unwrap();
+        drop(dropped.value);
+        assert_eq!(dropped.ended.recv().await, Some("aborted"));
+
+        let mut full = rig();
+        drop(full.taken);
+        full.body.write(Bytes::from_static(b"x")).unwrap();
+        assert_eq!(full.ended.recv().await, Some("aborted"));
+        let error = full.body.check_write().unwrap_err().to_string();
+        assert!(error.contains("the disk is full"), "{error}");
+        let error = full.value.finish().await.unwrap_err().to_string();
+        assert_eq!(error, "the disk is full");
     }
 }

@@ -63,11 +63,13 @@ pub enum StoreError {
     },
     /// As many objects and listings are open as may be.
     #[error(
-        "{limit} objects and listings are open over this link, more are not allowed; hint: drop those that are done with"
+        "{limit} objects and listings are open {place}, more are not allowed; hint: drop those that are done with"
     )]
     Busy {
         /// The limit.
         limit: usize,
+        /// Where they are counted.
+        place: &'static str,
     },
     /// The disk or the system said no.
     #[error("{what}: {reason}")]

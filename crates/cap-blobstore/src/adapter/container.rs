@@ -6,7 +6,7 @@ use wasmtime::component::Resource;
 use super::wit::container::{Host, HostContainer, HostStreamObjectNames};
 use super::wit::types::{ContainerMetadata, ObjectMetadata};
 use super::{Answer, told};
-use crate::calls::{Calls, Container};
+use crate::calls::{self, Calls, Container};
 use crate::incoming::{IncomingValue, Listing};
 use crate::outgoing::OutgoingValue;
 use crate::store::{ObjectId, check_batch, check_range};
@@ -51,18 +51,22 @@ impl HostContainer for InstanceState {
         end: u64,
     ) -> Answer<Resource<IncomingValue>> {
         let (calls, id) = named(self, &container, name)?;
+        let open = calls::open(self);
         let read = async {
             check_range(start, end)?;
-            calls.wait("`get-data`", calls.store.read(&id, start, end)).await
+            let open = open?;
+            let read = calls.store.read(&id, start, end);
+            Ok((calls.wait("`get-data`", read).await?, open))
         };
         match read.await {
-            Ok(reader) => {
+            Ok((reader, open)) => {
                 let value = IncomingValue {
                     calls,
                     id,
                     start,
                     end,
                     reader,
+                    open,
                 };
                 Ok(Ok(self.table.push(value)?))
             }
@@ -91,9 +95,14 @@ impl HostContainer for InstanceState {
 
     async fn list_objects(&mut self, container: Resource<Container>) -> Answer<Resource<Listing>> {
         let (calls, name) = opened(self, &container)?;
-        let list = calls.store.list_objects(&name, None, 0);
-        match calls.wait("`list-objects`", list).await {
-            Ok(names) => Ok(Ok(self.table.push(Listing::new(names))?)),
+        let open = calls::open(self);
+        let listed = async {
+            let open = open?;
+            let list = calls.store.list_objects(&name, None, 0);
+            Ok(Listing::new(calls.wait("`list-objects`", list).await?, open))
+        };
+        match listed.await {
+            Ok(listing) => Ok(Ok(self.table.push(listing)?)),
             Err(error) => Ok(told(Err(error))),
         }
     }

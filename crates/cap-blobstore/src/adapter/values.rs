@@ -7,6 +7,7 @@ use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 
 use super::wit::types::{Host, HostIncomingValue, HostOutgoingValue};
 use super::{Answer, told};
+use crate::calls;
 use crate::incoming::IncomingValue;
 use crate::outgoing::OutgoingValue;
 
@@ -14,7 +15,8 @@ impl Host for InstanceState {}
 
 impl HostOutgoingValue for InstanceState {
     async fn new_outgoing_value(&mut self) -> wasmtime::Result<Resource<OutgoingValue>> {
-        Ok(self.table.push(OutgoingValue::new())?)
+        let open = calls::open(self);
+        Ok(self.table.push(OutgoingValue::new(open))?)
     }
 
     async fn outgoing_value_write_body(

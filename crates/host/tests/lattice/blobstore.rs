@@ -149,6 +149,12 @@ async fn a_component_has_objects_on_its_host(target: Target) -> Result<()> {
         sparse.starts_with("the object has 1099511627776 bytes, the limit is 67108864 for one list of bytes; hint: read it as a stream"),
         "{sparse}"
     );
+    good(&host, "hoard", &[text("c"), Val::U32(64)]).await?;
+    let hoard = bad(&host, "hoard", &[text("c"), Val::U32(65)]).await?;
+    ensure!(
+        hoard.starts_with("64 objects and listings are open in this instance"),
+        "{hoard}"
+    );
     good(&host, "homeless", &[Val::U64(900_000)]).await?;
     let homeless = bad(&host, "homeless", &[Val::U64(2 << 20)]).await?;
     ensure!(

@@ -79,6 +79,17 @@ impl Guest for Blobs {
         drop(body);
         Ok(())
     }
+
+    fn hoard(container: String, count: u32) -> Result<(), String> {
+        let container = open(&container)?;
+        let mut values = Vec::new();
+        for number in 0..count {
+            let value = OutgoingValue::new_outgoing_value();
+            container.write_data(&format!("hoard/{number}"), &value)?;
+            values.push(value);
+        }
+        Ok(())
+    }
 }
 
 export!(Blobs);

@@ -75,7 +75,10 @@ impl FsStore {
 
     fn permit(&self) -> Result<OwnedSemaphorePermit, StoreError> {
         let permit = Arc::clone(&self.open).try_acquire_owned();
-        permit.map_err(|_| StoreError::Busy { limit: MAX_OPEN })
+        permit.map_err(|_| StoreError::Busy {
+            limit: MAX_OPEN,
+            place: "over this link",
+        })
     }
 }
 
