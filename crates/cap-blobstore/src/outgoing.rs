@@ -170,36 +170,39 @@ impl Pipe {
     /// What was written, in pieces that are worth a trip; nothing at the end.
     async fn next(&self) -> Result<Option<Bytes>, Abandoned> {
         loop {
-            if let Some(bytes) = self.take() {
+            // What is there and whether there will be more is one look: both may change in between.
+            if let Some(next) = self.state.lock().next() {
                 self.emptied.notify_one();
-                return Ok(Some(bytes));
-            }
-            match self.state.lock().end {
-                End::Open => {}
-                End::Whole => return Ok(None),
-                End::Abandoned => return Err(Abandoned),
+                return next;
             }
             self.filled.notified().await;
         }
     }
+}
 
-    fn take(&self) -> Option<Bytes> {
-        let mut state = self.state.lock();
-        if state.end == End::Abandoned {
-            return None;
+impl State {
+    /// Nothing as long as there may be more.
+    fn next(&mut self) -> Option<Result<Option<Bytes>, Abandoned>> {
+        match self.end {
+            End::Abandoned => Some(Err(Abandoned)),
+            End::Open => self.take().map(|bytes| Ok(Some(bytes))),
+            End::Whole => Some(Ok(self.take())),
         }
-        let first = state.pieces.pop_front()?;
-        state.held -= first.len() + PIECE;
+    }
+
+    fn take(&mut self) -> Option<Bytes> {
+        let first = self.pieces.pop_front()?;
+        self.held -= first.len() + PIECE;
         let mut joined = BytesMut::new();
-        while let Some(next) = state.pieces.front()
+        while let Some(next) = self.pieces.front()
             && first.len().max(joined.len()) + next.len() <= CHUNK
         {
             if joined.is_empty() {
                 joined.extend_from_slice(&first);
             }
             joined.extend_from_slice(next);
-            state.held -= next.len() + PIECE;
-            state.pieces.pop_front();
+            self.held -= next.len() + PIECE;
+            self.pieces.pop_front();
         }
         Some(if joined.is_empty() { first } else { joined.freeze() })
     }

@@ -149,3 +149,51 @@ fn root(config: &ConfigMap, data_dir: &Path) -> Result<Option<PathBuf>, Provider
     }
     Ok(root)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(entries: &[(&str, &str)]) -> ConfigMap {
+        entries
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn the_folder_is_that_of_the_link_then_the_provider_then_its_own() {
+        let (id, component) = ("blobs".parse().unwrap(), "cart".parse().unwrap());
+        let start = |entries| BlobstoreProvider::start(&id, &config(entries), Path::new("/data"));
+        let plain = start(&[]).unwrap();
+        let check = |provider: &BlobstoreProvider, link: &[(&str, &str)], expected: &str| {
+            let folder = provider.folder(&config(link), &component).unwrap();
+            assert_eq!(folder, Path::new(expected));
+        };
+        check(&plain, &[], "/data/blobstore/blobs/cart");
+        check(&plain, &[("Root", "files")], "/data/files");
+        check(&plain, &[("root", "/srv")], "/srv");
+        let shared = start(&[("ROOT", "/srv")]).unwrap();
+        check(&shared, &[], "/srv");
+        check(&shared, &[("root", "mine")], "/data/mine");
+        shared.update_config(&config(&[("root", "/srv")])).await.unwrap();
+        let moved = shared.update_config(&config(&[])).await.unwrap_err().to_string();
+        assert!(moved.contains("cannot change while the provider runs"), "{moved}");
+    }
+
+    #[test]
+    fn what_is_no_folder_is_refused() {
+        let check = |entries: &[(&str, &str)], expected: &str| {
+            let error = root(&config(entries), Path::new("/data"))
+                .unwrap_err()
+                .to_string();
+            assert!(error.starts_with(expected), "{error}");
+        };
+        check(&[("rot", "x")], "unknown config key `rot`; did you mean `root`?");
+        check(&[("root", "")], "config key `root`: it is empty");
+        check(
+            &[("ROOT", "a"), ("root", "b")],
+            "config key `root`: it is there twice",
+        );
+    }
+}

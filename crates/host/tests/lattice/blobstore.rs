@@ -348,7 +348,8 @@ async fn a_large_object_takes_little_memory(target: Target) -> Result<()> {
     good(&front, "large", &[text("c"), text("large"), Val::U64(LARGE)]).await?;
     let grown = peak()?.saturating_sub(before);
     ensure!(std::fs::metadata(rig.path("objects/c/large"))?.len() == LARGE);
-    // Two hosts and a broker are in this process; windows of 1 MiB and chunks on the way are what they may hold.
-    ensure!(grown < LARGE / 4, "{} MiB", grown >> 20);
+    // Two hosts and a broker are in this process; windows of 1 MiB and chunks on the way are what they may hold. It was
+    // 2 MiB when this was written.
+    ensure!(grown < LARGE / 8, "{} MiB", grown >> 20);
     Ok(())
 }
