@@ -1,5 +1,6 @@
 //! Calls of others to a provider on this host. How they travel is for the host; what they mean is for the provider.
 
+use std::any::Any;
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -46,4 +47,18 @@ pub trait RemoteProvider: Send + Sync + 'static {
     /// The encoded results of a call whose function is known here. Failures are results too. Returns by the call's
     /// deadline.
     async fn answer(&self, call: ProviderCall<'_>) -> Bytes;
+
+    /// Whether parameters or results of a function have streams beside them. It is answered by
+    /// [`RemoteProvider::stream`] then.
+    fn has_streams(&self, instance: &str, function: &str) -> bool {
+        let _ = (instance, function);
+        false
+    }
+
+    /// Answers a call with streams, the results included. `transport` is what moves them, of a type that the provider
+    /// knows, as it is with a [`Handle`](crate::Handle): here nothing is known of how calls travel. Returns by the
+    /// call's deadline, and when it returns the streams end.
+    async fn stream(&self, call: ProviderCall<'_>, transport: &(dyn Any + Send + Sync)) {
+        let _ = (call, transport);
+    }
 }

@@ -7,6 +7,7 @@ use crate::image::ImageRef;
 const REPLACED: &[(&str, &str)] = &[
     ("ghcr.io/wasmcloud/http-server", "http-server"),
     ("ghcr.io/wasmcloud/http-client", "http-client"),
+    ("ghcr.io/wasmcloud/blobstore-fs", "blobstore-fs"),
 ];
 
 /// The built-in provider that answers for an image, whichever tag or digest it has.
@@ -47,6 +48,8 @@ mod tests {
             Some("http-client"),
         );
         check("ghcr.io/wasmcloud/http-server@sha256:abc", Some("http-server"));
+        check("ghcr.io/wasmcloud/blobstore-fs:0.10.1", Some("blobstore-fs"));
+        check("ghcr.io/wasmcloud/blobstore-s3:0.10.0", None);
         check("ghcr.io/wasmcloud/http-server/x:1", None);
         check("localhost:5000/wasmcloud/http-server:1", None);
         check("localhost:5000/http-server", None);

@@ -3,13 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use wasmcloud_cap_blobstore::BlobstoreProvider;
 use wasmcloud_cap_http::{HttpClientProvider, HttpServerProvider, Ingress};
 use wasmcloud_cap_keyvalue::{Backend, KeyValueProvider};
 use wasmcloud_capability::{ConfigMap, Provider, ProviderError};
 use wasmcloud_core::ComponentId;
 
 /// The names under which they are started: `wasmcloud+builtin://NAME`.
-pub const BUILTIN_PROVIDERS: &[&str] = &["http-server", "http-client", "keyvalue-memory", "keyvalue-redb"];
+pub const BUILTIN_PROVIDERS: &[&str] = &[
+    "http-server",
+    "http-client",
+    "keyvalue-memory",
+    "keyvalue-redb",
+    "blobstore-fs",
+];
 
 /// What built-in providers share.
 pub(crate) struct Shared<'a> {
@@ -35,6 +42,7 @@ pub(crate) async fn start(
         "keyvalue-redb" => KeyValueProvider::start(Backend::Redb, id, config, shared.data_dir)
             .await
             .map(|provider| provider as _),
+        "blobstore-fs" => BlobstoreProvider::start(id, config, shared.data_dir).map(|provider| provider as _),
         _ => return None,
     };
     Some(started)

@@ -18,6 +18,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use wasmcloud_artifacts::{ArtifactOptions, Artifacts, Kind, Origin, SizeLimits};
+use wasmcloud_cap_blobstore::Blobstore;
 use wasmcloud_cap_config::{Bus, Config, Logging};
 use wasmcloud_cap_http::{Http, HttpResolver, Ingress, IngressOptions};
 use wasmcloud_cap_keyvalue::KeyValue;
@@ -96,6 +97,7 @@ impl Host {
         let capabilities: Vec<Arc<dyn Capability>> = vec![
             Arc::new(Http),
             Arc::new(KeyValue),
+            Arc::new(Blobstore),
             Arc::new(Config),
             Arc::new(Logging),
             Arc::new(Bus),

@@ -24,7 +24,13 @@ pub struct ResolveOptions {
 impl Default for ResolveOptions {
     /// Files relative to the current directory, and the built-in providers this version of the host has.
     fn default() -> Self {
-        let known = ["http-server", "http-client", "keyvalue-redb", "keyvalue-memory"];
+        let known = [
+            "http-server",
+            "http-client",
+            "keyvalue-redb",
+            "keyvalue-memory",
+            "blobstore-fs",
+        ];
         Self {
             base_dir: PathBuf::new(),
             builtin_providers: true,

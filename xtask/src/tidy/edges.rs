@@ -84,6 +84,12 @@ const ROOMS: &[Room] = &[
         never: &["async-nats", "hyper", "serde-saphyr"],
     },
     Room {
+        name: "cap-blobstore",
+        // For stores on other hosts.
+        may_know: &["core", "capability", "engine", "wire", "lattice"],
+        never: &["serde-saphyr"],
+    },
+    Room {
         name: "cap-config",
         may_know: CAPABILITY,
         never: &["serde-saphyr"],

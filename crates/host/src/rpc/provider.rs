@@ -103,6 +103,10 @@ impl ProviderCallee {
             params,
             deadline: called.deadline.into_std(),
         };
+        if self.provider.has_streams(&called.instance, &called.function) {
+            self.provider.stream(call, accepted).await;
+            return Ok(());
+        }
         accepted.finish(self.provider.answer(call).await).await
     }
 

@@ -9,6 +9,8 @@
     reason = "a JSON value by name is null where there is none"
 )]
 
+mod blobstore;
+mod blobstore_v1;
 mod calls;
 mod calls_refused;
 mod components;

@@ -105,22 +105,61 @@ impl Caller {
     /// that all who serve the target promise not to take it up later. Then it goes straight to one that was heard
     /// lately, as do other calls for a while, and not to the group, in which the server goes on picking the dead.
     pub async fn call(&self, request: Request<'_>) -> Result<Call, RpcError> {
+        self.call_one(&request, &[request.instance])
+            .await
+            .map(|(call, _)| call)
+    }
+
+    /// The same for an interface of which there are versions with the same parameters, the first choice first: the call
+    /// is one of the first version that somebody serves, which is returned with it. The instance of the request does not
+    /// matter. Which version a target answers is kept in mind.
+    pub async fn call_any(
+        &self,
+        request: Request<'_>,
+        versions: &[&'static str],
+    ) -> Result<(Call, &'static str), RpcError> {
+        let known = self.0.known.version(request.target);
+        let mut order = versions.to_vec();
+        order.sort_by_key(|version| Some(*version) != known);
+        let (call, version) = self.call_one(&request, &order).await?;
+        let other = (versions.first() != Some(&version)).then_some(version);
+        self.0.known.answered(request.target, other);
+        Ok((call, version))
+    }
+
+    async fn call_one<'v>(
+        &self,
+        request: &Request<'_>,
+        versions: &[&'v str],
+    ) -> Result<(Call, &'v str), RpcError> {
         let (target, known) = (request.target, &self.0.known);
         let mut patience = self.0.rpc.0.options.accept_timeout;
         let mut nobody = NOBODY.iter();
         let mut busy = BUSY.iter();
         let mut tried = false;
+        let mut at = 0;
         loop {
+            let version = *versions
+                .get(at)
+                .ok_or_else(|| RpcError::Name("a call of no version of an interface".to_owned()))?;
             let server = known.server(target, tried);
-            let outgoing = self.outgoing(&request, patience, server.as_deref())?;
+            let outgoing = self.outgoing(request, version, patience, server.as_deref())?;
             let sent = Instant::now();
             let error = match self.0.rpc.call(outgoing).await {
                 Ok(accepted) => {
                     known.accepted(target, &accepted);
-                    return Ok(accepted);
+                    return Ok((accepted, version));
                 }
                 Err(error) => error,
             };
+            // Who serves the target may serve another version. When none is served it is time to wait.
+            if not_served(&error, server.is_some()) {
+                at += 1;
+                if at < versions.len() {
+                    continue;
+                }
+                at = 0;
+            }
             let pause = match (&error, &server) {
                 (RpcError::NoResponders { .. }, None) => nobody.next(),
                 (RpcError::Refused(body), _) if body.code == RpcErrorCode::TooDeep => None,
@@ -158,11 +197,12 @@ impl Caller {
     fn outgoing(
         &self,
         request: &Request<'_>,
+        instance: &str,
         patience: Duration,
         server: Option<&str>,
     ) -> Result<Outgoing, RpcError> {
         let name = |error: wasmcloud_wire::rpc::InvalidSubject| RpcError::Name(error.to_string());
-        let instance: Option<InstanceName> = match request.instance {
+        let instance: Option<InstanceName> = match instance {
             "" => None,
             instance => Some(instance.parse().map_err(name)?),
         };
@@ -189,5 +229,14 @@ impl Caller {
     /// Whether all that ever accepted a call for this target, and at least one did, speak more than v1.
     pub fn is_ours(&self, target: &ComponentId) -> bool {
         self.0.known.is_ours(target)
+    }
+}
+
+/// Whether nobody serves this version of an interface: peers of v1 subscribe to each function, ours to all and say no.
+fn not_served(error: &RpcError, directly: bool) -> bool {
+    match error {
+        RpcError::NoResponders { .. } => !directly,
+        RpcError::Failed(body) => body.code == RpcErrorCode::Mismatch,
+        _ => false,
     }
 }

@@ -34,6 +34,8 @@ struct Target {
     servers: Vec<Member>,
     /// When a call was made that one of the group did not answer.
     silent: Option<Instant>,
+    /// Which version of an interface it answered last, where that was not the first choice.
+    version: Option<&'static str>,
     /// Counts calls, so that servers take turns.
     turn: usize,
 }
@@ -59,6 +61,7 @@ impl Known {
                 ours,
                 servers: Vec::new(),
                 silent: None,
+                version: None,
                 turn: 0,
             };
             targets.insert(target.clone(), known);
@@ -112,6 +115,18 @@ impl Known {
         let last = || known.servers.iter().max_by_key(|server| server.heard);
         let server = heard().nth(turn).or_else(|| last().filter(|_| tried))?;
         Some(server.inbox.clone())
+    }
+
+    /// Which version of an interface a target answered last; nothing if it was the first choice.
+    pub(super) fn version(&self, target: &ComponentId) -> Option<&'static str> {
+        self.0.lock().get(target)?.version
+    }
+
+    /// A target answered a call of this version; nothing if it was the first choice.
+    pub(super) fn answered(&self, target: &ComponentId, version: Option<&'static str>) {
+        if let Some(known) = self.0.lock().get_mut(target) {
+            known.version = version;
+        }
     }
 
     /// Whether all that ever accepted a call for this target, and at least one did, speak more than v1.
