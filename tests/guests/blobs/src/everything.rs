@@ -22,12 +22,20 @@ pub(crate) fn everything(name: &str) -> Result<(), String> {
     elsewhere(name, &made)?;
 
     made.delete_objects(&["copy".to_owned(), "none".to_owned()])?;
-    expect("after a batch", listed(&made)?, ["a", "moved"].map(str::to_owned).to_vec())?;
+    expect(
+        "after a batch",
+        listed(&made)?,
+        ["a", "moved"].map(str::to_owned).to_vec(),
+    )?;
     made.clear()?;
     expect("after clear", listed(&made)?, Vec::new())?;
     put(&made, "last", b"x")?;
     blobstore::delete_container(name)?;
-    expect("a container in the end", blobstore::container_exists(name)?, false)
+    expect(
+        "a container in the end",
+        blobstore::container_exists(name)?,
+        false,
+    )
 }
 
 fn objects(container: &Container) -> Result<(), String> {
@@ -43,12 +51,24 @@ fn objects(container: &Container) -> Result<(), String> {
     let stream = body(&value)?;
     write(&stream, b"below")?;
     drop(stream);
-    expect("a second stream", value.outgoing_value_write_body().is_err(), true)?;
+    expect(
+        "a second stream",
+        value.outgoing_value_write_body().is_err(),
+        true,
+    )?;
     container.write_data("dir/b", &value)?;
-    expect("a second place", container.write_data("dir/c", &value).is_err(), true)?;
+    expect(
+        "a second place",
+        container.write_data("dir/c", &value).is_err(),
+        true,
+    )?;
     OutgoingValue::finish(value)?;
     put(container, "empty", b"")?;
-    expect("a value without a place", OutgoingValue::finish(OutgoingValue::new_outgoing_value()).is_err(), true)
+    expect(
+        "a value without a place",
+        OutgoingValue::finish(OutgoingValue::new_outgoing_value()).is_err(),
+        true,
+    )
 }
 
 fn whole(container: &Container, object: &str, start: u64, end: u64) -> Result<Vec<u8>, String> {
@@ -96,7 +116,11 @@ fn names(container: &Container) -> Result<(), String> {
     expect("one skipped", names.skip_stream_object_names(1)?, (1, false))?;
     let (one, end) = names.read_stream_object_names(10)?;
     expect("the last name", (one.len(), end), (1, true))?;
-    expect("skipped at the end", names.skip_stream_object_names(5)?, (0, true))
+    expect(
+        "skipped at the end",
+        names.skip_stream_object_names(5)?,
+        (0, true),
+    )
 }
 
 fn elsewhere(name: &str, container: &Container) -> Result<(), String> {
@@ -106,10 +130,18 @@ fn elsewhere(name: &str, container: &Container) -> Result<(), String> {
     };
     blobstore::copy_object(&id("a"), &id("copy"))?;
     blobstore::move_object(&id("dir/b"), &id("moved"))?;
-    expect("a copy", whole(container, "copy", 0, 100)?, b"0123456789".to_vec())?;
+    expect(
+        "a copy",
+        whole(container, "copy", 0, 100)?,
+        b"0123456789".to_vec(),
+    )?;
     expect("moved", whole(container, "moved", 0, 100)?, b"below".to_vec())?;
     expect("what was moved", container.has_object("dir/b")?, false)?;
-    expect("a move of none", blobstore::move_object(&id("none"), &id("x")).is_err(), true)?;
+    expect(
+        "a move of none",
+        blobstore::move_object(&id("none"), &id("x")).is_err(),
+        true,
+    )?;
     container.delete_object("empty")?;
     container.delete_object("empty")?;
     expect("what was deleted", container.has_object("empty")?, false)

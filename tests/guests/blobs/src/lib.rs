@@ -100,7 +100,9 @@ fn pattern(at: u64, size: u64) -> Vec<u8> {
     let (block, from) = (at / BLOCK, at % BLOCK);
     let end = (block * BLOCK + BLOCK).min(size);
     let len = end.saturating_sub(at);
-    (from..from + len).map(|place| (block.wrapping_mul(31) + place) as u8).collect()
+    (from..from + len)
+        .map(|place| (block.wrapping_mul(31) + place) as u8)
+        .collect()
 }
 
 fn open(container: &str) -> Result<Container, String> {

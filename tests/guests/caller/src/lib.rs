@@ -37,7 +37,10 @@ impl Guest for Caller {
         assert_eq!(bytes::none(), None);
         assert_eq!(bytes::get("bucket", "none"), Ok(None));
         assert_eq!(bytes::get("bucket", "key"), Ok(Some(b"key".to_vec())));
-        assert_eq!(bytes::get("bucket", "bad"), Err("no such key in bucket".to_owned()));
+        assert_eq!(
+            bytes::get("bucket", "bad"),
+            Err("no such key in bucket".to_owned())
+        );
         assert_eq!(bytes::put("bucket", "key", b"bucketkey"), Ok(()));
         assert_eq!(bytes::put("bucket", "key", &some), Err(size.to_string()));
         assert_eq!(bytes::text("é".as_bytes()), Ok("é".to_owned()));
@@ -48,7 +51,10 @@ impl Guest for Caller {
             tags: vec!["a".to_owned(), String::new()],
         };
         let back = bytes::relay(&message);
-        assert_eq!((back.subject, back.body, back.tags), (message.subject, message.body, message.tags));
+        assert_eq!(
+            (back.subject, back.body, back.tags),
+            (message.subject, message.body, message.tags)
+        );
     }
 
     fn run_fail() {
