@@ -55,7 +55,8 @@ async fn a_call_is_one_of_a_version_that_is_served(target: Target) -> Result<()>
     there.connection().barrier(deadline()).await?;
     for _ in 0..2 {
         let (version, _) = tokio::join!(call(VERSIONS), async {
-            old.next().await.unwrap().accept(support::SOON).await
+            let accepted = old.next().await.unwrap().accept(support::SOON).await?;
+            accepted.finish(Bytes::new()).await
         });
         ensure!(version? == "test:calls/math@0.1.0");
     }
@@ -72,7 +73,10 @@ async fn a_call_is_one_of_a_version_that_is_served(target: Target) -> Result<()>
             let subject = incoming.subject().to_owned();
             heard.lock().push(subject.contains("@0.2.0"));
             match subject.contains("@0.2.0") {
-                true => drop(incoming.accept(support::SOON).await),
+                true => {
+                    let accepted = incoming.accept(support::SOON).await;
+                    accepted.unwrap().finish(Bytes::new()).await.unwrap();
+                }
                 false => {
                     let why = RpcErrorBody::new(RpcErrorCode::Mismatch, "not this one");
                     incoming.refuse(&why).await;

@@ -396,10 +396,11 @@ async fn progress_is_told() {
     let artifacts = artifacts(options());
     let total = Some(image.layer.len() as u64);
     let fetched = artifacts.fetch(&reference, Kind::Component, SizeLimits::default(), Some(&sender));
-    let watched = seen.wait_for(|progress| progress.total == total);
+    // What `wait_for` answers is a lock, with which nothing more could be told.
+    let watched = async { seen.wait_for(|progress| progress.total == total).await.map(drop) };
     let (fetched, watched) = tokio::join!(fetched, watched);
     fetched.unwrap();
-    drop(watched);
+    watched.unwrap();
     let end = *sender.borrow();
     assert_eq!(
         (end.stage, Some(end.done), end.total),
