@@ -8,9 +8,9 @@ use wasmcloud_lattice::{CallError, ConnectError, LatticeOptions, StateError};
 use wasmcloud_wire::subject::{Auctions, InvalidTopic};
 
 use super::RecordError;
-use super::policy::PolicyOptions;
 use crate::external::ProviderOptions;
 use crate::identity::HostKey;
+use crate::policy::PolicyOptions;
 
 /// How a host takes part in a lattice. [`JoinOptions::new`] has the defaults of v1 (wire reference §2.1).
 #[derive(Debug)]
