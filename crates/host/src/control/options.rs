@@ -25,7 +25,7 @@ pub struct JoinOptions {
     pub auctions: Auctions,
     /// How often it tells that it is there. 30 s.
     pub heartbeat: Duration,
-    /// Who is asked before something starts; nobody by default.
+    /// Who is asked before something starts and before a component is called; nobody by default.
     pub policy: Option<PolicyOptions>,
     /// Whether it asks the config service for credentials of registries when it starts.
     pub config_service: bool,
