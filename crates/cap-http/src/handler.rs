@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -62,6 +62,7 @@ pub(crate) async fn handle(
     let invocation = Invocation::new(caller, limit.map_or(own, |limit| limit.min(own)));
     let id = invocation.id;
     let answered = async {
+        admit(prepared, invocation.deadline).await?;
         let begun = begin(prepared, invocation).await?;
         begun.answer(secure, request).await
     };
@@ -74,14 +75,26 @@ pub(crate) struct Begun {
     span: tracing::Span,
 }
 
-/// Gets a live instance for a request.
-pub(crate) async fn begin(prepared: &Arc<Prepared>, invocation: Invocation) -> Result<Begun, Unanswered> {
-    let Some(exports) = prepared.exports::<HttpExports>() else {
-        return Err(Unanswered::NoHandler(prepared.context().id().to_string()));
-    };
-    let interface = match exports {
+/// The interface by which a component answers requests, if it does.
+fn interface(prepared: &Prepared) -> Option<&'static str> {
+    Some(match prepared.exports::<HttpExports>()? {
         HttpExports::P2(_) => "wasi:http/incoming-handler",
         HttpExports::P3(_) => "wasi:http/handler",
+    })
+}
+
+/// Whether the component may be called with requests. That it does not answer any is found out later.
+pub(crate) async fn admit(prepared: &Prepared, deadline: Instant) -> Result<(), CallError> {
+    match interface(prepared) {
+        Some(interface) => prepared.admit(interface, "handle", deadline).await,
+        None => Ok(()),
+    }
+}
+
+/// Gets a live instance for a request.
+pub(crate) async fn begin(prepared: &Arc<Prepared>, invocation: Invocation) -> Result<Begun, Unanswered> {
+    let Some(interface) = interface(prepared) else {
+        return Err(Unanswered::NoHandler(prepared.context().id().to_string()));
     };
     let span = prepared.span(&invocation, interface, "handle");
     let live = prepared.begin(invocation).instrument(span.clone()).await?;

@@ -403,6 +403,10 @@ fn failure(id: InvocationId, route: &Route, unanswered: &Unanswered) -> Response
         }
         Unanswered::Call(CallError::Refused(refused)) => responses::busy(&refused.to_string()),
         Unanswered::Call(CallError::Deadline { .. }) => responses::too_late(id),
+        Unanswered::Call(denied @ CallError::Denied { .. }) => {
+            tracing::warn!(invocation = %id, %denied, "request denied");
+            responses::denied(id)
+        }
         Unanswered::Call(_) => responses::failed(id),
         // Nothing has begun, so the client may try again.
         Unanswered::Lattice(RpcError::NoResponders { .. }) => responses::busy(&format!(
@@ -417,6 +421,10 @@ fn failure(id: InvocationId, route: &Route, unanswered: &Unanswered) -> Response
         }
         Unanswered::Lattice(RpcError::Failed(body)) if body.code == RpcErrorCode::Deadline => {
             responses::too_late(id)
+        }
+        Unanswered::Lattice(RpcError::Failed(body)) if body.code == RpcErrorCode::Denied => {
+            tracing::warn!(invocation = %id, denied = %body, "request denied");
+            responses::denied(id)
         }
         other => {
             let component = route.target.id();

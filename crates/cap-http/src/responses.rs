@@ -29,6 +29,14 @@ pub(crate) fn failed(id: InvocationId) -> Response<ResponseBody> {
     )
 }
 
+/// A policy says no; the log has the reason under this id.
+pub(crate) fn denied(id: InvocationId) -> Response<ResponseBody> {
+    text(
+        StatusCode::FORBIDDEN,
+        format!("a policy does not allow this, error id {id}"),
+    )
+}
+
 /// The deadline passed.
 pub(crate) fn too_late(id: InvocationId) -> Response<ResponseBody> {
     text(

@@ -329,6 +329,8 @@ async fn call_in_span<C: Carried>(
         let what = format!("resources cannot be passed to `{function}` of another component");
         return Err(mismatch(id, what));
     }
+    let named = exported.interface.as_deref().unwrap_or_default();
+    target.admit(named, function, invocation.deadline).await?;
     let mut live = target.begin(invocation).await?;
     let deadline = live.deadline();
     let (store, instance) = live.parts();

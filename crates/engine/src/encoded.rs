@@ -1,9 +1,10 @@
 //! Calls whose parameters come as bytes: the callee's side of a call from elsewhere.
 //!
-//! In three steps, so that whoever has the call can refuse it while nothing has begun: find the function, get a live
-//! instance for it, and only then read the parameters and run.
+//! In steps, so that whoever has the call can refuse it while nothing has begun: find the function, ask whether it may
+//! be called, get a live instance for it, and only then read the parameters and run.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::time::timeout_at;
 use wasmcloud_capability::Invocation;
@@ -22,6 +23,7 @@ use crate::values::{self, Unfit, mismatch};
 pub struct Exported {
     target: Arc<Prepared>,
     index: ComponentExportIndex,
+    interface: Option<Arc<str>>,
     name: Box<str>,
     signature: Arc<Signature>,
 }
@@ -50,6 +52,7 @@ impl Exported {
         };
         Ok(Self {
             index: exported.index,
+            interface: exported.interface.clone(),
             name: function.into(),
             signature,
             target: Arc::clone(target),
@@ -69,6 +72,12 @@ impl Exported {
         }
     }
 
+    /// Whether it may be called.
+    pub async fn admit(&self, deadline: Instant) -> Result<(), CallError> {
+        let interface = self.interface.as_deref().unwrap_or_default();
+        self.target.admit(interface, &self.name, deadline).await
+    }
+
     /// Gets a live instance, within the component's limits.
     pub async fn begin(self, invocation: Invocation) -> Result<EncodedCall, CallError> {
         let live = self.target.begin(invocation).await?;
@@ -84,6 +93,7 @@ impl EncodedCall {
             index,
             name,
             signature,
+            ..
         } = &self.exported;
         let id = target.context().id();
         let params = Params::read(signature, params).map_err(|what| CallError::Malformed {

@@ -42,6 +42,14 @@ pub enum Refused {
         /// Who was called.
         component: ComponentId,
     },
+    /// Whoever decides whether it may be called has not done so yet.
+    #[error("component `{component}` cannot be called yet: {reason}")]
+    Undecided {
+        /// Who was called.
+        component: ComponentId,
+        /// What is waited for.
+        reason: String,
+    },
     /// Components call each other in a circle.
     #[error(
         "component `{component}` was called {depth} calls deep, components seem to call each other in a circle"
@@ -95,6 +103,14 @@ pub enum CallError {
         /// What and where.
         trap: TrapReport,
     },
+    /// It may not be called.
+    #[error("component `{component}`: {reason}")]
+    Denied {
+        /// Who was called.
+        component: ComponentId,
+        /// Who says so, and why.
+        reason: String,
+    },
     /// The component has no such function, or one of another type.
     #[error("component `{component}`: {reason}")]
     Mismatch {
@@ -127,14 +143,18 @@ impl CallError {
     /// What kind of failure it was, in the words of the lattice.
     pub fn code(&self) -> RpcErrorCode {
         match self {
-            Self::Refused(Refused::Full { .. } | Refused::QueueTimeout { .. } | Refused::PoolFull { .. }) => {
-                RpcErrorCode::Full
-            }
+            Self::Refused(
+                Refused::Full { .. }
+                | Refused::QueueTimeout { .. }
+                | Refused::PoolFull { .. }
+                | Refused::Undecided { .. },
+            ) => RpcErrorCode::Full,
             Self::Refused(Refused::NotRunning { .. }) => RpcErrorCode::NotRunning,
             Self::Refused(Refused::TooDeep { .. }) => RpcErrorCode::TooDeep,
             Self::Deadline { .. } => RpcErrorCode::Deadline,
             Self::Limit { .. } => RpcErrorCode::Limit,
             Self::Trap { .. } => RpcErrorCode::Trap,
+            Self::Denied { .. } => RpcErrorCode::Denied,
             Self::Mismatch { .. } => RpcErrorCode::Mismatch,
             Self::Malformed { .. } => RpcErrorCode::Malformed,
             Self::Lattice { .. } => RpcErrorCode::Internal,
@@ -148,6 +168,7 @@ impl CallError {
             Self::Deadline { .. } => "deadline",
             Self::Limit { .. } => "limit",
             Self::Trap { .. } => "trap",
+            Self::Denied { .. } => "denied",
             Self::Mismatch { .. } => "mismatch",
             Self::Malformed { .. } => "malformed",
             Self::Lattice { kind, .. } => kind,

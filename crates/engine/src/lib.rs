@@ -9,6 +9,7 @@
 //! functions to its linker; which component answers which call is for `host`.
 
 mod adapt;
+mod admit;
 mod cache;
 mod compile;
 mod config;
@@ -27,6 +28,7 @@ mod target;
 mod typed;
 mod values;
 
+pub use admit::Admit;
 pub use compile::{CompileError, CompileSource, Compiled};
 pub use config::EngineConfig;
 pub use dynamic::{CallRoute, EncodedRequest, Remote, RemoteCall, Routed, call_export, link_dynamic_import};

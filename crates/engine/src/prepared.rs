@@ -14,6 +14,7 @@ use wasmcloud_core::{InstanceMode, InterfaceName, Limits};
 use wasmtime::component::{ComponentExportIndex, Instance, InstancePre, Linker};
 use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 
+use crate::admit::Admit;
 use crate::compile::Compiled;
 use crate::error::{CallError, DeadlineExceeded, Refused, classify};
 use crate::imports::{self, Described, UnsatisfiedImport};
@@ -58,6 +59,8 @@ pub struct PrepareOptions<'a> {
     pub stats: Arc<Stats>,
     /// Who will call it.
     pub resolvers: &'a [Arc<dyn ResolveExports>],
+    /// Who is asked before each call; without, everybody may call.
+    pub admit: Option<Arc<dyn Admit>>,
 }
 
 /// Why a component does not start.
@@ -91,6 +94,7 @@ pub struct Prepared {
     pub(crate) stats: Arc<Stats>,
     compiled: Compiled,
     pre: InstancePre<InstanceState>,
+    admit: Option<Arc<dyn Admit>>,
     permits: Permits,
     exports: Vec<Exports>,
     functions: HashMap<String, Vec<InterfaceFunctions>>,
@@ -109,7 +113,7 @@ struct InterfaceFunctions {
 pub(crate) struct Function {
     pub(crate) index: ComponentExportIndex,
     /// As the component writes the name of its interface; `None` for functions at the root.
-    interface: Option<Arc<str>>,
+    pub(crate) interface: Option<Arc<str>>,
     /// Made when somebody needs it: a component may export very many.
     signature: OnceLock<Result<Arc<Signature>, String>>,
 }
@@ -133,6 +137,7 @@ impl Prepared {
             limits,
             stats,
             resolvers,
+            admit,
         } = options;
         if let Some(resources) = compiled.component.resources_required() {
             let needs = resources
@@ -164,11 +169,27 @@ impl Prepared {
             limits,
             stats,
             pre,
+            admit,
         });
         let first = Invocation::new(Caller::Host, START_LIMIT);
         let live = prepared.begin(first).await.map_err(StartError::Instantiate)?;
         live.release_unused();
         Ok(prepared)
+    }
+
+    /// Whether a function may be called; whoever begins a call for somebody else asks this first, and before anything
+    /// is taken up. At the cost of a look at one field, unless there is somebody to ask.
+    pub async fn admit(&self, interface: &str, function: &str, deadline: Instant) -> Result<(), CallError> {
+        let Some(admit) = &self.admit else {
+            return Ok(());
+        };
+        let outcome = admit.admit(interface, function, deadline).await;
+        if let Err(error) = &outcome {
+            self.stats.refused();
+            let component = self.context.id();
+            tracing::debug!(target: "wasmcloud::component", %component, interface, function, "{error}");
+        }
+        outcome
     }
 
     /// A live instance for one call, within the component's limits.

@@ -12,7 +12,7 @@ mod wiring;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -37,6 +37,7 @@ use crate::external::External;
 use crate::inventory::{ComponentInfo, Inventory, ProviderInfo};
 use crate::links::{LinkId, Links, Stored};
 use crate::metrics::Look;
+use crate::policy::{Gate, Policy};
 use crate::providers::{ProviderSpec, RunningProvider, TakenProvider};
 use crate::router::Router;
 use crate::rpc::{CallsCell, Serving};
@@ -71,6 +72,8 @@ struct Inner {
     resolvers: Vec<Arc<dyn ResolveExports>>,
     router: Arc<Router>,
     calls: CallsCell,
+    /// Asked before components are called, once this host is part of a lattice that has one.
+    policy: OnceLock<Arc<Policy>>,
     ingress: Arc<Ingress>,
     tables: Mutex<Tables>,
     wiring: tokio::sync::Mutex<()>,
@@ -108,6 +111,7 @@ impl Host {
             resolvers: vec![Arc::new(HttpResolver)],
             router: Arc::new(Router::new(CallsCell::clone(&calls))),
             calls,
+            policy: OnceLock::new(),
             ingress: Ingress::new(options.ingress.clone()),
             tables: Mutex::default(),
             wiring: tokio::sync::Mutex::default(),
@@ -259,6 +263,7 @@ impl Host {
         for import in &custom {
             link_dynamic_import(&mut linker, &compiled, import, &router).map_err(linker_error)?;
         }
+        let policy = self.0.policy.get().map(Arc::clone);
         let options = PrepareOptions {
             compiled,
             linker: &linker,
@@ -266,6 +271,7 @@ impl Host {
             limits: spec.limits.clone(),
             stats: Arc::clone(&component.stats),
             resolvers: &self.0.resolvers,
+            admit: policy.map(|policy| Arc::new(Gate::new(policy, spec)) as _),
         };
         let started = wasmcloud_engine::Prepared::start(options).await;
         started.map_err(|source| HostError::Start {

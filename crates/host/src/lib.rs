@@ -16,6 +16,7 @@ mod identity;
 mod inventory;
 mod links;
 mod metrics;
+mod policy;
 mod providers;
 mod router;
 mod rpc;
@@ -23,14 +24,13 @@ mod rpc;
 pub use admin::{Admin, AdminError, Readiness};
 pub use builtin::BUILTIN_PROVIDERS;
 pub use components::{ComponentSpec, Unlinked};
-pub use control::{
-    ControlError, JoinError, JoinOptions, LatticeHost, PolicyError, PolicyOptions, RecordError, StopRequest,
-};
+pub use control::{ControlError, JoinError, JoinOptions, LatticeHost, RecordError, StopRequest};
 pub use error::HostError;
 pub use external::{Launcher, ProcessError, ProcessLimits, ProviderOptions, become_provider};
 pub use host::{Host, HostOptions};
 pub use identity::{HostKey, Identity, InvalidSeed, LabelError, builtin_labels};
 pub use inventory::{ComponentInfo, Inventory, ProviderInfo};
+pub use policy::{PolicyError, PolicyOptions};
 pub use providers::ProviderSpec;
 pub use wasmcloud_artifacts::ArtifactOptions;
 pub use wasmcloud_cap_http::IngressOptions;

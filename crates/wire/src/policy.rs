@@ -13,6 +13,9 @@ use crate::limit::{self, Labels, MAX_LABELS, MAX_REQUEST};
 /// The version of these messages.
 pub const VERSION: &str = "v1";
 
+/// The kind of a question before a call.
+const PERFORM_INVOCATION: &str = "performInvocation";
+
 /// May this be done?
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyRequest {
@@ -141,10 +144,7 @@ impl PolicyAction {
         match self {
             Self::StartComponent(it) => format!("{kind}_{}_{}", it.component_id, it.image_ref),
             Self::StartProvider(it) => format!("{kind}_{}_{}", it.provider_id, it.image_ref),
-            Self::PerformInvocation(it) => format!(
-                "{kind}_{}_{}_{}_{}",
-                it.target.component_id, it.target.image_ref, it.interface, it.function
-            ),
+            Self::PerformInvocation(it) => invocation_key(&it.target, &it.interface, &it.function),
             Self::Unknown(_, request) => format!("{kind}_{request}"),
         }
     }
@@ -153,10 +153,16 @@ impl PolicyAction {
         match self {
             Self::StartComponent(_) => "startComponent",
             Self::StartProvider(_) => "startProvider",
-            Self::PerformInvocation(_) => "performInvocation",
+            Self::PerformInvocation(_) => PERFORM_INVOCATION,
             Self::Unknown(kind, _) => kind,
         }
     }
+}
+
+/// The [`PolicyAction::cache_key`] of a call, for who has no action at hand.
+pub fn invocation_key(target: &ComponentPolicy, interface: &str, function: &str) -> String {
+    let (id, image) = (&target.component_id, &target.image_ref);
+    format!("{PERFORM_INVOCATION}_{id}_{image}_{interface}_{function}")
 }
 
 impl Message for PolicyRequest {
@@ -213,7 +219,7 @@ impl<'de> Deserialize<'de> for PolicyRequest {
         let action = match raw.kind.as_str() {
             "startComponent" => serde_json::from_value(body).map(PolicyAction::StartComponent),
             "startProvider" => serde_json::from_value(body).map(PolicyAction::StartProvider),
-            "performInvocation" => serde_json::from_value(body).map(PolicyAction::PerformInvocation),
+            PERFORM_INVOCATION => serde_json::from_value(body).map(PolicyAction::PerformInvocation),
             _ => Ok(PolicyAction::Unknown(raw.kind, body)),
         };
         Ok(Self {

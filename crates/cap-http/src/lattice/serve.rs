@@ -1,6 +1,7 @@
 //! The side of the host where the component runs: a request from elsewhere becomes a call.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tracing::Instrument as _;
 use wasmcloud_capability::Invocation;
@@ -11,7 +12,7 @@ use wasmcloud_wire::rpc::{Payload as _, RpcErrorBody, RpcErrorCode};
 
 use super::bodies::{self, LatticeBody};
 use super::head;
-use crate::handler::{Begun, Unanswered, begin};
+use crate::handler::{Begun, Unanswered, admit, begin};
 
 /// A request from elsewhere with a live instance to answer it.
 pub struct RemoteRequest {
@@ -20,7 +21,12 @@ pub struct RemoteRequest {
 }
 
 impl RemoteRequest {
-    /// Gets a live instance for a request. Everything that can be refused is refused here.
+    /// Whether the component may be called with requests from elsewhere.
+    pub async fn admit(prepared: &Prepared, deadline: Instant) -> Result<(), CallError> {
+        admit(prepared, deadline).await
+    }
+
+    /// Gets a live instance for a request. Everything else that can be refused is refused here.
     pub async fn begin(prepared: &Arc<Prepared>, invocation: Invocation) -> Result<Self, CallError> {
         let id = prepared.context().id();
         let begun = begin(prepared, invocation).await.map_err(|error| match error {

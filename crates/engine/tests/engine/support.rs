@@ -133,6 +133,7 @@ impl Bench {
             limits,
             stats,
             resolvers,
+            admit: None,
         })
         .await
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use wasmcloud_core::{ComponentId, ConfigName};
 
 use super::RecordError;
-use super::policy::PolicyError;
 use crate::error::HostError;
+use crate::policy::PolicyError;
 
 /// A failed operation of a host on a lattice.
 #[derive(Debug, thiserror::Error)]

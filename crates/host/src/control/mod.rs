@@ -8,7 +8,7 @@
 //! | `commands` | the order of what takes long |
 //! | `records` | the shared state, written |
 //! | `mirror` | the shared state, applied to this host |
-//! | `events`, `describe`, `limits`, `policy` | what is told, in whose words, within which limits, with whose leave |
+//! | `events`, `describe`, `limits` | what is told, in whose words, within which limits |
 //! | `linkdefs` | links, told to providers of v1 by their id |
 //!
 //! Nothing here waits for a compile or a pull before it reads the next request: those are commands, which have an
@@ -23,7 +23,6 @@ mod linkdefs;
 mod mirror;
 mod operations;
 mod options;
-mod policy;
 mod records;
 mod requests;
 
@@ -48,17 +47,16 @@ use wasmcloud_wire::{Message as _, subject::Topic};
 use crate::external::{self, ProviderOptions};
 use crate::host::Host;
 use crate::identity::Identity;
+use crate::policy::Policy;
 use crate::rpc::Calls;
 
 use self::commands::Commands;
 use self::events::Events;
 use self::mirror::{Mirror, Mirrored};
-use self::policy::Policy;
 use self::records::Records;
 
 pub use self::error::ControlError;
 pub use self::options::{JoinError, JoinOptions};
-pub use self::policy::{PolicyError, PolicyOptions};
 pub use self::records::RecordError;
 
 /// How long a host of the same key may take to say that it is there.
@@ -81,7 +79,7 @@ struct Inner {
     events: Events,
     mirrored: Arc<Mirrored>,
     commands: Commands,
-    policy: Option<Policy>,
+    policy: Option<Arc<Policy>>,
     builtin_providers: bool,
     limits: Limits,
     /// Where things came from, on the way into their records.
@@ -118,12 +116,6 @@ impl LatticeHost {
         let interface = ControlInterface::new(&prefix, &lattice.name);
         refuse_duplicate(&lattice, &interface, &identity).await?;
         let calls = Calls::start(lattice.rpc.clone(), lattice.name.clone(), identity.id.clone()).await?;
-        host.connect(calls);
-        let records = Arc::new(Records::open(&lattice).await?);
-        if options.config_service {
-            ask_config_service(&host, &lattice, &identity).await;
-        }
-        let events = Events::start(lattice.control.clone(), lattice.name.clone(), identity.id.clone());
         let policy = match options.policy {
             Some(policy) => {
                 let connection = lattice.control.clone();
@@ -131,6 +123,12 @@ impl LatticeHost {
             }
             None => None,
         };
+        host.connect(calls, policy.clone());
+        let records = Arc::new(Records::open(&lattice).await?);
+        if options.config_service {
+            ask_config_service(&host, &lattice, &identity).await;
+        }
+        let events = Events::start(lattice.control.clone(), lattice.name.clone(), identity.id.clone());
         let mirror = Mirror::start(host.clone(), Arc::clone(&records), events.clone()).await?;
         let (urls, waiting) = mpsc::channel(URLS);
         tokio::spawn(operations::write_urls(Arc::clone(&records), waiting));

@@ -277,7 +277,8 @@ impl LatticeHost {
                 annotations: spec.annotations.clone(),
                 claims: None,
             });
-            policy.check(action, |_, why| scale_denied(&spec.id, why)).await?;
+            let denied = |_: &str, why: Option<&str>| scale_denied(&spec.id, why);
+            policy.check(action.cache_key(), || action, denied).await?;
         }
         self.catch_up(&spec.id, &spec.config, || format!("component `{}`", spec.id))
             .await?;
@@ -345,7 +346,7 @@ impl LatticeHost {
                 annotations: spec.annotations.clone(),
                 claims: None,
             });
-            policy.check(action, start_denied).await?;
+            policy.check(action.cache_key(), || action, start_denied).await?;
         }
         self.catch_up(&spec.id, &spec.config, || format!("provider `{}`", spec.id))
             .await?;

@@ -8,9 +8,9 @@ use wasmcloud_lattice::{CallError, ConnectError, LatticeOptions, StateError};
 use wasmcloud_wire::subject::{Auctions, InvalidTopic};
 
 use super::RecordError;
-use super::policy::PolicyOptions;
 use crate::external::ProviderOptions;
 use crate::identity::HostKey;
+use crate::policy::PolicyOptions;
 
 /// How a host takes part in a lattice. [`JoinOptions::new`] has the defaults of v1 (wire reference §2.1).
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub struct JoinOptions {
     pub auctions: Auctions,
     /// How often it tells that it is there. 30 s.
     pub heartbeat: Duration,
-    /// Who is asked before something starts; nobody by default.
+    /// Who is asked before something starts and before a component is called; nobody by default.
     pub policy: Option<PolicyOptions>,
     /// Whether it asks the config service for credentials of registries when it starts.
     pub config_service: bool,

@@ -9,12 +9,16 @@ use wasmcloud_core::ComponentId;
 use super::{Host, Tables};
 use crate::components::Component;
 use crate::error::HostError;
+use crate::policy::Policy;
 use crate::rpc::{Calls, Serving};
 
 impl Host {
     /// Makes this host part of a lattice for calls: components that run from now on can be called from elsewhere, and
-    /// can call what runs elsewhere.
-    pub(crate) fn connect(&self, calls: Arc<Calls>) {
+    /// can call what runs elsewhere. If there is a policy service, it is asked before they are called.
+    pub(crate) fn connect(&self, calls: Arc<Calls>, policy: Option<Arc<Policy>>) {
+        if let Some(policy) = policy {
+            let _ = self.0.policy.set(policy);
+        }
         self.0.ingress.connect(calls.caller().clone());
         let _ = self.0.calls.set(calls);
     }

@@ -41,7 +41,7 @@ definitions! {
     ERRORS: Counter "wasmcloud_component_errors_total"
         "Calls that trapped, ran out of time or into a limit";
     REFUSED: Counter "wasmcloud_component_refused_total"
-        "Calls that were refused before the component saw them: full, no slot in time, too deep";
+        "Calls that were refused before the component saw them: full, no slot in time, too deep, not permitted";
     COLD: Counter "wasmcloud_component_cold_invocations_total"
         "Calls that had a fresh instance; the others had one that was used before";
     INSTANTIATED: Counter "wasmcloud_component_instantiations_total"

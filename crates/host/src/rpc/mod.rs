@@ -36,6 +36,9 @@ pub(crate) use self::serving::Serving;
 /// elsewhere ([`RpcOptions::accept_timeout`]).
 const QUEUE_WAIT: Duration = Duration::from_millis(400);
 
+/// Longest time that a call from elsewhere waits for the word of a policy before it waits for an instance.
+const POLICY_WAIT: Duration = Duration::from_millis(200);
+
 /// Longest wait for the server's word that calls go elsewhere from now on.
 pub(crate) const LEAVE: Duration = Duration::from_secs(1);
 

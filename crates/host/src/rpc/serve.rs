@@ -18,7 +18,7 @@ use wasmcloud_telemetry::{TRACEPARENT, TRACESTATE, set_parent};
 use wasmcloud_wire::rpc::{InvocationSubject, RpcErrorBody, RpcErrorCode, header};
 
 use super::serving::Callee;
-use super::{Calls, QUEUE_WAIT, failure};
+use super::{Calls, POLICY_WAIT, QUEUE_WAIT, failure};
 
 /// A component as others call it.
 pub(super) struct ComponentCallee {
@@ -90,7 +90,9 @@ impl ComponentCallee {
         let function = called.function.as_str();
         let invocation = invocation(incoming, &prepared);
         let deadline = invocation.deadline;
+        let decided_by = decided_by(incoming, deadline);
         if (instance, function) == (Some(INCOMING_HANDLER), "handle") {
+            RemoteRequest::admit(&prepared, decided_by).await?;
             let begin = RemoteRequest::begin(&prepared, invocation);
             let request = self.in_time(begin).await?;
             set_parent(
@@ -102,6 +104,7 @@ impl ComponentCallee {
         }
         let exported = Exported::find(&prepared, instance, function)?;
         self.check(incoming, &exported, function)?;
+        exported.admit(decided_by).await?;
         let span = prepared.span(&invocation, instance.unwrap_or_default(), function);
         set_parent(&span, incoming.header(TRACEPARENT), incoming.header(TRACESTATE));
         let begin = exported.clone().begin(invocation).instrument(span.clone());
@@ -150,6 +153,15 @@ enum Begun {
     },
     /// Of the HTTP handler.
     Http(Box<RemoteRequest>),
+}
+
+/// How long a call waits for the word of a policy. Callers of v1 do not come back, so they wait as long as it takes; of
+/// the others, whoever is told to come back gets the answer that has come meanwhile.
+fn decided_by(incoming: &Incoming, deadline: Instant) -> Instant {
+    match incoming.time_left() {
+        Some(_) => deadline.min(Instant::now() + POLICY_WAIT),
+        None => deadline,
+    }
 }
 
 fn invocation(incoming: &Incoming, prepared: &Prepared) -> Invocation {

@@ -27,7 +27,7 @@ on_both_lattices!(
 
 const DRIVER: &str = "test:calls/driver@0.1.0";
 
-fn link(route: Option<&str>) -> Value {
+pub(crate) fn link(route: Option<&str>) -> Value {
     let mut link = json!({
         "source_id": "caller", "target": "callee", "name": "default", "wit_namespace": "test",
         "wit_package": "calls", "interfaces": ["math"], "source_config": [], "target_config": [],
@@ -61,12 +61,12 @@ fn callee() -> Result<String> {
 }
 
 /// Waits until a host knows the link.
-async fn linked(host: &LatticeHost, is: impl Fn(&wasmcloud_core::Link) -> bool) -> Result<()> {
+pub(crate) async fn linked(host: &LatticeHost, is: impl Fn(&wasmcloud_core::Link) -> bool) -> Result<()> {
     until("link", async || Ok(host.host().links().iter().any(&is))).await
 }
 
 /// Has the caller call, and answers what its driver returned.
-async fn drive(
+pub(crate) async fn drive(
     host: &LatticeHost,
     function: &str,
     params: &[Val],
@@ -88,10 +88,10 @@ async fn add(host: &LatticeHost, times: u32) -> Result<()> {
     Ok(())
 }
 
-const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// The number of calls that a component on a host has answered, and how many of them failed.
-fn answered(host: &LatticeHost, id: &str) -> (u64, u64) {
+pub(crate) fn answered(host: &LatticeHost, id: &str) -> (u64, u64) {
     let inventory = host.host().inventory();
     let of = inventory
         .components

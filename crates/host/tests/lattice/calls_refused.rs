@@ -32,13 +32,13 @@ on_both_lattices!(
 const MATH: &str = "test:calls/math@0.1.0";
 
 /// Somebody in the lattice who calls.
-struct Outsider {
+pub(crate) struct Outsider {
     caller: rpc::Caller,
     rpc: Rpc,
 }
 
 impl Outsider {
-    async fn new(rig: &Rig) -> Result<Self> {
+    pub(crate) async fn new(rig: &Rig) -> Result<Self> {
         let mut options = rig.options();
         options.request_timeout = Duration::from_secs(10);
         let connection = Connection::connect(&options).await?;
@@ -47,7 +47,7 @@ impl Outsider {
         Ok(Self { caller, rpc })
     }
 
-    async fn call(
+    pub(crate) async fn call(
         &self,
         target: &str,
         instance: &str,

@@ -21,6 +21,7 @@ mod keyvalue;
 mod messaging;
 mod order;
 mod policy;
+mod policy_calls;
 mod providers;
 mod recorded;
 mod requests;

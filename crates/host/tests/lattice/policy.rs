@@ -1,4 +1,4 @@
-//! The policy service decides what starts (wire reference §2.7).
+//! The policy service decides what starts (wire reference §2.7). What is called is for `policy_calls`.
 
 use std::time::Duration;
 
@@ -23,11 +23,14 @@ on_both_lattices!(
 );
 
 /// What the service was asked, in order.
-struct Service(mpsc::UnboundedReceiver<Value>);
+pub(crate) struct Service(mpsc::UnboundedReceiver<Value>);
 
 impl Service {
     /// Answers with what `decide` makes of a request: `permitted` and perhaps more; or nothing at all.
-    async fn start(rig: &Rig, decide: impl Fn(&Value) -> Option<Value> + Send + 'static) -> Result<Self> {
+    pub(crate) async fn start(
+        rig: &Rig,
+        decide: impl Fn(&Value) -> Option<Value> + Send + 'static,
+    ) -> Result<Self> {
         let connection = rig.client.connection().clone();
         let mut questions = connection.subscribe("policy").await?;
         connection.barrier(Instant::now() + SOON).await?;
@@ -55,19 +58,24 @@ impl Service {
         Ok(Self(asked))
     }
 
-    async fn asked(&mut self) -> Result<Value> {
+    pub(crate) async fn asked(&mut self) -> Result<Value> {
         soon("question to the policy service", self.0.recv())
             .await?
             .context("it ended")
     }
 
-    fn nothing_more(&mut self) -> Result<()> {
+    /// Whether something was asked that nobody has looked at yet.
+    pub(crate) fn asked_already(&mut self) -> bool {
+        self.0.try_recv().is_ok()
+    }
+
+    pub(crate) fn nothing_more(&mut self) -> Result<()> {
         ensure!(self.0.try_recv().is_err(), "nobody had to be asked");
         Ok(())
     }
 }
 
-async fn host(rig: &mut Rig, timeout: Duration) -> Result<LatticeHost> {
+pub(crate) async fn host(rig: &mut Rig, timeout: Duration) -> Result<LatticeHost> {
     let policy = PolicyOptions {
         topic: "policy".parse()?,
         changes: Some("policy.changes".parse()?),

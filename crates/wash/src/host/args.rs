@@ -230,11 +230,12 @@ pub(crate) struct NatsArgs {
     pub(crate) rpc_tls: bool,
 }
 
-/// Who decides what may start.
+/// Who decides what may start and be called.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Policy")]
 pub(crate) struct PolicyArgs {
-    /// The topic of a policy service that is asked before something starts; without, everything may.
+    /// The topic of a policy service that is asked before something starts and before a component is called; without,
+    /// everything may.
     #[arg(long, env = "WASMCLOUD_POLICY_TOPIC", value_name = "TOPIC")]
     pub(crate) policy_topic: Option<String>,
     /// The topic on which the policy service changes its decisions.
