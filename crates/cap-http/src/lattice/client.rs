@@ -247,3 +247,47 @@ fn failed(code: ErrorCode) -> Bytes {
     let result: HandleResult = Err(code);
     result.to_bytes().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain() -> wire::Request {
+        wire::Request {
+            body: StreamOf::Pending,
+            trailers: wasmcloud_wire::rpc::stream::FutureOf::Pending,
+            method: wire::Method::Get,
+            path_with_query: Some("/a?b=c".to_owned()),
+            scheme: None,
+            authority: Some("a.example".to_owned()),
+            headers: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_request_goes_where_its_sender_says_and_nowhere_else() {
+        assert_eq!(request(plain()).unwrap().uri(), "https://a.example/a?b=c");
+        let refused = |change: fn(&mut wire::Request)| {
+            let mut asked = plain();
+            change(&mut asked);
+            from_error(request(asked).unwrap_err())
+        };
+        // A guess would be this host.
+        assert_eq!(
+            refused(|asked| asked.authority = None),
+            ErrorCode::HttpRequestUriInvalid
+        );
+        assert_eq!(
+            refused(|asked| asked.path_with_query = Some("no path".to_owned())),
+            ErrorCode::HttpRequestUriInvalid
+        );
+        assert_eq!(
+            refused(|asked| asked.scheme = Some(wire::Scheme::Other("ftp".to_owned()))),
+            ErrorCode::HttpProtocolError
+        );
+        assert_eq!(
+            refused(|asked| asked.method = wire::Method::Other("a b".to_owned())),
+            ErrorCode::HttpRequestMethodInvalid
+        );
+    }
+}

@@ -364,6 +364,7 @@ async fn ask_as_v1(
     v1: &Connection,
     source: &str,
     url: (&str, &str),
+    options: Option<wire::RequestOptions>,
     body: &[u8],
 ) -> Result<(wire::HandleResult, Vec<u8>, Vec<u8>)> {
     let call = wire::OutgoingHandle {
@@ -376,7 +377,7 @@ async fn ask_as_v1(
             authority: Some(url.0.to_owned()),
             headers: vec![("te".to_owned(), vec![b"trailers".to_vec()])],
         },
-        options: None,
+        options,
     };
     let inbox = v1.new_inbox();
     let mut accepts = v1.subscribe(&inbox).await?;
@@ -423,14 +424,14 @@ async fn a_component_of_v1_asks_the_client_of_a_host(target: Target) -> Result<(
     let (rig, hosts, [_, site, nobody]) = client_of_another_host(target).await?;
     let v1 = Connection::connect(&rig.options()).await?;
     let (site, nobody) = (site.to_string(), nobody.to_string());
-    let (result, data, trailers) = ask_as_v1(&v1, "web", (&site, "/echo"), b"from v1").await?;
+    let (result, data, trailers) = ask_as_v1(&v1, "web", (&site, "/echo"), None, b"from v1").await?;
     ensure!(result.map_err(|code| format!("{code:?}")).map(|head| head.status) == Ok(200));
     let mut chunks = Vec::new();
     put_chunk(b"from v1", &mut chunks);
     chunks.push(END);
     ensure!(data == chunks, "{data:?}");
     ensure!(wire::Trailers::from_bytes(&trailers)? == wire::Trailers::None);
-    let (result, _, trailers) = ask_as_v1(&v1, "web", (&site, "/trailers"), b"").await?;
+    let (result, _, trailers) = ask_as_v1(&v1, "web", (&site, "/trailers"), None, b"").await?;
     ensure!(result.is_ok());
     let trailers = wire::Trailers::from_bytes(&trailers)?.context("trailers")?;
     ensure!(
@@ -438,12 +439,22 @@ async fn a_component_of_v1_asks_the_client_of_a_host(target: Target) -> Result<(
         "{trailers:?}"
     );
 
-    let (result, _, _) = ask_as_v1(&v1, "web", (&nobody, "/"), b"").await?;
+    let (result, _, _) = ask_as_v1(&v1, "web", (&nobody, "/"), None, b"").await?;
     ensure!(result == Err(wire::ErrorCode::ConnectionRefused), "{result:?}");
-    let (result, _, _) = ask_as_v1(&v1, "web", ("a.example", "/"), b"").await?;
+    let (result, _, _) = ask_as_v1(&v1, "web", ("a.example", "/"), None, b"").await?;
     ensure!(result == Err(wire::ErrorCode::HttpRequestDenied), "{result:?}");
+    let options = wire::RequestOptions {
+        connect_timeout: None,
+        first_byte_timeout: Some(50_000_000),
+        between_bytes_timeout: None,
+    };
+    let (result, _, _) = ask_as_v1(&v1, "web", (&site, "/sleep?ms=20000"), Some(options), b"").await?;
+    ensure!(
+        result == Err(wire::ErrorCode::ConnectionReadTimeout),
+        "{result:?}"
+    );
     // Who has no link is refused, wherever it wants to go.
-    let (result, _, _) = ask_as_v1(&v1, "stranger", (&site, "/echo"), b"").await?;
+    let (result, _, _) = ask_as_v1(&v1, "stranger", (&site, "/echo"), None, b"").await?;
     ensure!(result == Err(wire::ErrorCode::HttpRequestDenied), "{result:?}");
     drop(hosts);
     Ok(())
