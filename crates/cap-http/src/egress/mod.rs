@@ -29,12 +29,12 @@ use wasmcloud_core::Route;
 use wasmcloud_lattice::rpc::Caller;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
-use endpoint::ClientEndpoint;
-
 use crate::lattice;
 
 pub(crate) use bodies::RequestBody;
+pub(crate) use endpoint::ClientEndpoint;
 pub use provider::HttpClientProvider;
+pub(crate) use provider::Linked;
 
 /// The interface whose link allows requests out.
 pub(crate) const INTERFACE: &str = "wasi:http/outgoing-handler";

@@ -7,12 +7,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::join_all;
 use parking_lot::Mutex;
-use wasmcloud_capability::{BoundLink, ConfigMap, Handle, Provider, ProviderError};
-use wasmcloud_core::{ComponentId, LinkKey};
+use wasmcloud_capability::{
+    BoundLink, ComponentContext, ConfigMap, Handle, Provider, ProviderError, RemoteProvider,
+};
+use wasmcloud_core::{ComponentId, LinkKey, LinkName};
 
 use super::endpoint::ClientEndpoint;
 use super::settings::ClientSettings;
 use super::trust::Roots;
+use crate::lattice::RemoteClient;
 
 /// Interfaces through which components call this provider.
 const INTERFACES: &[&str] = &["outgoing-handler", "client"];
@@ -51,7 +54,15 @@ struct State {
 
 struct Made {
     config: ConfigMap,
-    endpoint: Arc<ClientEndpoint>,
+    linked: Linked,
+}
+
+/// A link as calls from other hosts find it; those from here find the endpoint in the link table of the component.
+#[derive(Clone)]
+pub(crate) struct Linked {
+    pub(crate) endpoint: Arc<ClientEndpoint>,
+    /// Stands for the component, which need not run here. What it sends and receives is counted where it runs.
+    pub(crate) component: Arc<ComponentContext>,
 }
 
 impl HttpClientProvider {
@@ -65,6 +76,22 @@ impl HttpClientProvider {
             links: HashMap::new(),
         });
         Ok(Arc::new(Self { id, state }))
+    }
+
+    /// The id of the provider.
+    pub(crate) fn id(&self) -> &ComponentId {
+        &self.id
+    }
+
+    /// The link of a component under this name.
+    pub(crate) fn linked(&self, source: &ComponentId, name: &LinkName) -> Option<Linked> {
+        let key = LinkKey {
+            source: source.clone(),
+            name: name.clone(),
+            namespace: "wasi".to_owned(),
+            package: "http".to_owned(),
+        };
+        self.state.lock().links.get(&key).map(|made| made.linked.clone())
     }
 }
 
@@ -94,13 +121,12 @@ impl Provider for HttpClientProvider {
         let settings = ClientSettings::parse(&state.config, &link.target_config)?;
         let roots = roots_for(&state.roots, &settings)?;
         let endpoint = ClientEndpoint::new(wanted.name.as_str(), settings, roots);
-        state.links.insert(
-            wanted.key(),
-            Made {
-                config: link.target_config.clone(),
-                endpoint: Arc::clone(&endpoint),
-            },
-        );
+        let linked = Linked {
+            endpoint: Arc::clone(&endpoint),
+            component: ComponentContext::new(wanted.source.clone()),
+        };
+        let config = link.target_config.clone();
+        state.links.insert(wanted.key(), Made { config, linked });
         Ok(endpoint)
     }
 
@@ -120,7 +146,7 @@ impl Provider for HttpClientProvider {
         for made in state.links.values() {
             let settings = ClientSettings::parse(config, &made.config)?;
             let roots = roots_for(&roots, &settings)?;
-            replacing.push((Arc::clone(&made.endpoint), settings, roots));
+            replacing.push((Arc::clone(&made.linked.endpoint), settings, roots));
         }
         for (endpoint, settings, roots) in replacing {
             endpoint.replace(settings, roots);
@@ -132,6 +158,10 @@ impl Provider for HttpClientProvider {
 
     async fn stop(&self) {
         let links: Vec<Made> = self.state.lock().links.drain().map(|(_, made)| made).collect();
-        join_all(links.iter().map(|made| made.endpoint.close(DRAIN))).await;
+        join_all(links.iter().map(|made| made.linked.endpoint.close(DRAIN))).await;
+    }
+
+    fn remote(self: Arc<Self>) -> Option<Arc<dyn RemoteProvider>> {
+        Some(Arc::new(RemoteClient(self)))
     }
 }

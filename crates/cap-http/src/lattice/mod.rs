@@ -5,17 +5,22 @@
 //! |---|---|
 //! | `elsewhere` | the side of the host where the request arrives |
 //! | `outgoing` | requests of a component here whose HTTP client runs elsewhere |
+//! | `client` | what the built-in HTTP client answers components on other hosts |
 //! | `serve` | the side of the host where the component runs |
 //! | `head` | heads of requests and responses in the words of the wire, and back |
+//! | `errors` | errors of requests in the words of the wire and in those of wasmtime |
 //! | `bodies` | bodies and trailers as streams on the paths of a call, and back |
 
 mod bodies;
+mod client;
 mod elsewhere;
+mod errors;
 mod head;
 mod outgoing;
 mod serve;
 
 pub(crate) use bodies::{BrokenOff, LatticeBody};
+pub(crate) use client::RemoteClient;
 pub(crate) use elsewhere::request;
 pub(crate) use outgoing::send;
 pub use serve::RemoteRequest;

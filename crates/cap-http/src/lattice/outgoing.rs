@@ -10,11 +10,12 @@ use wasmcloud_core::Limits;
 use wasmcloud_lattice::HeaderMap;
 use wasmcloud_lattice::rpc::{self, RpcError};
 use wasmcloud_wire::message::chain;
-use wasmcloud_wire::rpc::http::{self as wire, ErrorCode, HandleResult, OutgoingHandle};
+use wasmcloud_wire::rpc::http::{self as wire, HandleResult, OutgoingHandle};
 use wasmcloud_wire::rpc::{Call as _, Payload as _};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use super::bodies::{self, LatticeBody, Pump};
+use super::errors::into_error;
 use super::head;
 use crate::counted::Counted;
 use crate::egress::{Outgoing, RequestBody};
@@ -88,81 +89,5 @@ fn options(options: &RequestOptions) -> wire::RequestOptions {
         connect_timeout: nanoseconds(options.connect_timeout),
         first_byte_timeout: nanoseconds(options.first_byte_timeout),
         between_bytes_timeout: nanoseconds(options.between_bytes_timeout),
-    }
-}
-
-/// The same error in the words of wasmtime.
-fn into_error(code: ErrorCode) -> Error {
-    let size = |payload: wire::FieldSizePayload| (payload.field_name, payload.field_size);
-    match code {
-        ErrorCode::DnsTimeout => Error::DnsTimeout,
-        ErrorCode::DnsError(payload) => Error::DnsError {
-            rcode: payload.rcode,
-            info_code: payload.info_code,
-        },
-        ErrorCode::DestinationNotFound => Error::DestinationNotFound,
-        ErrorCode::DestinationUnavailable => Error::DestinationUnavailable,
-        ErrorCode::DestinationIpProhibited => Error::DestinationIpProhibited,
-        ErrorCode::DestinationIpUnroutable => Error::DestinationIpUnroutable,
-        ErrorCode::ConnectionRefused => Error::ConnectionRefused,
-        ErrorCode::ConnectionTerminated => Error::ConnectionTerminated,
-        ErrorCode::ConnectionTimeout => Error::ConnectionTimeout,
-        ErrorCode::ConnectionReadTimeout => Error::ConnectionReadTimeout,
-        ErrorCode::ConnectionWriteTimeout => Error::ConnectionWriteTimeout,
-        ErrorCode::ConnectionLimitReached => Error::ConnectionLimitReached,
-        ErrorCode::TlsProtocolError => Error::TlsProtocolError,
-        ErrorCode::TlsCertificateError => Error::TlsCertificateError,
-        ErrorCode::TlsAlertReceived(payload) => Error::TlsAlertReceived {
-            alert_id: payload.alert_id.map(|alert| alert.0),
-            alert_message: payload.alert_message,
-        },
-        ErrorCode::HttpRequestDenied => Error::HttpRequestDenied,
-        ErrorCode::HttpRequestLengthRequired => Error::HttpRequestLengthRequired,
-        ErrorCode::HttpRequestBodySize(size) => Error::HttpRequestBodySize(size),
-        ErrorCode::HttpRequestMethodInvalid => Error::HttpRequestMethodInvalid,
-        ErrorCode::HttpRequestUriInvalid => Error::HttpRequestUriInvalid,
-        ErrorCode::HttpRequestUriTooLong => Error::HttpRequestUriTooLong,
-        ErrorCode::HttpRequestHeaderSectionSize(size) => Error::HttpRequestHeaderSectionSize(size),
-        ErrorCode::HttpRequestHeaderSize(payload) => {
-            let (field_name, field_size) = payload.map(size).unwrap_or_default();
-            Error::HttpRequestHeaderSize {
-                field_name,
-                field_size,
-            }
-        }
-        ErrorCode::HttpRequestTrailerSectionSize(size) => Error::HttpRequestTrailerSectionSize(size),
-        ErrorCode::HttpRequestTrailerSize(payload) => {
-            let (field_name, field_size) = size(payload);
-            Error::HttpRequestTrailerSize {
-                field_name,
-                field_size,
-            }
-        }
-        ErrorCode::HttpResponseIncomplete => Error::HttpResponseIncomplete,
-        ErrorCode::HttpResponseHeaderSectionSize(size) => Error::HttpResponseHeaderSectionSize(size),
-        ErrorCode::HttpResponseHeaderSize(payload) => {
-            let (field_name, field_size) = size(payload);
-            Error::HttpResponseHeaderSize {
-                field_name,
-                field_size,
-            }
-        }
-        ErrorCode::HttpResponseBodySize(size) => Error::HttpResponseBodySize(size),
-        ErrorCode::HttpResponseTrailerSectionSize(size) => Error::HttpResponseTrailerSectionSize(size),
-        ErrorCode::HttpResponseTrailerSize(payload) => {
-            let (field_name, field_size) = size(payload);
-            Error::HttpResponseTrailerSize {
-                field_name,
-                field_size,
-            }
-        }
-        ErrorCode::HttpResponseTransferCoding(coding) => Error::HttpResponseTransferCoding(coding),
-        ErrorCode::HttpResponseContentCoding(coding) => Error::HttpResponseContentCoding(coding),
-        ErrorCode::HttpResponseTimeout => Error::HttpResponseTimeout,
-        ErrorCode::HttpUpgradeFailed => Error::HttpUpgradeFailed,
-        ErrorCode::HttpProtocolError => Error::HttpProtocolError,
-        ErrorCode::LoopDetected => Error::LoopDetected,
-        ErrorCode::ConfigurationError => Error::ConfigurationError,
-        ErrorCode::InternalError(reason) => Error::InternalError(reason),
     }
 }

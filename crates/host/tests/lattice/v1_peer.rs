@@ -103,7 +103,11 @@ pub(crate) async fn call_as_v1(
 }
 
 /// All that comes on a subject until an empty message, and how many of the messages had headers.
-async fn all(what: &str, messages: &mut Subscription, mut bytes: Vec<u8>) -> Result<(Vec<u8>, usize)> {
+pub(crate) async fn all(
+    what: &str,
+    messages: &mut Subscription,
+    mut bytes: Vec<u8>,
+) -> Result<(Vec<u8>, usize)> {
     let mut headers = 0;
     loop {
         let message = soon(what, messages.next()).await?.context("ended")?;

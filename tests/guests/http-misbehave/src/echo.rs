@@ -51,7 +51,7 @@ pub fn each_piece(body: &IncomingBody, mut take: impl FnMut(&[u8]) -> bool) -> R
 }
 
 /// The trailers behind a body that was read to its end.
-fn trailers(body: IncomingBody) -> Option<Fields> {
+pub fn trailers(body: IncomingBody) -> Option<Fields> {
     let future = IncomingBody::finish(body);
     future.subscribe().block();
     match future.get() {

@@ -17,8 +17,8 @@ use reply::Reply;
 
 wit_bindgen::generate!({ path: "../wit", world: "misbehave", generate_all });
 
-const MENU: &str = "/alloc /bad-header /echo /endless-body /fetch?url= /headers?n= /info /loop /memory /never \
-    /no-response /sleep?ms= /status?code= /stdout /trailers /trap /trap-after-head /upload\n";
+const MENU: &str = "/alloc /bad-header /echo /endless-body /fetch?url= /forward?url= /headers?n= /info /loop \
+    /memory /never /no-response /sleep?ms= /status?code= /stdout /trailers /trap /trap-after-head /upload\n";
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -48,6 +48,7 @@ impl Guest for Misbehave {
             "/echo" => echo::echo(&request, out),
             "/upload" => echo::upload(&request, out),
             "/fetch" => fetch::fetch(out, query),
+            "/forward" => fetch::forward(&request, out, query),
             "/info" => Reply::text(200, &info(&request)).send(out),
             "/memory" => memory(out),
             "/sleep" => sleep(out, query),
