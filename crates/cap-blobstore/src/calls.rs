@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmcloud_capability::{Endpoint, Handle, InstanceState, LinkEntry};
-use wasmcloud_core::Route;
-use wasmcloud_lattice::rpc::Caller;
+use wasmcloud_capability::{InstanceState, LinkEntry};
+use wasmcloud_lattice::rpc::{Caller, ProviderLink};
 
-use crate::backends::LatticeLink;
+use crate::backends::LatticeStore;
 use crate::store::{Store, StoreError};
 
 /// The interface whose link decides where containers are; those are then passed to the other interfaces.
@@ -64,7 +63,7 @@ pub(crate) enum Place {
     /// In a provider of this host.
     Here(Arc<dyn Store>),
     /// In one of another host.
-    Elsewhere(Arc<LatticeLink>),
+    Elsewhere(Arc<ProviderLink>),
 }
 
 /// A guest's handle to a container. It keeps the store that the link led to when it was opened.
@@ -79,44 +78,23 @@ pub(crate) fn place(state: &InstanceState) -> Result<Place, StoreError> {
     let link = state
         .link(BLOBSTORE)
         .map_err(|error| StoreError::Other(error.to_string()))?;
-    Ok(match elsewhere(&link) {
+    Ok(match link.travels_by::<Caller>() {
         Some(caller) => {
             let (source, target) = (state.component_id().clone(), link.target.clone());
-            Place::Elsewhere(LatticeLink::new(caller, source, link.name.clone(), target))
+            Place::Elsewhere(ProviderLink::new(
+                Caller::clone(&caller),
+                source,
+                link.name.clone(),
+                target,
+            ))
         }
         None => Place::Here(Arc::clone(&here(state, &link)?.store)),
     })
 }
 
-/// What takes the calls over a link to other hosts, if that is where they go (design decision D4).
-fn elsewhere(link: &LinkEntry) -> Option<Caller> {
-    let travels = match link.route {
-        Route::Lattice => true,
-        Route::Auto => !matches!(link.endpoint, Endpoint::Builtin(_)),
-        Route::Local => false,
-    };
-    let caller = link.elsewhere.as_ref().filter(|_| travels)?;
-    let caller = Handle::downcast::<Caller>(Arc::clone(caller)).ok()?;
-    Some(Caller::clone(&caller))
-}
-
 fn here(state: &InstanceState, link: &LinkEntry) -> Result<Arc<BlobstoreEndpoint>, StoreError> {
-    let hint = match (&link.endpoint, &link.elsewhere) {
-        (Endpoint::Builtin(_), _) | (_, None) => "",
-        _ => "; hint: the route of the link is `local`, with `auto` the provider may be on another host",
-    };
-    if let Endpoint::Component(_) = link.endpoint {
-        let text = match hint {
-            "" => format!(
-                "the target of the link for `{BLOBSTORE}` is a component; blobstore served by a component is not supported yet"
-            ),
-            _ => format!("no blobstore provider `{}` runs on this host{hint}", link.target),
-        };
-        return Err(StoreError::Other(text));
-    }
-    state
-        .builtin::<BlobstoreEndpoint>(BLOBSTORE)
-        .map_err(|error| StoreError::Other(error + hint))
+    let here = state.builtin_here(link, BLOBSTORE, "blobstore");
+    here.map_err(StoreError::Other)
 }
 
 /// Calls to a store on behalf of one invocation.
@@ -135,7 +113,7 @@ impl Calls {
             Place::Elsewhere(link) => {
                 // The calls of this one stand below it.
                 let depth = invocation.depth.saturating_add(1);
-                Arc::new(link.store(invocation.deadline, depth))
+                Arc::new(LatticeStore::new(Arc::clone(link), invocation.deadline, depth))
             }
         };
         Self {

@@ -63,22 +63,7 @@ impl Provider for BlobstoreProvider {
     async fn link_as_target(&self, link: &BoundLink) -> Result<Handle, ProviderError> {
         let config = &link.target_config;
         let link = &link.link;
-        if (link.namespace.as_str(), link.package.as_str()) != ("wasi", "blobstore") {
-            return Err(ProviderError::Unsupported(format!(
-                "`{}` answers `wasi:blobstore`, not `{}:{}`",
-                self.id, link.namespace, link.package
-            )));
-        }
-        if let Some(other) = link
-            .interfaces
-            .iter()
-            .find(|interface| !INTERFACES.contains(&interface.as_str()))
-        {
-            return Err(ProviderError::Unsupported(format!(
-                "`{}` answers `blobstore`, `container` and `types` of `wasi:blobstore`, not `{other}`",
-                self.id
-            )));
-        }
+        ProviderError::unless_for(link, &self.id, ("wasi", "blobstore"), INTERFACES)?;
         let folder = self.folder(config, &link.source)?;
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| ProviderError::Failed {
             what: format!("open the blobstore folder `{}`", folder.display()),

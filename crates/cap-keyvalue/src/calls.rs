@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use wasmcloud_capability::{Endpoint, Handle, InstanceState, LinkEntry};
-use wasmcloud_core::Route;
-use wasmcloud_lattice::rpc::Caller;
+use wasmcloud_capability::{InstanceState, LinkEntry};
+use wasmcloud_lattice::rpc::{Caller, ProviderLink};
 use wasmtime::component::Resource;
 
-use crate::backends::LatticeLink;
+use crate::backends::LatticeStore;
 use crate::store::{
     BucketName, Cursor, Increment, Key, MAX_PAGE, Page, Store, StoreError, Swap, Value, Version,
 };
@@ -60,7 +59,7 @@ enum Place {
     /// In a provider of this host.
     Here(Arc<dyn Store>),
     /// In one of another host.
-    Elsewhere(Arc<LatticeLink>),
+    Elsewhere(Arc<ProviderLink>),
 }
 
 /// A guest's handle to a bucket. It keeps the store that the link led to when it was opened.
@@ -111,10 +110,10 @@ pub(crate) fn open(state: &InstanceState, identifier: &str) -> Result<Bucket, St
     let link = state
         .link(STORE)
         .map_err(|error| StoreError::Other(error.to_string()))?;
-    let (place, name) = match elsewhere(&link) {
+    let (place, name) = match link.travels_by::<Caller>() {
         Some(caller) => {
             let (source, target) = (state.component_id().clone(), link.target.clone());
-            let link = LatticeLink::new(caller, source, link.name.clone(), target);
+            let link = ProviderLink::new(Caller::clone(&caller), source, link.name.clone(), target);
             (Place::Elsewhere(link), BucketName::as_written(identifier))
         }
         None => {
@@ -130,35 +129,9 @@ pub(crate) fn open(state: &InstanceState, identifier: &str) -> Result<Bucket, St
     })
 }
 
-/// What takes the calls over a link to other hosts, if that is where they go (design decision D4).
-fn elsewhere(link: &LinkEntry) -> Option<Caller> {
-    let travels = match link.route {
-        Route::Lattice => true,
-        Route::Auto => !matches!(link.endpoint, Endpoint::Builtin(_)),
-        Route::Local => false,
-    };
-    let caller = link.elsewhere.as_ref().filter(|_| travels)?;
-    let caller = Handle::downcast::<Caller>(Arc::clone(caller)).ok()?;
-    Some(Caller::clone(&caller))
-}
-
 fn here(state: &InstanceState, link: &LinkEntry) -> Result<Arc<KeyValueEndpoint>, StoreError> {
-    let hint = match (&link.endpoint, &link.elsewhere) {
-        (Endpoint::Builtin(_), _) | (_, None) => "",
-        _ => "; hint: the route of the link is `local`, with `auto` the provider may be on another host",
-    };
-    if let Endpoint::Component(_) = link.endpoint {
-        let text = match hint {
-            "" => format!(
-                "the target of the link for `{STORE}` is a component; keyvalue served by a component is not supported yet"
-            ),
-            _ => format!("no key-value provider `{}` runs on this host{hint}", link.target),
-        };
-        return Err(StoreError::Other(text));
-    }
-    state
-        .builtin::<KeyValueEndpoint>(STORE)
-        .map_err(|error| StoreError::Other(error + hint))
+    let here = state.builtin_here(link, STORE, "key-value");
+    here.map_err(StoreError::Other)
 }
 
 /// Calls to one bucket on behalf of one invocation.
@@ -178,7 +151,7 @@ pub(crate) fn calls(state: &InstanceState, bucket: &Resource<Bucket>) -> wasmtim
         Place::Elsewhere(link) => {
             // The calls of this one stand below it.
             let depth = invocation.depth.saturating_add(1);
-            Arc::new(link.store(invocation.deadline, depth))
+            Arc::new(LatticeStore::new(Arc::clone(link), invocation.deadline, depth))
         }
     };
     Ok(Calls {

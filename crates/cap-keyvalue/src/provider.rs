@@ -101,22 +101,7 @@ impl Provider for KeyValueProvider {
     async fn link_as_target(&self, link: &BoundLink) -> Result<Handle, ProviderError> {
         let config = &link.target_config;
         let link = &link.link;
-        if (link.namespace.as_str(), link.package.as_str()) != ("wasi", "keyvalue") {
-            return Err(ProviderError::Unsupported(format!(
-                "`{}` answers `wasi:keyvalue`, not `{}:{}`",
-                self.id, link.namespace, link.package
-            )));
-        }
-        if let Some(other) = link
-            .interfaces
-            .iter()
-            .find(|interface| !INTERFACES.contains(&interface.as_str()))
-        {
-            return Err(ProviderError::Unsupported(format!(
-                "`{}` answers `store`, `atomics` and `batch` of `wasi:keyvalue`, not `{other}`",
-                self.id
-            )));
-        }
+        ProviderError::unless_for(link, &self.id, ("wasi", "keyvalue"), INTERFACES)?;
         known_keys(config, LINK_KEYS)?;
         let bucket = value(config, "bucket").unwrap_or("default");
         let bucket = BucketName::new(bucket).map_err(|error| ProviderError::Config {

@@ -321,7 +321,7 @@ async fn the_link_chooses_provider_and_default_bucket() {
         assert!(exists.unwrap(), "{name}");
     }
     for (name, expected) in [
-        ("served", "keyvalue served by a component is not supported yet"),
+        ("served", "key-value served by a component is not supported yet"),
         ("foreign", "a provider of something else"),
         ("gone", "the target runs nowhere"),
         ("missing", "no link named `missing` for `wasi:keyvalue/store`"),

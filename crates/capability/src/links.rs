@@ -47,6 +47,20 @@ pub struct LinkEntry {
     pub elsewhere: Option<Handle>,
 }
 
+impl LinkEntry {
+    /// What takes the calls over this link to other hosts, as a type that its adapter knows, if that is where they go:
+    /// local first, unless the route says otherwise (design decision D4).
+    pub fn travels_by<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let travels = match self.route {
+            Route::Lattice => true,
+            Route::Auto => !matches!(self.endpoint, Endpoint::Builtin(_)),
+            Route::Local => false,
+        };
+        let handle = self.elsewhere.as_ref().filter(|_| travels)?;
+        Handle::downcast(Arc::clone(handle)).ok()
+    }
+}
+
 /// No link answers a call. The text names what is missing and what would allow it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(

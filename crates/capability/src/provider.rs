@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use wasmcloud_core::LinkKey;
+use wasmcloud_core::{ComponentId, Link, LinkKey};
 use wasmtime::component::Linker;
 
 use crate::component::ConfigMap;
@@ -50,6 +50,40 @@ pub enum ProviderError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl ProviderError {
+    /// Whether a link is for these interfaces of a package; `id` is the provider's.
+    pub fn unless_for(
+        link: &Link,
+        id: &ComponentId,
+        (namespace, package): (&str, &str),
+        interfaces: &[&str],
+    ) -> Result<(), Self> {
+        if (&*link.namespace, &*link.package) != (namespace, package) {
+            return Err(Self::Unsupported(format!(
+                "`{id}` answers `{namespace}:{package}`, not `{}:{}`",
+                link.namespace, link.package
+            )));
+        }
+        let other = link
+            .interfaces
+            .iter()
+            .find(|other| !interfaces.contains(&other.as_str()));
+        let Some(other) = other else { return Ok(()) };
+        let mut known = String::new();
+        for (at, interface) in interfaces.iter().enumerate() {
+            known += match at {
+                0 => "",
+                _ if at + 1 == interfaces.len() => " and ",
+                _ => ", ",
+            };
+            known += &format!("`{interface}`");
+        }
+        Err(Self::Unsupported(format!(
+            "`{id}` answers {known} of `{namespace}:{package}`, not `{other}`"
+        )))
+    }
 }
 
 /// A capability that guests import: it adds its host functions to a linker, once per engine.

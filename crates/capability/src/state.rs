@@ -134,6 +134,31 @@ impl InstanceState {
             Endpoint::Absent(reason) => Err(reason.to_string()),
         }
     }
+
+    /// The same for a capability whose providers may be on other hosts, over a link whose calls do not
+    /// [travel](LinkEntry::travels_by): says then what would let them. `what` is the kind of provider.
+    pub fn builtin_here<T: Send + Sync + 'static>(
+        &self,
+        link: &LinkEntry,
+        interface: &str,
+        what: &str,
+    ) -> Result<Arc<T>, String> {
+        let hint = match (&link.endpoint, &link.elsewhere) {
+            (Endpoint::Builtin(_), _) | (_, None) => "",
+            _ => "; hint: the route of the link is `local`, with `auto` the provider may be on another host",
+        };
+        match (&link.endpoint, hint) {
+            (Endpoint::Component(_), "") => Err(format!(
+                "the target of the link for `{interface}` is a component; {what} served by a component is not \
+                 supported yet"
+            )),
+            (Endpoint::Component(_), _) => Err(format!(
+                "no {what} provider `{}` runs on this host{hint}",
+                link.target
+            )),
+            _ => self.builtin(interface).map_err(|error| error + hint),
+        }
+    }
 }
 
 impl WasiView for InstanceState {

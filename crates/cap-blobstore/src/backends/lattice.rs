@@ -13,9 +13,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use wasmcloud_core::{ComponentId, LinkName};
-use wasmcloud_lattice::HeaderMap;
-use wasmcloud_lattice::rpc::{self, Caller, Request, RpcError, Sender};
+use wasmcloud_lattice::rpc::{self, ProviderLink, RpcError, Sender};
 use wasmcloud_wire::message::chain;
 use wasmcloud_wire::rpc::blobstore::{
     self as wire, BLOBSTORE, BLOBSTORE_V01, OUTCOME, Outcome, RESULT, STREAM,
@@ -31,88 +29,57 @@ use crate::travel::{self, BrokenOff, Chunks, MAX_OUTCOME, Strings};
 /// The versions of the interface, the first choice first.
 const VERSIONS: &[&str] = &[BLOBSTORE, BLOBSTORE_V01];
 
-/// A link from a component here to a provider elsewhere.
-pub struct LatticeLink {
-    caller: Caller,
-    source: ComponentId,
-    name: LinkName,
-    target: ComponentId,
+/// What went wrong on the way to a provider, or there.
+struct Failure<'a> {
+    link: &'a ProviderLink,
+    function: &'a str,
 }
 
-impl LatticeLink {
-    /// The link `name` from `source` to `target`, whose calls `caller` makes.
-    pub fn new(caller: Caller, source: ComponentId, name: LinkName, target: ComponentId) -> Arc<Self> {
-        Arc::new(Self {
-            caller,
-            source,
-            name,
-            target,
-        })
-    }
-
-    /// The store behind it, for calls that must have ended by `deadline`. `depth`: how many calls led to them.
-    pub fn store(self: &Arc<Self>, deadline: Instant, depth: u16) -> LatticeStore {
-        LatticeStore {
-            link: Arc::clone(self),
-            deadline,
-            depth,
-        }
-    }
-
+impl Failure<'_> {
     fn elsewhere(&self, reason: impl Into<String>) -> StoreError {
         StoreError::Elsewhere {
-            target: self.target.to_string(),
+            target: self.link.target().to_string(),
             reason: reason.into(),
         }
     }
 
-    fn failed(&self, function: &str, error: &RpcError) -> StoreError {
-        let reason = match error {
-            RpcError::NoResponders { .. } => {
-                "no host of the lattice runs it; hint: start it there, `wash get inventory` shows what runs where"
-                    .to_owned()
-            }
-            RpcError::Refused(body) | RpcError::Failed(body) => match &body.host {
-                Some(host) => format!("{} (on host {host})", body.message),
-                None => body.message.clone(),
-            },
-            RpcError::Closed { .. } => "it ended the call without results; hint: its log says why".to_owned(),
-            RpcError::TimedOut { .. } => {
-                return StoreError::Deadline(format!(
-                    "`{function}` of blobstore provider `{}`; if it changes something, that may still happen",
-                    self.target
-                ));
-            }
-            other => chain(other),
-        };
-        self.elsewhere(reason)
-    }
-
-    fn broken_off(&self, function: &str, error: BrokenOff) -> StoreError {
-        match error {
-            BrokenOff::Call(error) => self.failed(function, &error),
-            other => self.elsewhere(format!("`{function}`: {}", chain(&other))),
+    fn failed(&self, error: &RpcError) -> StoreError {
+        match ProviderLink::reason(error) {
+            Some(reason) => self.elsewhere(reason),
+            None => StoreError::Deadline(format!(
+                "`{}` of blobstore provider `{}`; if it changes something, that may still happen",
+                self.function,
+                self.link.target()
+            )),
         }
     }
 
-    fn nonsense(&self, function: &str, error: &dyn std::fmt::Display) -> StoreError {
+    fn broken_off(&self, error: BrokenOff) -> StoreError {
+        match error {
+            BrokenOff::Call(error) => self.failed(&error),
+            other => self.elsewhere(format!("`{}`: {}", self.function, chain(&other))),
+        }
+    }
+
+    fn nonsense(&self, error: &dyn std::fmt::Display) -> StoreError {
         self.elsewhere(format!(
-            "it answers `{function}` with something else than results of `wrpc:blobstore`: {error}; hint: its version \
-             may not fit"
+            "it answers `{}` with something else than results of `wrpc:blobstore`: {error}; hint: its version may not \
+             fit",
+            self.function
         ))
     }
 }
 
-/// The store behind a [`LatticeLink`], for one invocation.
+/// The store behind a link to a provider elsewhere, for one invocation.
 pub struct LatticeStore {
-    link: Arc<LatticeLink>,
+    link: Arc<ProviderLink>,
     deadline: Instant,
     depth: u16,
 }
 
 /// A call that was accepted.
 struct Begun {
-    link: Arc<LatticeLink>,
+    link: Arc<ProviderLink>,
     function: &'static str,
     call: rpc::Call,
     /// Whether it is one of 0.1.0.
@@ -120,24 +87,23 @@ struct Begun {
 }
 
 impl LatticeStore {
+    /// For calls that must have ended by `deadline`. `depth`: how many calls led to them.
+    pub fn new(link: Arc<ProviderLink>, deadline: Instant, depth: u16) -> Self {
+        Self {
+            link,
+            deadline,
+            depth,
+        }
+    }
+
     async fn begin<C: Call>(&self, call: C) -> Result<Begun, StoreError> {
         let link = &self.link;
-        let request = Request {
-            source: &link.source,
-            link_name: link.name.as_str(),
-            target: &link.target,
-            instance: BLOBSTORE,
-            function: C::FUNCTION,
-            depth: self.depth,
-            deadline: self.deadline.into(),
-            headers: HeaderMap::new(),
-            params: call.to_bytes().into(),
-        };
-        let called = link.caller.call_any(request, VERSIONS).await;
-        let (call, version) = called.map_err(|error| link.failed(C::FUNCTION, &error))?;
+        let called = link.call_any(&call, VERSIONS, self.deadline, self.depth).await;
+        let function = C::FUNCTION;
+        let (call, version) = called.map_err(|error| Failure { link, function }.failed(&error))?;
         Ok(Begun {
             link: Arc::clone(link),
-            function: C::FUNCTION,
+            function,
             call,
             old: version == BLOBSTORE_V01,
         })
@@ -154,15 +120,36 @@ impl LatticeStore {
 }
 
 impl Begun {
+    fn failure(&self) -> Failure<'_> {
+        Failure {
+            link: &self.link,
+            function: self.function,
+        }
+    }
+
+    /// The next of a stream; at its end the future beside it says whether that is all.
+    async fn next<T>(
+        &self,
+        next: Option<T>,
+        outcome: &mut Option<FutureOf<Outcome>>,
+    ) -> Result<Option<T>, StoreError> {
+        if next.is_none()
+            && let Some(outcome) = outcome.take()
+        {
+            self.outcome(&outcome, OUTCOME).await.map_err(StoreError::Other)?;
+        }
+        Ok(next)
+    }
+
     /// The results, streams left out. An error is as the provider says it: components may know its words.
     async fn results<T>(&self) -> Result<T, StoreError>
     where
         Result<T, String>: Payload,
     {
         let results = self.call.some_results().await;
-        let results = results.map_err(|error| self.link.failed(self.function, &error))?;
+        let results = results.map_err(|error| self.failure().failed(&error))?;
         Result::<T, String>::from_bytes(&results)
-            .map_err(|error| self.link.nonsense(self.function, &error))?
+            .map_err(|error| self.failure().nonsense(&error))?
             .map_err(StoreError::Other)
     }
 
@@ -172,8 +159,8 @@ impl Begun {
             FutureOf::Ready(outcome) => return outcome.clone(),
             FutureOf::Pending => self.call.receiver(&path.to_string()).whole(MAX_OUTCOME).await,
         };
-        let told = told.map_err(|error| self.link.failed(self.function, &error).to_string())?;
-        Outcome::from_bytes(&told).map_err(|error| self.link.nonsense(self.function, &error).to_string())?
+        let told = told.map_err(|error| self.failure().failed(&error).to_string())?;
+        Outcome::from_bytes(&told).map_err(|error| self.failure().nonsense(&error).to_string())?
     }
 
     /// The results of a call that answers with a stream: the stream, where it comes, and how it ends, where that is said.
@@ -211,18 +198,10 @@ impl Read for LatticeRead {
             None => self.whole.take(),
             Some(chunks) => {
                 let next = chunks.next().await;
-                next.map_err(|error| self.begun.link.broken_off(self.begun.function, error))?
+                next.map_err(|error| self.begun.failure().broken_off(error))?
             }
         };
-        if next.is_none()
-            && let Some(outcome) = self.outcome.take()
-        {
-            self.begun
-                .outcome(&outcome, OUTCOME)
-                .await
-                .map_err(StoreError::Other)?;
-        }
-        Ok(next)
+        self.begun.next(next, &mut self.outcome).await
     }
 }
 
@@ -243,18 +222,10 @@ impl Names for LatticeNames {
             None => self.whole.take(),
             Some(names) => {
                 let next = names.next().await;
-                next.map_err(|error| self.begun.link.broken_off(self.begun.function, error))?
+                next.map_err(|error| self.begun.failure().broken_off(error))?
             }
         };
-        if next.is_none()
-            && let Some(outcome) = self.outcome.take()
-        {
-            self.begun
-                .outcome(&outcome, OUTCOME)
-                .await
-                .map_err(StoreError::Other)?;
-        }
-        Ok(next)
+        self.begun.next(next, &mut self.outcome).await
     }
 }
 
@@ -280,14 +251,14 @@ async fn written(begun: Arc<Begun>) -> Result<(), StoreError> {
 impl Write for LatticeWrite {
     async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
         // A provider that gives up says so, and does not read on.
-        let link = Arc::clone(&self.begun.link);
+        let failure = self.begun.failure();
         tokio::select! {
             biased;
             early = &mut self.written => Err(early.err().unwrap_or_else(|| {
-                link.elsewhere("it says that it wrote an object before it had all of it")
+                failure.elsewhere("it says that it wrote an object before it had all of it")
             })),
             sent = travel::send_bytes(&mut self.sender, &bytes) => {
-                sent.map_err(|error| link.failed(self.begun.function, &error))
+                sent.map_err(|error| failure.failed(&error))
             }
         }
     }
@@ -295,7 +266,7 @@ impl Write for LatticeWrite {
     async fn finish(self: Box<Self>) -> Result<(), StoreError> {
         travel::finish(self.sender)
             .await
-            .map_err(|error| self.begun.link.failed(self.begun.function, &error))?;
+            .map_err(|error| self.begun.failure().failed(&error))?;
         self.written.await
     }
 

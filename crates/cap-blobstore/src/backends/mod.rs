@@ -4,4 +4,4 @@ mod fs;
 mod lattice;
 
 pub use fs::{FsStore, MAX_OPEN};
-pub use lattice::{LatticeLink, LatticeStore};
+pub use lattice::LatticeStore;

@@ -25,7 +25,6 @@ use std::time::Instant;
 
 use http::{Request, Response};
 use wasmcloud_capability::{ComponentContext, Endpoint, Handle, LinkEntry, NoLink};
-use wasmcloud_core::Route;
 use wasmcloud_lattice::rpc::Caller;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
@@ -94,13 +93,11 @@ fn way(outgoing: &Outgoing) -> Result<Way, Error> {
         return Err(Error::HttpRequestDenied);
     };
     let unfit = |reason: String| Error::InternalError(Some(reason));
-    let elsewhere = entry
-        .elsewhere
-        .as_ref()
-        .and_then(|handle| Handle::downcast::<Caller>(Arc::clone(handle)).ok())
-        .filter(|_| entry.route != Route::Local);
-    match (&entry.endpoint, elsewhere) {
-        (Endpoint::Builtin(handle), elsewhere) if elsewhere.is_none() || entry.route != Route::Lattice => {
+    if let Some(caller) = entry.travels_by() {
+        return Ok(Way::Elsewhere(caller, Arc::clone(entry)));
+    }
+    match &entry.endpoint {
+        Endpoint::Builtin(handle) => {
             let endpoint = Handle::downcast::<ClientEndpoint>(Arc::clone(handle));
             endpoint.map(Way::Here).map_err(|_| {
                 unfit(format!(
@@ -109,11 +106,10 @@ fn way(outgoing: &Outgoing) -> Result<Way, Error> {
                 ))
             })
         }
-        (_, Some(caller)) => Ok(Way::Elsewhere(caller, Arc::clone(entry))),
-        (Endpoint::Component(_) | Endpoint::Builtin(_), None) => Err(unfit(format!(
+        Endpoint::Component(_) => Err(unfit(format!(
             "the target `{}` of the link is a component, or does not run on this host",
             entry.target
         ))),
-        (Endpoint::Absent(reason), None) => Err(unfit(reason.to_string())),
+        Endpoint::Absent(reason) => Err(unfit(reason.to_string())),
     }
 }

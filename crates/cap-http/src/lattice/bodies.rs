@@ -10,8 +10,8 @@ use futures::stream;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
 use tokio::task::JoinHandle;
-use wasmcloud_lattice::rpc::{Receiver, RpcError, Sender};
-use wasmcloud_wire::rpc::http::Trailers;
+use wasmcloud_lattice::rpc::{Accepted, Receiver, RpcError, Sender};
+use wasmcloud_wire::rpc::http::{HandleResult, RESPONSE_BODY, RESPONSE_TRAILERS, Trailers};
 use wasmcloud_wire::rpc::stream::{ByteStream, END, Piece, put_chunk};
 use wasmcloud_wire::rpc::{Payload as _, RpcErrorBody, RpcErrorCode};
 use wasmcloud_wire::value::DecodeError;
@@ -48,6 +48,21 @@ impl Drop for Pump {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+/// Answers a call with a response: head, body and trailers.
+pub(super) async fn answer<B>(accepted: &Accepted, response: http::Response<B>) -> Result<(), RpcError>
+where
+    B: Body<Data = Bytes>,
+    B::Error: std::fmt::Display,
+{
+    let head: HandleResult = Ok(head::response(&response));
+    accepted.finish(head.to_bytes().into()).await?;
+    let (data, trailers) = (
+        accepted.sender(&RESPONSE_BODY.to_string()),
+        accepted.sender(&RESPONSE_TRAILERS.to_string()),
+    );
+    send(response.into_body(), data, trailers).await
 }
 
 /// Sends a body and its trailers. A body that breaks off is ended with the reason, so that nobody takes the part for

@@ -90,15 +90,7 @@ impl RemoteClient {
             }
         };
         match respond(&linked, call, accepted, asked).await {
-            Ok(response) => {
-                let head: HandleResult = Ok(head::response(&response));
-                accepted.finish(head.to_bytes().into()).await?;
-                let (data, trailers) = (
-                    accepted.sender(&wire::RESPONSE_BODY.to_string()),
-                    accepted.sender(&wire::RESPONSE_TRAILERS.to_string()),
-                );
-                bodies::send(response.into_body(), data, trailers).await
-            }
+            Ok(response) => bodies::answer(accepted, response).await,
             Err(error) => accepted.finish(failed(from_error(error))).await,
         }
     }

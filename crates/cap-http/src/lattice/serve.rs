@@ -52,15 +52,7 @@ impl RemoteRequest {
         let component = self.component.clone();
         let span = self.span();
         match self.respond(accepted).instrument(span).await {
-            Ok(response) => {
-                let head: HandleResult = Ok(head::response(&response));
-                accepted.finish(head.to_bytes().into()).await?;
-                let (data, trailers) = (
-                    accepted.sender(&wire::RESPONSE_BODY.to_string()),
-                    accepted.sender(&wire::RESPONSE_TRAILERS.to_string()),
-                );
-                bodies::send(response.into_body(), data, trailers).await
-            }
+            Ok(response) => bodies::answer(accepted, response).await,
             Err(Unanswered::ErrorCode(code)) => {
                 let head: HandleResult = Err(wire::ErrorCode::InternalError(Some(code)));
                 accepted.finish(head.to_bytes().into()).await

@@ -10,74 +10,40 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use wasmcloud_core::{ComponentId, LinkName};
-use wasmcloud_lattice::HeaderMap;
-use wasmcloud_lattice::rpc::{Caller, Request, RpcError};
-use wasmcloud_wire::message::chain;
+use wasmcloud_lattice::rpc::{ProviderLink, RpcError};
 use wasmcloud_wire::rpc::keyvalue as wire;
-use wasmcloud_wire::rpc::{Call, Payload, RpcErrorBody};
+use wasmcloud_wire::rpc::{Call, Payload};
 
 use crate::store::{
     BucketName, Cursor, Increment, Key, Page, Store, StoreError, Swap, Value, Version, check_batch,
     check_entries,
 };
 
-/// A link from a component here to a provider elsewhere.
-pub struct LatticeLink {
-    caller: Caller,
-    source: ComponentId,
-    name: LinkName,
-    target: ComponentId,
-}
-
-impl LatticeLink {
-    /// The link `name` from `source` to `target`, whose calls `caller` makes.
-    pub fn new(caller: Caller, source: ComponentId, name: LinkName, target: ComponentId) -> Arc<Self> {
-        Arc::new(Self {
-            caller,
-            source,
-            name,
-            target,
-        })
-    }
-
-    /// The store behind it, for calls that must have ended by `deadline`. `depth`: how many calls led to them.
-    pub fn store(self: &Arc<Self>, deadline: Instant, depth: u16) -> LatticeStore {
-        LatticeStore {
-            link: Arc::clone(self),
-            deadline,
-            depth,
-        }
-    }
-}
-
-/// The store behind a [`LatticeLink`], for one invocation.
+/// The store behind a link to a provider elsewhere, for one invocation.
 pub struct LatticeStore {
-    link: Arc<LatticeLink>,
+    link: Arc<ProviderLink>,
     deadline: Instant,
     depth: u16,
 }
 
 impl LatticeStore {
+    /// For calls that must have ended by `deadline`. `depth`: how many calls led to them.
+    pub fn new(link: Arc<ProviderLink>, deadline: Instant, depth: u16) -> Self {
+        Self {
+            link,
+            deadline,
+            depth,
+        }
+    }
+
     async fn call<T, C>(&self, bucket: &BucketName, call: C) -> Result<T, StoreError>
     where
         T: Payload,
         C: Call<Result = Result<T, wire::Error>>,
     {
-        let link = &*self.link;
-        let request = Request {
-            source: &link.source,
-            link_name: link.name.as_str(),
-            target: &link.target,
-            instance: C::INSTANCE,
-            function: C::FUNCTION,
-            depth: self.depth,
-            deadline: self.deadline.into(),
-            headers: HeaderMap::new(),
-            params: call.to_bytes().into(),
-        };
         let failed = |error: RpcError| self.failed::<C>(bucket, &error);
-        let call = link.caller.call(request).await.map_err(failed)?;
+        let call = self.link.call(&call, self.deadline, self.depth).await;
+        let call = call.map_err(failed)?;
         let results = call.some_results().await.map_err(failed)?;
         match C::Result::from_bytes(&results) {
             Ok(Ok(result)) => Ok(result),
@@ -94,28 +60,19 @@ impl LatticeStore {
     }
 
     fn failed<C: Call>(&self, bucket: &BucketName, error: &RpcError) -> StoreError {
-        let reason = match error {
-            RpcError::NoResponders { .. } => {
-                "no host of the lattice runs it; hint: start it there, `wash get inventory` shows what runs where"
-                    .to_owned()
-            }
-            RpcError::Refused(body) | RpcError::Failed(body) => told(body),
-            RpcError::Closed { .. } => "it ended the call without results; hint: its log says why".to_owned(),
-            RpcError::TimedOut { .. } => {
-                return StoreError::Deadline(format!(
-                    "`{}` of key-value provider `{}` in bucket `{bucket}`; if it is a write, it may still happen",
-                    C::FUNCTION,
-                    self.link.target
-                ));
-            }
-            other => chain(other),
+        let Some(reason) = ProviderLink::reason(error) else {
+            return StoreError::Deadline(format!(
+                "`{}` of key-value provider `{}` in bucket `{bucket}`; if it is a write, it may still happen",
+                C::FUNCTION,
+                self.link.target()
+            ));
         };
         self.elsewhere(reason)
     }
 
     fn elsewhere(&self, reason: String) -> StoreError {
         StoreError::Elsewhere {
-            target: self.link.target.to_string(),
+            target: self.link.target().to_string(),
             reason,
         }
     }
@@ -123,15 +80,8 @@ impl LatticeStore {
     fn cannot_travel(&self, what: &'static str) -> StoreError {
         StoreError::CannotTravel {
             what,
-            target: self.link.target.to_string(),
+            target: self.link.target().to_string(),
         }
-    }
-}
-
-fn told(body: &RpcErrorBody) -> String {
-    match &body.host {
-        Some(host) => format!("{} (on host {host})", body.message),
-        None => body.message.clone(),
     }
 }
 

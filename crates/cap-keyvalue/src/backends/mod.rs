@@ -5,6 +5,6 @@ mod lattice;
 mod memory;
 mod redb;
 
-pub use self::lattice::{LatticeLink, LatticeStore};
+pub use self::lattice::LatticeStore;
 pub use self::memory::{DEFAULT_MAX_BYTES, MemoryStore};
 pub use self::redb::{OpenError, RedbStore};

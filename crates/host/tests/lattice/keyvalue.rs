@@ -12,11 +12,11 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use wasmcloud_cap_keyvalue::backends::{LatticeLink, LatticeStore};
+use wasmcloud_cap_keyvalue::backends::LatticeStore;
 use wasmcloud_cap_keyvalue::{BucketName, Cursor, Increment, Key, Store};
 use wasmcloud_host::LatticeHost;
 use wasmcloud_lattice::Connection;
-use wasmcloud_lattice::rpc::{Caller, Rpc, RpcOptions};
+use wasmcloud_lattice::rpc::{Caller, ProviderLink, Rpc, RpcOptions};
 use wasmcloud_test_kit::guests::example;
 use wasmcloud_test_kit::{http, keyvalue};
 use wasmcloud_wire::rpc::Payload as _;
@@ -239,8 +239,12 @@ pub(crate) async fn store_by(rig: &Rig, source: &str, name: &str) -> Result<Latt
     // As a host has it: what is sent in the moment in which somebody leaves is lost, and made again after a second.
     let rpc = Rpc::start(connection, RpcOptions::new("test")).await?;
     let caller = Caller::new(rpc, "default".parse()?, Arc::new(|_| {}));
-    let link = LatticeLink::new(caller, source.parse()?, name.parse()?, "kv".parse()?);
-    Ok(link.store(Instant::now() + Duration::from_secs(300), 1))
+    let link = ProviderLink::new(caller, source.parse()?, name.parse()?, "kv".parse()?);
+    Ok(LatticeStore::new(
+        link,
+        Instant::now() + Duration::from_secs(300),
+        1,
+    ))
 }
 
 async fn what_a_provider_says_is_checked(target: Target) -> Result<()> {

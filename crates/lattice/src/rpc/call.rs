@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
-use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 use wasmcloud_wire::rpc::{RpcErrorBody, RpcErrorCode, directly, header};
 
@@ -47,8 +47,8 @@ pub(crate) struct Active {
     pub(crate) began: Instant,
     /// What stands before the path in the subjects that we send to.
     pub(crate) sends: &'static str,
-    /// The headers of the acceptance, as long as the caller was not told.
-    pub(crate) acceptance: Mutex<Option<HeaderMap>>,
+    /// Whether the caller still has to be told that its call was accepted.
+    pub(crate) unannounced: AtomicBool,
 }
 
 impl Rpc {
@@ -132,7 +132,7 @@ impl Rpc {
             peer,
             began,
             sends: "params",
-            acceptance: Mutex::default(),
+            unannounced: AtomicBool::new(false),
         }));
         // A callee that has ended the call already does not read on.
         if !rest.is_empty() && !call.0.registered.mailbox.finished() {
@@ -200,11 +200,24 @@ impl Call {
 impl Active {
     /// Tells the caller that its call was accepted, unless it knows.
     pub(crate) async fn announce(&self) -> Result<(), RpcError> {
-        // Forgotten only when it was sent: whoever waits here may be dropped, and twice does no harm.
-        let Some(headers) = self.acceptance.lock().clone() else {
-            return Ok(());
-        };
-        self.introduce(headers, Bytes::new()).await
+        match self.is_announced() {
+            true => Ok(()),
+            false => self.introduce(self.acceptance(), Bytes::new()).await,
+        }
+    }
+
+    pub(crate) fn is_announced(&self) -> bool {
+        !self.unannounced.load(Ordering::Acquire)
+    }
+
+    /// What an acceptance says.
+    pub(crate) fn acceptance(&self) -> HeaderMap {
+        let options = self.registered.options();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::VERSION, header::VERSION_SPOKEN);
+        headers.insert(header::WINDOW, options.window.to_string());
+        headers.insert(header::HOST, options.host.as_str());
+        headers
     }
 
     /// Sends the first message that the caller gets.
@@ -214,7 +227,8 @@ impl Active {
             .connection()
             .publish_for(&self.peer.inbox, &registered.inbox, Some(headers), payload)
             .await?;
-        *self.acceptance.lock() = None;
+        // Only when it was sent: whoever waits here may be dropped, and twice does no harm.
+        self.unannounced.store(false, Ordering::Release);
         Ok(())
     }
 
@@ -295,7 +309,7 @@ pub(crate) fn on_path(subject: &str, path: &str) -> String {
 impl Drop for Active {
     fn drop(&mut self) {
         let teller = &self.registered.rpc.0.teller;
-        if self.acceptance.get_mut().is_some() {
+        if *self.unannounced.get_mut() {
             // It has begun perhaps, and its caller must not take it elsewhere.
             let why = RpcErrorBody::new(RpcErrorCode::Internal, "the callee gave it up");
             let mut headers = HeaderMap::new();

@@ -7,6 +7,7 @@
 //! | `mailbox` | what has arrived for one call and was not read yet, within limits; waiting for more |
 //! | `call` | the caller's side of a call |
 //! | `caller` | a call to whoever serves a target, made again elsewhere as long as nothing has begun |
+//! | `provider_link` | a link from a component to a provider elsewhere |
 //! | `known` | who serves a target, as far as the answers to calls tell |
 //! | `server` | the callee's side: a subscription of calls, each refused or accepted |
 //! | `door` | calls that are for this client and not for the group |
@@ -39,6 +40,7 @@ mod inbox;
 mod known;
 mod mailbox;
 mod pause;
+mod provider_link;
 mod server;
 mod stream;
 mod tell;
@@ -62,6 +64,7 @@ use self::tell::Teller;
 pub use call::{Call, Outgoing};
 pub use caller::{Caller, Request, Surroundings};
 pub use error::RpcError;
+pub use provider_link::ProviderLink;
 pub use server::{Accepted, Incoming, Server};
 pub use stream::{Receiver, Sender};
 

@@ -1,12 +1,12 @@
 //! The callee's side: a subscription of calls, each of which is refused or accepted.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use parking_lot::Mutex;
 use tokio::time::Instant;
 use wasmcloud_wire::rpc::{RpcErrorBody, RpcErrorCode, header};
 
@@ -171,14 +171,6 @@ impl Incoming {
             }
         };
         let ours = self.caller.ours;
-        let acceptance = ours.then(|| {
-            let options = registered.options();
-            let mut headers = HeaderMap::new();
-            headers.insert(header::VERSION, header::VERSION_SPOKEN);
-            headers.insert(header::WINDOW, options.window.to_string());
-            headers.insert(header::HOST, options.host.as_str());
-            headers
-        });
         if !ours {
             registered
                 .connection()
@@ -192,7 +184,7 @@ impl Incoming {
                 peer: self.caller,
                 began: self.came,
                 sends: "results",
-                acceptance: Mutex::new(acceptance),
+                unannounced: AtomicBool::new(ours),
             }),
             first: self.params,
             more,
@@ -274,9 +266,10 @@ impl Accepted {
 
     /// Sends the acceptance and the results as one message, if the caller does not know of the acceptance yet.
     async fn end_at_once(&self, results: &Bytes, error: Option<&RpcErrorBody>) -> Result<bool, RpcError> {
-        let Some(mut headers) = self.active.acceptance.lock().clone() else {
+        if self.active.is_announced() {
             return Ok(false);
-        };
+        }
+        let mut headers = self.active.acceptance();
         put_end(&mut headers, error);
         self.active.introduce(headers, results.clone()).await?;
         Ok(true)
