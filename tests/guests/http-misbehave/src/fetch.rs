@@ -42,7 +42,9 @@ fn send(incoming: &IncomingRequest, body: OutgoingBody) {
     let to = body.write().expect("the stream is taken for the first time");
     // One blocking write takes at most 4096 bytes.
     let all = each_piece(&from, |piece| {
-        piece.chunks(4096).all(|chunk| to.blocking_write_and_flush(chunk).is_ok())
+        piece
+            .chunks(4096)
+            .all(|chunk| to.blocking_write_and_flush(chunk).is_ok())
     });
     drop(to);
     // A body that is not finished tells the other side that something went wrong.
