@@ -3,6 +3,7 @@
 mod apt;
 mod bench;
 mod demo;
+mod fmt;
 mod fuzz;
 mod guests;
 mod http;
@@ -38,6 +39,8 @@ enum Command {
     Setup(setup::Args),
     /// Run everything that CI runs, and install what that takes
     Test(test::Args),
+    /// Format everything, also what is a workspace of its own
+    Fmt(fmt::Args),
     /// Run the fuzz targets for a while
     Fuzz(fuzz::Args),
     /// Check the rules of this repository that no compiler knows
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Guests(args) => guests::run(&args),
         Command::Setup(args) => setup::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Fmt(args) => fmt::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Tidy => tidy::run(),
         Command::Demo(args) => demo::run(&args),

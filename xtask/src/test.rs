@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
 use crate::tool::{DENY, NEXTEST};
-use crate::{apt, fuzz, guests, interop, nats, nats_py, repo, shell, tidy};
+use crate::{apt, fmt, fuzz, guests, interop, nats, nats_py, shell, tidy};
 
 /// Servers and foreign clients that tests start; from Debian, so that they are not ours.
 const SERVERS: [&str; 3] = ["docker-registry", "prometheus", "skopeo"];
@@ -84,7 +84,7 @@ fn name(step: Step) -> String {
 
 fn perform(step: Step) -> Result<()> {
     match step {
-        Step::Fmt => fmt(),
+        Step::Fmt => fmt::check(),
         Step::Tidy => tidy::run(),
         Step::Guests => guests::run(&guests::Args::default()),
         Step::Nats => nats::setup().and_then(|()| nats_py::setup()),
@@ -121,22 +121,6 @@ fn perform(step: Step) -> Result<()> {
         }
         Step::Fuzz => fuzz::all(fuzz::SECONDS_IN_TEST),
     }
-}
-
-/// The guests, the fuzz targets and the programs of v1 are workspaces of their own, so they are asked one by one.
-fn fmt() -> Result<()> {
-    cargo(&["fmt", "--all", "--check"])?;
-    let mut roots = guests::roots()?;
-    roots.push(repo::root()?.join("fuzz"));
-    roots.extend(interop::roots()?);
-    for root in roots {
-        shell::run(
-            shell::cargo()?
-                .args(["fmt", "--all", "--check"])
-                .current_dir(root),
-        )?;
-    }
-    Ok(())
 }
 
 fn cargo(args: &[&str]) -> Result<()> {

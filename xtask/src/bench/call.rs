@@ -15,13 +15,14 @@ use super::{Common, about_the_machine};
 /// For all batches together.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// What `bench-call` measures, and how to call it.
-const KINDS: [(&str, &str); 7] = [
+/// What `bench-kit call` measures, and how to call it.
+const KINDS: [(&str, &str); 8] = [
     ("reused_add", "call of add, reused"),
     ("reused_echo", "call of echo with 16 bytes, reused"),
     ("fresh_add", "call of add, fresh"),
     ("fresh_echo", "call of echo with 16 bytes, fresh"),
     ("instantiate", "an instance, no call"),
+    ("bare_fresh_add", "wasmtime alone: instance, call, gone"),
     ("host_reused_add", "add from the host, reused"),
     ("host_fresh_add", "add from the host, fresh"),
 ];
@@ -42,7 +43,7 @@ pub(super) struct Args {
 pub(super) type Batches = BTreeMap<String, Vec<f64>>;
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    build::prepare(args.common.no_build, "guests", &["bench-call"])?;
+    build::prepare(args.common.no_build, "guests", &["bench-kit"])?;
     let machine = about_the_machine();
     println!(
         "bench call: {} batches of {} calls, {machine}",
@@ -62,16 +63,17 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 /// Batches of each kind, for other benchmarks.
 pub(super) fn batches(rounds: u32, calls: u32) -> Result<Batches> {
-    let words: [OsString; 5] = [
-        build::program("bench-call")?.into(),
+    let words: [OsString; 6] = [
+        build::program("bench-kit")?.into(),
+        "call".into(),
         build::component("tests/guests", "caller.wasm")?.into(),
         build::component("tests/guests", "callee.wasm")?.into(),
         rounds.to_string().into(),
         calls.to_string().into(),
     ];
     let scratch = Scratch::new()?;
-    let text = Server::output("bench-call", &words, scratch.path(), LIMIT)?;
-    serde_json::from_str(&text).context("understand what bench-call printed")
+    let text = Server::output("bench-kit", &words, scratch.path(), LIMIT)?;
+    serde_json::from_str(&text).context("understand what bench-kit printed")
 }
 
 fn of<'a>(batches: &'a Batches, kind: &str) -> &'a [f64] {

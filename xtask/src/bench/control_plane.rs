@@ -42,11 +42,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    build::prepare(
-        args.common.no_build,
-        "http-hello-world",
-        &["wash", "bench-control"],
-    )?;
+    build::prepare(args.common.no_build, "http-hello-world", &["wash", "bench-kit"])?;
     crate::nats::setup()?;
     let machine = about_the_machine();
     println!(
@@ -91,8 +87,9 @@ fn measure(lattice: &str, components: u32) -> Result<Value> {
         None => dir.join("data/lattice"),
         Some(_) => "-".into(),
     };
-    let words: [OsString; 7] = [
-        build::program("bench-control")?.into(),
+    let words: [OsString; 8] = [
+        build::program("bench-kit")?.into(),
+        "control".into(),
         url.into(),
         folder.into(),
         server.pid().to_string().into(),
@@ -100,8 +97,8 @@ fn measure(lattice: &str, components: u32) -> Result<Value> {
         scratch.folder("copies")?.into(),
         components.to_string().into(),
     ];
-    let text = Server::output("bench-control", &words, scratch.path(), LIMIT)?;
-    serde_json::from_str(&text).context("understand what bench-control printed")
+    let text = Server::output("bench-kit", &words, scratch.path(), LIMIT)?;
+    serde_json::from_str(&text).context("understand what bench-kit printed")
 }
 
 pub(super) fn nats(dir: &Path, address: std::net::SocketAddr) -> Result<Server> {

@@ -65,7 +65,7 @@ struct Turn {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    build::prepare(args.common.no_build, "http-hello-world", &["wash", "bare-hyper"])?;
+    build::prepare(args.common.no_build, "http-hello-world", &["wash", "bench-kit"])?;
     load::prepare()?;
     let scratch = Scratch::new()?;
     let wasmtime = find_wasmtime();
@@ -130,7 +130,11 @@ fn start_all(scratch: &Scratch, wasmtime: Option<&Wasmtime>) -> Result<Vec<Conte
 
     let model = &contenders.first().context("wasmCloud takes part")?.answer;
     let address = free_address()?;
-    let mut words: Vec<OsString> = vec![build::program("bare-hyper")?.into(), address.to_string().into()];
+    let mut words: Vec<OsString> = vec![
+        build::program("bench-kit")?.into(),
+        "bare-hyper".into(),
+        address.to_string().into(),
+    ];
     words.push(model.body.clone().into());
     words.extend(own_headers(model).map(|(name, value)| format!("{name}={value}").into()));
     let server = Server::start(BARE, &words, scratch.path(), None)?;

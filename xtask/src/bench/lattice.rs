@@ -15,7 +15,7 @@ use super::{Common, about_the_machine, call, control_plane};
 /// For all calls together.
 const LIMIT: Duration = Duration::from_secs(900);
 
-/// What `bench-lattice` measures, and how to call it.
+/// What `bench-kit lattice` measures, and how to call it.
 const KINDS: [(&str, &str); 10] = [
     ("raw", "bare request and reply, 16 bytes"),
     ("reused", "component to component on another host, reused"),
@@ -37,6 +37,9 @@ pub(super) struct Args {
     /// How many calls of each kind a round has
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     calls: u32,
+    /// Measure only these kinds, by the names of the JSON, to look at them with a profiler
+    #[arg(long, value_delimiter = ',', value_parser = KINDS.map(|(kind, _)| kind))]
+    only: Vec<String>,
     #[command(flatten)]
     common: Common,
 }
@@ -48,11 +51,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     if !args.common.no_build {
         crate::guests::run(&crate::guests::Args::only("http-hello-world"))?;
     }
-    build::prepare(
-        args.common.no_build,
-        "guests",
-        &["bench-lattice", "bench-provider", "bench-call"],
-    )?;
+    build::prepare(args.common.no_build, "guests", &["bench-kit", "bench-provider"])?;
     crate::nats::setup()?;
     let machine = about_the_machine();
     println!(
@@ -63,6 +62,9 @@ pub(super) fn run(args: &Args) -> Result<()> {
     println!();
     print!("{}", table(&times));
     println!();
+    if !args.only.is_empty() {
+        return Ok(());
+    }
     let local = call::batches(200, 500)?;
     print!("{}", call::table(&local));
     let mut goals = goals(&times);
@@ -81,8 +83,9 @@ fn measure(args: &Args) -> Result<Times> {
     let scratch = Scratch::new()?;
     let address = free_address()?;
     let _nats = control_plane::nats(&scratch.folder("nats")?, address)?;
-    let words: [OsString; 9] = [
-        build::program("bench-lattice")?.into(),
+    let mut words: Vec<OsString> = vec![
+        build::program("bench-kit")?.into(),
+        "lattice".into(),
         "measure".into(),
         format!("nats://{address}").into(),
         build::component("tests/guests", "caller.wasm")?.into(),
@@ -92,8 +95,9 @@ fn measure(args: &Args) -> Result<Times> {
         args.rounds.to_string().into(),
         args.calls.to_string().into(),
     ];
-    let text = Server::output("bench-lattice", &words, scratch.path(), LIMIT)?;
-    serde_json::from_str(&text).context("understand what bench-lattice printed")
+    words.extend(args.only.iter().map(OsString::from));
+    let text = Server::output("bench-kit", &words, scratch.path(), LIMIT)?;
+    serde_json::from_str(&text).context("understand what bench-kit printed")
 }
 
 fn of(times: &Times, kind: &str, share: f64) -> Option<f64> {
@@ -112,15 +116,19 @@ fn table(times: &Times) -> String {
         _ => "raw",
     };
     let shown = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), figure);
-    let rows = KINDS.map(|(kind, name)| {
-        let ratio = of(times, kind, 0.5).zip(of(times, base(kind), 0.5));
-        vec![
-            name.to_owned(),
-            shown(of(times, kind, 0.5)),
-            shown(of(times, kind, 0.99)),
-            shown(ratio.map(|(value, base)| value / base)),
-        ]
-    });
+    let rows = KINDS
+        .iter()
+        .filter(|(kind, _)| times.contains_key(*kind))
+        .map(|&(kind, name)| {
+            let ratio = of(times, kind, 0.5).zip(of(times, base(kind), 0.5));
+            vec![
+                name.to_owned(),
+                shown(of(times, kind, 0.5)),
+                shown(of(times, kind, 0.99)),
+                shown(ratio.map(|(value, base)| value / base)),
+            ]
+        });
+    let rows: Vec<_> = rows.collect();
     report::table(&["each", "p50 us", "p99 us", "to its base"], &rows)
 }
 

@@ -1,10 +1,9 @@
 //! The least that an HTTP server does: hyper, one task for each connection, the same answer to every request.
 //!
-//! `bare-hyper ADDRESS BODY [NAME=VALUE]…` with the headers of the answer. hyper adds length and date itself. It is
+//! `bench-kit bare-hyper ADDRESS BODY [NAME=VALUE]…` with the headers of the answer. hyper adds length and date itself. It is
 //! what the numbers of `cargo xtask bench http` are held against: no host of components can be faster.
 
 use std::convert::Infallible;
-use std::env;
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
@@ -23,18 +22,17 @@ struct Answer {
     body: Bytes,
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    let mut args = env::args().skip(1);
-    let (Some(address), Some(body)) = (args.next(), args.next()) else {
-        anyhow::bail!("usage: bare-hyper ADDRESS BODY [NAME=VALUE]…");
+/// Serves until the process ends.
+pub(crate) async fn main(args: &[String]) -> Result<()> {
+    let [address, body, headers @ ..] = args else {
+        anyhow::bail!("usage: bench-kit bare-hyper ADDRESS BODY [NAME=VALUE]…");
     };
-    let headers: Result<HeaderMap> = args.map(|arg| header(&arg)).collect();
+    let headers: Result<HeaderMap> = headers.iter().map(|arg| header(arg)).collect();
     let answer = Answer {
         headers: headers?,
-        body: body.into(),
+        body: body.clone().into(),
     };
-    let listener = TcpListener::bind(&address)
+    let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("listen on {address}"))?;
     loop {

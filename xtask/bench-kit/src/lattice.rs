@@ -1,7 +1,7 @@
 //! What a call from host to host costs, next to a bare request and reply over the same NATS server.
 //!
-//! `bench-lattice measure URL CALLER.wasm CALLEE.wasm HELLO.wasm PROVIDER ROUNDS CALLS` is one host and starts
-//! `bench-lattice peer …`, the other, as a process of its own. All kinds take turns in each round, so that a
+//! `bench-kit lattice measure URL CALLER.wasm CALLEE.wasm HELLO.wasm PROVIDER ROUNDS CALLS [KIND]…` is one host and starts
+//! `bench-kit lattice peer …`, the other, as a process of its own. All kinds take turns in each round, so that a
 //! disturbance hits all of them alike. It prints one JSON object: for each kind the time of every call in microseconds.
 
 use std::collections::BTreeMap;
@@ -41,16 +41,25 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 type Times = BTreeMap<&'static str, Vec<f64>>;
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    let args: Vec<String> = env::args().skip(1).collect();
+/// Measures, and prints what it found; or is the other host.
+pub(crate) async fn main(args: &[String]) -> Result<()> {
     // On a worker thread, where calls run in a host. The main thread is none.
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["peer", url, callee, hello] => {
             let args = (url.to_string(), callee.to_string(), hello.to_string());
             tokio::spawn(async move { peer(&args.0, &args.1, &args.2).await }).await?
         }
-        ["measure", url, caller, callee, hello, provider, rounds, calls] => {
+        [
+            "measure",
+            url,
+            caller,
+            callee,
+            hello,
+            provider,
+            rounds,
+            calls,
+            kinds @ ..,
+        ] => {
             let plan = Plan {
                 url: url.to_string(),
                 caller: caller.to_string(),
@@ -59,12 +68,13 @@ async fn main() -> Result<()> {
                 provider: provider.to_string(),
                 rounds: rounds.parse().context("ROUNDS")?,
                 calls: calls.parse().context("CALLS")?,
+                kinds: kinds.iter().map(ToString::to_string).collect(),
             };
             let times = tokio::spawn(async move { measure(&plan).await }).await??;
             println!("{}", json!(times));
             Ok(())
         }
-        _ => bail!("usage: bench-lattice measure URL CALLER CALLEE HELLO PROVIDER ROUNDS CALLS"),
+        _ => bail!("usage: bench-kit lattice measure URL CALLER CALLEE HELLO PROVIDER ROUNDS CALLS [KIND]…"),
     }
 }
 
@@ -222,11 +232,19 @@ struct Plan {
     provider: String,
     rounds: u32,
     calls: u32,
+    /// What is measured; everything, if nothing is named.
+    kinds: Vec<String>,
+}
+
+impl Plan {
+    fn has(&self, kind: &str) -> bool {
+        self.kinds.is_empty() || self.kinds.iter().any(|known| known == kind)
+    }
 }
 
 async fn measure(plan: &Plan) -> Result<Times> {
     let mut child = tokio::process::Command::new(env::current_exe()?)
-        .args(["peer", &plan.url, &plan.callee, &plan.hello])
+        .args(["lattice", "peer", &plan.url, &plan.callee, &plan.hello])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -283,65 +301,77 @@ async fn measure(plan: &Plan) -> Result<Times> {
         }
     };
 
-    let mut times = Times::new();
+    let mut clock = Clock::new(plan);
     // The first round fills caches and is not counted.
     for round in 0..=plan.rounds {
-        let mut of_round = Times::new();
+        clock.counts = round > 0;
         for _ in 0..plan.calls {
-            timed(&mut of_round, "raw", raw(16)).await?;
-            timed(&mut of_round, "reused", drive(&reused, "run-add", &[Val::U32(1)])).await?;
-            timed(&mut of_round, "fresh", drive(&fresh, "run-add", &[Val::U32(1)])).await?;
-            timed(
-                &mut of_round,
-                "provider",
-                drive(&provider, "run-add", &[Val::U32(1)]),
-            )
-            .await?;
-            timed(&mut of_round, "http_there", there.get()).await?;
-            timed(&mut of_round, "http_here", here.get()).await?;
+            let one = [Val::U32(1)];
+            clock.time("raw", raw(16)).await?;
+            clock.time("reused", drive(&reused, "run-add", &one)).await?;
+            clock.time("fresh", drive(&fresh, "run-add", &one)).await?;
+            clock.time("provider", drive(&provider, "run-add", &one)).await?;
+            clock.time("http_there", there.get()).await?;
+            clock.time("http_here", here.get()).await?;
         }
         for _ in 0..plan.calls.div_ceil(20) {
             let bytes = [Val::U32(1), Val::U32(64 << 10)];
-            timed(&mut of_round, "raw_64k", raw(64 << 10)).await?;
-            timed(
-                &mut of_round,
-                "bytes_64k",
-                drive(&reused, "run-echo-bytes", &bytes),
-            )
-            .await?;
-        }
-        if round > 0 {
-            for (kind, of_kind) in of_round {
-                times.entry(kind).or_default().extend(of_kind);
-            }
+            clock.time("raw_64k", raw(64 << 10)).await?;
+            clock
+                .time("bytes_64k", drive(&reused, "run-echo-bytes", &bytes))
+                .await?;
         }
     }
     for _ in 0..5 {
-        timed(&mut times, "raw_16m", async {
+        let bytes = [Val::U32(1), Val::U32(16 << 20)];
+        let pieces = async {
             for _ in 0..16 {
                 // As much as one message takes, headers left out.
                 raw((1 << 20) - 64).await?;
             }
             Ok(())
-        })
-        .await?;
-        let bytes = [Val::U32(1), Val::U32(16 << 20)];
-        timed(&mut times, "bytes_16m", drive(&reused, "run-echo-bytes", &bytes)).await?;
+        };
+        clock.time("raw_16m", pieces).await?;
+        clock
+            .time("bytes_16m", drive(&reused, "run-echo-bytes", &bytes))
+            .await?;
     }
     drop(child.stdin.take());
     host.leave(&[], &[]).await;
     tokio::time::timeout(LIMIT, child.wait()).await??;
-    Ok(times)
+    Ok(clock.times)
 }
 
-async fn timed(times: &mut Times, kind: &'static str, work: impl Future<Output = Result<()>>) -> Result<()> {
-    let begun = Instant::now();
-    work.await.with_context(|| format!("measure {kind}"))?;
-    times
-        .entry(kind)
-        .or_default()
-        .push(begun.elapsed().as_nanos() as f64 / 1e3);
-    Ok(())
+/// Takes the times of calls.
+struct Clock<'a> {
+    plan: &'a Plan,
+    times: Times,
+    /// Whether what is timed now is kept.
+    counts: bool,
+}
+
+impl<'a> Clock<'a> {
+    fn new(plan: &'a Plan) -> Self {
+        Self {
+            plan,
+            times: Times::new(),
+            counts: true,
+        }
+    }
+
+    /// Does the work if this kind is wanted.
+    async fn time(&mut self, kind: &'static str, work: impl Future<Output = Result<()>>) -> Result<()> {
+        if !self.plan.has(kind) {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        work.await.with_context(|| format!("measure {kind}"))?;
+        if self.counts {
+            let taken = begun.elapsed().as_nanos() as f64 / 1e3;
+            self.times.entry(kind).or_default().push(taken);
+        }
+        Ok(())
+    }
 }
 
 fn driver(host: &LatticeHost, id: &str) -> Result<Arc<Prepared>> {

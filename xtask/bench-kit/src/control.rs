@@ -1,4 +1,4 @@
-//! `bench-control URL LATTICE-FOLDER PID COMPONENT FOLDER COUNT`: asks a running host over the control interface, and
+//! `bench-kit control URL LATTICE-FOLDER PID COMPONENT FOLDER COUNT`: asks a running host over the control interface, and
 //! prints what it took as JSON.
 //!
 //! `URL` is that of the NATS server, `LATTICE-FOLDER` has the login of an embedded lattice (`-` for none), `PID` is the
@@ -34,11 +34,10 @@ const STARTS: u32 = 50;
 /// How long an idle host is watched.
 const IDLE: Duration = Duration::from_secs(10);
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let [url, folder, pid, component, copies, count] = words.as_slice() else {
-        bail!("bench-control URL LATTICE-FOLDER PID COMPONENT FOLDER COUNT");
+/// Asks, and prints what it took.
+pub(crate) async fn main(words: &[String]) -> Result<()> {
+    let [url, folder, pid, component, copies, count] = words else {
+        bail!("usage: bench-kit control URL LATTICE-FOLDER PID COMPONENT FOLDER COUNT");
     };
     let bench = Bench::start(url, folder, pid.parse()?).await?;
     let requests = bench.requests().await?;

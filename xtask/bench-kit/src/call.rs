@@ -1,6 +1,6 @@
 //! What a call from component to component on one host costs, next to what an instance costs.
 //!
-//! `bench-call CALLER.wasm CALLEE.wasm ROUNDS CALLS` runs two pairs of components on one host, one pair with
+//! `bench-kit call CALLER.wasm CALLEE.wasm ROUNDS CALLS` runs two pairs of components on one host, one pair with
 //! instances that are kept and one with a fresh instance for each call. The caller makes a batch of calls and takes
 //! the time itself, inside the sandbox, so what is measured is what a call adds to a component. Batches of all kinds
 //! take turns, so that a disturbance hits all of them alike. It prints one JSON object: for each kind its batches, in
@@ -13,13 +13,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 use wasmcloud_capability::{Caller, Invocation};
 use wasmcloud_core::{ComponentId, ImageRef, InstanceMode, Limits, Link, LinkName, Route};
-use wasmcloud_engine::{EngineConfig, Prepared, call_export};
+use wasmcloud_engine::{Engine, EngineConfig, Flavor, Prepared, call_export};
 use wasmcloud_host::{ArtifactOptions, ComponentSpec, Host, HostOptions, IngressOptions};
-use wasmtime::component::Val;
+use wasmtime::Store;
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, Val};
 
 const DRIVER: &str = "test:calls/driver@0.1.0";
 const MATH: &str = "test:calls/math@0.1.0";
@@ -30,11 +31,10 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// A small text, as an argument and as a result.
 const TEXT: &str = "sixteen bytes ok";
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    let args: Vec<String> = env::args().skip(1).collect();
-    let [caller, callee, rounds, calls] = args.as_slice() else {
-        bail!("usage: bench-call CALLER.wasm CALLEE.wasm ROUNDS CALLS");
+/// Measures, and prints what it found.
+pub(crate) async fn main(args: &[String]) -> Result<()> {
+    let [caller, callee, rounds, calls] = args else {
+        bail!("usage: bench-kit call CALLER.wasm CALLEE.wasm ROUNDS CALLS");
     };
     let (rounds, calls) = (rounds.parse().context("ROUNDS")?, calls.parse().context("CALLS")?);
     let files = (Path::new(caller).to_owned(), Path::new(callee).to_owned());
@@ -64,6 +64,7 @@ async fn run(
     .context("start a host")?;
     let reused = Pair::start(&host, "reused", InstanceMode::Reuse, caller, callee).await?;
     let fresh = Pair::start(&host, "fresh", InstanceMode::Fresh, caller, callee).await?;
+    let bare = Bare::load(callee)?;
 
     let mut batches: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
     // The first round fills caches and is not counted.
@@ -73,6 +74,7 @@ async fn run(
             ("reused_echo", reused.echo(calls).await?),
             ("fresh_add", fresh.add(calls).await?),
             ("fresh_echo", fresh.echo(calls).await?),
+            ("bare_fresh_add", bare.add(calls).await?),
             ("instantiate", instantiate(&fresh.callee, calls).await?),
             ("host_reused_add", add_from_host(&reused.callee, calls).await?),
             ("host_fresh_add", add_from_host(&fresh.callee, calls).await?),
@@ -181,6 +183,46 @@ async fn instantiate(callee: &Arc<Prepared>, times: u32) -> Result<f64> {
         ));
     }
     Ok(begun.elapsed().as_nanos() as f64 / f64::from(times.max(1)))
+}
+
+/// The component and wasmtime, and nothing in between: what a fresh call costs whoever hosts it.
+struct Bare {
+    _engine: Engine,
+    pre: InstancePre<()>,
+    add: ComponentExportIndex,
+}
+
+impl Bare {
+    fn load(file: &Path) -> Result<Self> {
+        let engine = Engine::new(EngineConfig::default()).context("make an engine")?;
+        let wasmtime = engine.wasmtime(Flavor::Plain)?;
+        let component = Component::from_file(wasmtime, file)?;
+        let mut linker = Linker::new(wasmtime);
+        // What it imports is never called here, so there is no WASI to set up either.
+        linker.define_unknown_imports_as_traps(&component)?;
+        let math = component.get_export_index(None, MATH).context(MATH)?;
+        let add = component.get_export_index(Some(&math), "add").context("add")?;
+        let pre = linker.instantiate_pre(&component)?;
+        Ok(Self {
+            _engine: engine,
+            pre,
+            add,
+        })
+    }
+
+    async fn add(&self, times: u32) -> Result<f64> {
+        let begun = Instant::now();
+        for _ in 0..times {
+            let mut store = Store::new(self.pre.engine(), ());
+            store.set_epoch_deadline(1);
+            store.epoch_deadline_async_yield_and_update(1);
+            let instance = self.pre.instantiate_async(&mut store).await?;
+            let add = instance.get_typed_func::<(u32, u32), (u32,)>(&mut store, self.add)?;
+            let (sum,) = add.call_async(&mut store, (1, 2)).await?;
+            ensure!(sum == 3, "1 + 2 is {sum}");
+        }
+        Ok(begun.elapsed().as_nanos() as f64 / f64::from(times.max(1)))
+    }
 }
 
 /// A call as the host makes it, without another component around it.
