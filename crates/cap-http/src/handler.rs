@@ -1,9 +1,10 @@
 //! One request, one call: from a parsed request to the head of the guest's answer.
 
 use std::future::poll_fn;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -13,7 +14,8 @@ use parking_lot::Mutex;
 use tokio::time::timeout_at;
 use tracing::Instrument as _;
 use wasmcloud_capability::{Caller, Invocation, InvocationId};
-use wasmcloud_engine::{CallError, Live, Prepared};
+use wasmcloud_core::Route as Way;
+use wasmcloud_engine::{CallError, Live, Prepared, Slot};
 use wasmcloud_lattice::rpc::RpcError;
 use wasmcloud_wire::value::DecodeError;
 use wasmtime_wasi_http::p2::bindings::http::types as p2;
@@ -23,6 +25,8 @@ use crate::body::{BrokenBody, Guest, GuestBody, ResponseBody};
 use crate::capability::view;
 use crate::counted::Counted;
 use crate::exports::{HttpExports, load_p2, load_p3};
+use crate::lattice;
+use crate::routes::Route;
 
 /// Why a request has no answer from the guest.
 #[derive(Debug, thiserror::Error)]
@@ -50,20 +54,37 @@ pub(crate) enum Unanswered {
 /// What the guest has answered, put here by the host function that it calls.
 type Answer = Arc<Mutex<Option<Result<Response<GuestBody>, String>>>>;
 
-/// Calls the component. The answer's body drives the rest of the call.
+/// Calls the component. The answer's body drives the rest of the call. If all its slots are in use and the route allows
+/// it, another host answers that has one.
 pub(crate) async fn handle(
     prepared: &Arc<Prepared>,
-    caller: Caller,
-    limit: Option<Duration>,
+    route: &Route,
     secure: bool,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> (InvocationId, Result<Response<ResponseBody>, Unanswered>) {
     let own = prepared.limits().deadline;
-    let invocation = Invocation::new(caller, limit.map_or(own, |limit| limit.min(own)));
+    let limit = route.settings.timeout.map_or(own, |limit| limit.min(own));
+    let invocation = Invocation::new(Caller::Provider(route.owner.source.clone()), limit);
     let id = invocation.id;
     let answered = async {
         admit(prepared, invocation.deadline).await?;
-        let begun = begin(prepared, invocation).await?;
+        let slot = prepared.slot();
+        if slot.is_none()
+            && route.way == Way::Auto
+            && let Some(elsewhere) = &route.elsewhere
+        {
+            // In a box, so that those who find a slot do not carry the room for it.
+            let passed_on = lattice::request_now(elsewhere, route, &invocation, secure, request);
+            let outcome = Box::pin(passed_on).await;
+            if !matches!(outcome, Ok(ControlFlow::Continue(_))) {
+                prepared.stats().overflowed();
+            }
+            request = match outcome? {
+                ControlFlow::Break(response) => return Ok(response),
+                ControlFlow::Continue(request) => request,
+            };
+        }
+        let begun = begin(prepared, slot, invocation).await?;
         begun.answer(secure, request).await
     };
     (id, answered.await)
@@ -91,13 +112,20 @@ pub(crate) async fn admit(prepared: &Prepared, deadline: Instant) -> Result<(), 
     }
 }
 
-/// Gets a live instance for a request.
-pub(crate) async fn begin(prepared: &Arc<Prepared>, invocation: Invocation) -> Result<Begun, Unanswered> {
+/// Gets a live instance for a request, in this slot or when its turn has come.
+pub(crate) async fn begin(
+    prepared: &Arc<Prepared>,
+    slot: Option<Slot>,
+    invocation: Invocation,
+) -> Result<Begun, Unanswered> {
     let Some(interface) = interface(prepared) else {
         return Err(Unanswered::NoHandler(prepared.context().id().to_string()));
     };
     let span = prepared.span(&invocation, interface, "handle");
-    let live = prepared.begin(invocation).instrument(span.clone()).await?;
+    let live = prepared
+        .begin_in(slot, invocation)
+        .instrument(span.clone())
+        .await?;
     Ok(Begun { live, span })
 }
 

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
-use wasmcloud_capability::{Caller, InvocationId, ProviderError};
+use wasmcloud_capability::{InvocationId, ProviderError};
 use wasmcloud_core::Route as Way;
 use wasmcloud_engine::{CallError, Refused};
 use wasmcloud_lattice::rpc::RpcError;
@@ -376,15 +376,13 @@ async fn call(
         Way::Lattice => true,
     });
     let span = trace::request(&request, secure);
-    let timeout = route.settings.timeout;
     let (id, answer) = match (elsewhere, local) {
         (Some(elsewhere), _) => {
-            let passed_on = lattice::request(elsewhere, route, timeout, secure, request);
+            let passed_on = lattice::request(elsewhere, route, secure, request);
             passed_on.instrument(span.clone()).await
         }
         (None, Ok(prepared)) => {
-            let caller = Caller::Provider(route.owner.source.clone());
-            let handled = handler::handle(&prepared, caller, timeout, secure, request);
+            let handled = handler::handle(&prepared, route, secure, request);
             handled.instrument(span.clone()).await
         }
         (None, Err(refused)) => return Err(Box::new(responses::busy(&refused.to_string()))),

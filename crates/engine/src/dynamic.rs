@@ -3,6 +3,9 @@
 //! If both sides live in this process, values go from one store to the other as they are and nothing is encoded.
 //! Otherwise the values become bytes (`encoded`) and somebody who knows the way takes them.
 
+mod overflow;
+
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,10 +25,15 @@ use crate::signature::{self, Signature};
 use crate::typed;
 use crate::values::{self, Unfit, mismatch};
 
+use self::overflow::Overflow;
+
 /// Decides who answers a component's call. The host implements it.
 pub trait CallRoute: Send + Sync + 'static {
     /// Where the caller's link for `interface` (`namespace:package/interface`, no version) leads now.
     fn route(&self, caller: &InstanceState, interface: &str) -> Result<Routed, CallError>;
+
+    /// The way elsewhere for a call over a link that [`Routed::Overflow`] came with, if there is one.
+    fn elsewhere(&self, link: Arc<LinkEntry>) -> Option<Remote>;
 }
 
 /// Who answers a call.
@@ -34,6 +42,13 @@ pub enum Routed {
     Local(Arc<Prepared>),
     /// Somebody elsewhere.
     Remote(Remote),
+    /// A component in this process, or where all its slots are in use, whoever has one ([`CallRoute::elsewhere`]).
+    Overflow {
+        /// The component.
+        local: Arc<Prepared>,
+        /// The link that leads to it.
+        link: Arc<LinkEntry>,
+    },
 }
 
 /// The way to somebody elsewhere.
@@ -49,6 +64,13 @@ pub struct Remote {
 pub trait RemoteCall: Send + Sync + 'static {
     /// Makes a call with encoded parameters, and answers its encoded results.
     async fn call(&self, call: EncodedRequest<'_>) -> Result<Bytes, CallError>;
+
+    /// Whether somebody elsewhere may have a slot for a call of this component, as far as is known. A look at a table.
+    fn may_have_room(&self, target: &ComponentId) -> bool;
+
+    /// The same as [`RemoteCall::call`] for a call that can also wait in line here: nothing where nobody elsewhere has a
+    /// slot for it now. Then nothing has begun.
+    async fn call_now(&self, call: EncodedRequest<'_>) -> Result<Option<Bytes>, CallError>;
 }
 
 /// A call with encoded parameters.
@@ -202,7 +224,16 @@ impl Import {
                 let invocation = caller
                     .invocation()
                     .nested(caller.component_id().clone(), target.limits.deadline);
-                Ok(call(&target, invocation, &self.interface, &self.function, params).await?)
+                Ok(call(&target, invocation, &self.interface, &self.function, params, None).await?)
+            }
+            Routed::Overflow { local, link } => {
+                self.check(caller.component_id(), &local)?;
+                let invocation = caller
+                    .invocation()
+                    .nested(caller.component_id().clone(), local.limits.deadline);
+                let overflow = Overflow { import: self, link };
+                let (interface, function) = (&self.interface, &self.function);
+                Ok(call(&local, invocation, interface, function, params, Some(overflow)).await?)
             }
             Routed::Remote(remote) => {
                 // Whoever answers has limits of its own; here the caller's time is what counts.
@@ -268,15 +299,24 @@ impl Import {
             Err(_) if std::time::Instant::now() >= deadline => return Err(DeadlineExceeded.into()),
             Err(error) => return Err(error.into()),
         };
-        let results = params.decode(signature, &bytes).map_err(|what| {
-            mismatch(
-                &remote.link.target,
-                format!(
-                    "what it answered to `{function}` of `{raw}` is not of the type `{signature}`: {what}"
-                ),
-            )
-        })?;
-        Ok(results)
+        Ok(self.answered(remote, signature, params, &bytes)?)
+    }
+
+    /// Reads what came from elsewhere.
+    fn answered<C: Carried>(
+        &self,
+        remote: &Remote,
+        signature: &Signature,
+        params: C,
+        results: &[u8],
+    ) -> Result<C::Results, CallError> {
+        let (raw, function) = (&self.raw, &self.function);
+        params.decode(signature, results).map_err(|what| {
+            let what = format!(
+                "what it answered to `{function}` of `{raw}` is not of the type `{signature}`: {what}"
+            );
+            mismatch(&remote.link.target, what)
+        })
     }
 }
 
@@ -296,6 +336,7 @@ pub async fn call_export(
         &interface,
         function,
         Values { params, results },
+        None,
     )
     .await?;
     Ok(())
@@ -307,9 +348,10 @@ async fn call<C: Carried>(
     interface: &ImportName,
     function: &str,
     params: C,
+    overflow: Option<Overflow<'_>>,
 ) -> Result<C::Results, CallError> {
     let span = target.span(&invocation, &interface.unversioned, function);
-    call_in_span(target, invocation, interface, function, params)
+    call_in_span(target, invocation, interface, function, params, overflow)
         .instrument(span)
         .await
 }
@@ -319,7 +361,8 @@ async fn call_in_span<C: Carried>(
     invocation: Invocation,
     interface: &ImportName,
     function: &str,
-    params: C,
+    mut params: C,
+    overflow: Option<Overflow<'_>>,
 ) -> Result<C::Results, CallError> {
     let id = target.context.id();
     let Some(exported) = target.function(interface, function) else {
@@ -331,7 +374,17 @@ async fn call_in_span<C: Carried>(
     }
     let named = exported.interface.as_deref().unwrap_or_default();
     target.admit(named, function, invocation.deadline).await?;
-    let mut live = target.begin(invocation).await?;
+    let slot = target.slot();
+    if slot.is_none()
+        && let Some(overflow) = overflow
+    {
+        // In a box, so that those who find a slot do not carry the room for it.
+        params = match Box::pin(overflow.elsewhere(target, &invocation, params)).await? {
+            ControlFlow::Break(results) => return Ok(results),
+            ControlFlow::Continue(params) => params,
+        };
+    }
+    let mut live = target.begin_in(slot, invocation).await?;
     let deadline = live.deadline();
     let (store, instance) = live.parts();
     let Some(func) = instance.get_func(&mut *store, exported.index) else {

@@ -13,6 +13,7 @@ use wasmtime::component::{ComponentExportIndex, Val};
 use crate::dynamic::not_exported;
 use crate::error::CallError;
 use crate::live::Live;
+use crate::permits::Slot;
 use crate::prepared::{ImportName, Prepared};
 use crate::signature::Signature;
 use crate::typed::{self, Ready};
@@ -78,9 +79,9 @@ impl Exported {
         self.target.admit(interface, &self.name, deadline).await
     }
 
-    /// Gets a live instance, within the component's limits.
-    pub async fn begin(self, invocation: Invocation) -> Result<EncodedCall, CallError> {
-        let live = self.target.begin(invocation).await?;
+    /// Gets a live instance, within the component's limits: in this slot of the component, or when its turn has come.
+    pub async fn begin(self, slot: Option<Slot>, invocation: Invocation) -> Result<EncodedCall, CallError> {
+        let live = self.target.begin_in(slot, invocation).await?;
         Ok(EncodedCall { exported: self, live })
     }
 }

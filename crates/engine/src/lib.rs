@@ -37,7 +37,7 @@ pub use error::{CallError, Refused, TrapReport};
 pub use imports::{Described, DescribedItem, UnsatisfiedImport};
 pub use linker::Linkers;
 pub use live::Live;
-pub use permits::Permits;
+pub use permits::{Permits, Slot};
 pub use prepared::{Exports, PrepareOptions, Prepared, ResolveExports, StartError};
 pub use runtime::{Engine, EngineError, Flavor};
 pub use signature::Signature;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::error::Elapsed;
 use wasmcloud_capability::InstanceState;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
 use crate::error::{CallError, DeadlineExceeded};
+use crate::permits::Slot;
 use crate::prepared::{Idle, Prepared};
 
 /// A live instance for one call. Whoever holds it holds a slot of the component; dropping it gives the slot back.
@@ -23,7 +23,7 @@ pub struct Live {
     begun: Instant,
     uses: u32,
     outcome: Outcome,
-    _permit: OwnedSemaphorePermit,
+    _slot: Slot,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Live {
         prepared: Arc<Prepared>,
         store: Store<InstanceState>,
         instance: Instance,
-        permit: OwnedSemaphorePermit,
+        slot: Slot,
         begun: Instant,
         uses: u32,
     ) -> Self {
@@ -50,7 +50,7 @@ impl Live {
             begun,
             uses,
             outcome: Outcome::Unsettled,
-            _permit: permit,
+            _slot: slot,
         }
     }
 
@@ -113,6 +113,6 @@ impl Drop for Live {
                 since: Instant::now(),
             });
         }
-        // Otherwise the store goes here, before the permit: a free slot means a free instance.
+        // Otherwise the store goes here, before its slot: a free slot means a free instance.
     }
 }

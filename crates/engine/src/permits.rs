@@ -14,6 +14,12 @@ use crate::error::Refused;
 #[derive(Clone)]
 pub struct Permits(Arc<Slots>);
 
+/// A slot, taken for one call. Dropping it gives it back.
+#[derive(Debug)]
+pub struct Slot {
+    _permit: OwnedSemaphorePermit,
+}
+
 struct Slots {
     component: ComponentId,
     slots: Arc<Semaphore>,
@@ -45,33 +51,43 @@ impl Permits {
     }
 
     /// A slot, if one is free now.
-    pub fn free(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.0.slots).try_acquire_owned().ok()
+    pub fn free(&self) -> Option<Slot> {
+        let permit = Arc::clone(&self.0.slots).try_acquire_owned().ok()?;
+        Some(Slot { _permit: permit })
     }
 
     /// A slot, at once if one is free, else after waiting in line until `deadline`.
-    pub async fn acquire(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Refused> {
+    pub async fn acquire(&self, deadline: Instant) -> Result<Slot, Refused> {
         let this = &*self.0;
-        if let Some(permit) = self.free() {
-            return Ok(permit);
+        if let Some(slot) = self.free() {
+            return Ok(slot);
         }
         if this.waiting.fetch_add(1, Ordering::Relaxed) >= this.queue {
             drop(Waiting(&this.waiting));
-            return Err(Refused::Full {
-                component: this.component.clone(),
-                running: this.concurrency,
-                waiting: this.queue,
-            });
+            return Err(self.refusal(this.queue));
         }
         let _waiting = Waiting(&this.waiting);
         let begun = Instant::now();
         match timeout_at(deadline.into(), Arc::clone(&this.slots).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
+            Ok(Ok(permit)) => Ok(Slot { _permit: permit }),
             // The semaphore is never closed; an elapsed wait is the only other way out.
             Ok(Err(_)) | Err(_) => Err(Refused::QueueTimeout {
                 component: this.component.clone(),
                 waited: begun.elapsed(),
             }),
+        }
+    }
+
+    /// What is said to a call that finds no slot and does not wait for one.
+    pub fn full(&self) -> Refused {
+        self.refusal(self.0.waiting.load(Ordering::Relaxed))
+    }
+
+    fn refusal(&self, waiting: u32) -> Refused {
+        Refused::Full {
+            component: self.0.component.clone(),
+            running: self.0.concurrency,
+            waiting,
         }
     }
 

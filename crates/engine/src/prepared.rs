@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout_at;
 use wasmcloud_capability::{Caller, ComponentContext, InstanceState, Invocation};
 use wasmcloud_core::{InstanceMode, InterfaceName, Limits};
@@ -19,7 +18,7 @@ use crate::compile::Compiled;
 use crate::error::{CallError, DeadlineExceeded, Refused, classify};
 use crate::imports::{self, Described, UnsatisfiedImport};
 use crate::live::Live;
-use crate::permits::Permits;
+use crate::permits::{Permits, Slot};
 use crate::signature::{self, Signature};
 use crate::stats::Stats;
 
@@ -192,9 +191,29 @@ impl Prepared {
         outcome
     }
 
+    /// A slot for one call, if one is free now. For whoever has somewhere else to go if none is.
+    pub fn slot(&self) -> Option<Slot> {
+        self.permits.free()
+    }
+
+    /// What is said to a call that finds no slot and does not wait for one. It is not counted as refused: whoever made it
+    /// has it in line elsewhere.
+    pub fn full(&self) -> Refused {
+        self.permits.full()
+    }
+
     /// A live instance for one call, within the component's limits.
     pub async fn begin(self: &Arc<Self>, invocation: Invocation) -> Result<Live, CallError> {
-        match self.try_begin(invocation).await {
+        self.begin_in(self.slot(), invocation).await
+    }
+
+    /// The same in a slot of this component; without one, the call waits in line for it.
+    pub async fn begin_in(
+        self: &Arc<Self>,
+        slot: Option<Slot>,
+        invocation: Invocation,
+    ) -> Result<Live, CallError> {
+        match self.try_begin(slot, invocation).await {
             Ok(live) => Ok(live),
             Err(error) => {
                 if matches!(error, CallError::Refused(_)) {
@@ -205,7 +224,11 @@ impl Prepared {
         }
     }
 
-    async fn try_begin(self: &Arc<Self>, invocation: Invocation) -> Result<Live, CallError> {
+    async fn try_begin(
+        self: &Arc<Self>,
+        slot: Option<Slot>,
+        invocation: Invocation,
+    ) -> Result<Live, CallError> {
         if invocation.depth > Invocation::MAX_DEPTH {
             let component = self.context.id().clone();
             return Err(Refused::TooDeep {
@@ -214,8 +237,8 @@ impl Prepared {
             }
             .into());
         }
-        let permit = match self.permits.free() {
-            Some(permit) => permit,
+        let slot = match slot {
+            Some(slot) => slot,
             None => self.wait_for_slot(invocation.deadline).await?,
         };
         let begun = Instant::now();
@@ -239,16 +262,16 @@ impl Prepared {
                 (store, instance, 0)
             }
         };
-        Ok(Live::new(Arc::clone(self), store, instance, permit, begun, uses))
+        Ok(Live::new(Arc::clone(self), store, instance, slot, begun, uses))
     }
 
-    async fn wait_for_slot(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Refused> {
+    async fn wait_for_slot(&self, deadline: Instant) -> Result<Slot, Refused> {
         let begun = Instant::now();
-        let permit = self.permits.acquire(deadline).await;
-        if !matches!(permit, Err(Refused::Full { .. })) {
+        let slot = self.permits.acquire(deadline).await;
+        if !matches!(slot, Err(Refused::Full { .. })) {
             self.stats.queued(begun.elapsed());
         }
-        permit
+        slot
     }
 
     async fn instantiate(

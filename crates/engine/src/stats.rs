@@ -17,6 +17,7 @@ pub struct Stats {
     refused: AtomicU64,
     instantiated: AtomicU64,
     cold: AtomicU64,
+    overflowed: AtomicU64,
     queued: AtomicU64,
     queued_ns: AtomicU64,
     calls: Histogram<{ CALL_BOUNDS_US.len() + 1 }>,
@@ -31,6 +32,8 @@ pub struct StatsSnapshot {
     pub errors: u64,
     /// Calls that it never saw.
     pub refused: u64,
+    /// Calls that went over the lattice because no slot was free here; they are none of those above.
+    pub overflowed: u64,
     /// Instances made, with those that are made to see whether the component starts.
     pub instantiated: u64,
     /// Those of the calls that had a fresh instance; the others had one that was used before.
@@ -87,6 +90,7 @@ impl StatsSnapshot {
         self.invocations += other.invocations;
         self.errors += other.errors;
         self.refused += other.refused;
+        self.overflowed += other.overflowed;
         self.instantiated += other.instantiated;
         self.cold += other.cold;
         self.queued += other.queued;
@@ -100,6 +104,7 @@ impl StatsSnapshot {
             invocations: self.invocations.saturating_sub(earlier.invocations),
             errors: self.errors.saturating_sub(earlier.errors),
             refused: self.refused.saturating_sub(earlier.refused),
+            overflowed: self.overflowed.saturating_sub(earlier.overflowed),
             instantiated: self.instantiated.saturating_sub(earlier.instantiated),
             cold: self.cold.saturating_sub(earlier.cold),
             queued: self.queued.saturating_sub(earlier.queued),
@@ -116,6 +121,11 @@ impl Stats {
 
     pub(crate) fn refused(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A call of this component was taken elsewhere because all slots here were in use. Said by whoever took it there.
+    pub fn overflowed(&self) {
+        self.overflowed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A call waited for a slot. Calls that find one at once come by here never.
@@ -142,6 +152,7 @@ impl Stats {
             invocations: durations.count(),
             errors: load(&self.errors),
             refused: load(&self.refused),
+            overflowed: load(&self.overflowed),
             instantiated: load(&self.instantiated),
             cold: load(&self.cold),
             queued: load(&self.queued),

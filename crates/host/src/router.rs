@@ -1,4 +1,5 @@
-//! Who answers a component's call to another: local first, anywhere second (design decision D4).
+//! Who answers a component's call to another: local first, anywhere second (design decision D4), be it that the target
+//! does not run here or that it has no free slot here.
 //!
 //! The look-up reads the caller's link table without a lock. What it finds is a place that may hold a component now
 //! and another one a moment later; a call that found one runs to its end in it.
@@ -57,22 +58,23 @@ impl CallRoute for Router {
             component: caller.component_id().clone(),
             reason: error.to_string(),
         })?;
-        let elsewhere = |link: &Arc<LinkEntry>| {
-            let by = self.calls.get()?.outgoing();
-            Some(Routed::Remote(Remote {
-                by,
-                link: Arc::clone(link),
-            }))
-        };
         if link.route == Route::Lattice
-            && let Some(remote) = elsewhere(&link)
+            && let Some(remote) = self.elsewhere(Arc::clone(&link))
         {
-            return Ok(remote);
+            return Ok(Routed::Remote(remote));
         }
         match self.local(caller, &link, interface) {
-            Ok(prepared) => Ok(Routed::Local(prepared)),
-            Err(error @ CallError::Refused(_)) if link.route != Route::Local => elsewhere(&link).ok_or(error),
+            Ok(local) if link.route == Route::Auto => Ok(Routed::Overflow { local, link }),
+            Ok(local) => Ok(Routed::Local(local)),
+            Err(error @ CallError::Refused(_)) if link.route != Route::Local => {
+                self.elsewhere(link).map(Routed::Remote).ok_or(error)
+            }
             Err(error) => Err(error),
         }
+    }
+
+    fn elsewhere(&self, link: Arc<LinkEntry>) -> Option<Remote> {
+        let by = self.calls.get()?.outgoing();
+        Some(Remote { by, link })
     }
 }

@@ -1,6 +1,6 @@
-//! The side of the host where a request arrives whose component runs elsewhere.
+//! The side of the host where a request arrives whose component runs elsewhere, or has no free slot here.
 
-use std::time::Duration;
+use std::ops::ControlFlow;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -22,31 +22,54 @@ use crate::routes::Route;
 pub(crate) async fn request(
     caller: &rpc::Caller,
     route: &Route,
-    limit: Option<Duration>,
     secure: bool,
     request: Request<Incoming>,
 ) -> (InvocationId, Result<Response<ResponseBody>, Unanswered>) {
     // Whoever runs it has its own limit, which is not known here.
-    let time = limit.unwrap_or(Limits::DEFAULT_DEADLINE);
+    let time = route.settings.timeout.unwrap_or(Limits::DEFAULT_DEADLINE);
     let invocation = Invocation::new(Caller::Provider(route.owner.source.clone()), time);
     let id = invocation.id;
-    (id, pass_on(caller, route, &invocation, secure, request).await)
+    let answered = async {
+        let call = caller
+            .call(travelling(route, &invocation, secure, &request))
+            .await?;
+        answer(call, request).await
+    };
+    (id, answered.await)
 }
 
-async fn pass_on(
+/// Passes a request on to another host that has a free slot for it now. Where there is none, the request comes back.
+pub(crate) async fn request_now(
     caller: &rpc::Caller,
     route: &Route,
     invocation: &Invocation,
     secure: bool,
     request: Request<Incoming>,
-) -> Result<Response<ResponseBody>, Unanswered> {
+) -> Result<ControlFlow<Response<ResponseBody>, Request<Incoming>>, Unanswered> {
+    if !caller.may_have_room(route.target.id()) {
+        return Ok(ControlFlow::Continue(request));
+    }
+    let call = travelling(route, invocation, secure, &request);
+    match caller.call_now(call).await? {
+        Some(call) => Ok(ControlFlow::Break(answer(call, request).await?)),
+        None => Ok(ControlFlow::Continue(request)),
+    }
+}
+
+/// The call that a request becomes, its body left out.
+fn travelling<'a>(
+    route: &'a Route,
+    invocation: &Invocation,
+    secure: bool,
+    request: &Request<Incoming>,
+) -> rpc::Request<'a> {
     let head = IncomingHandle {
-        request: head::request(&request, secure),
+        request: head::request(request, secure),
     };
     let target = route.target.id();
     let mut headers = HeaderMap::new();
     headers.insert(header::TARGET_ID, target.as_str());
-    let call = rpc::Request {
+    rpc::Request {
         source: &route.owner.source,
         link_name: route.owner.name.as_str(),
         target,
@@ -56,8 +79,11 @@ async fn pass_on(
         deadline: invocation.deadline.into(),
         headers,
         params: head.to_bytes().into(),
-    };
-    let call = caller.call(call).await?;
+    }
+}
+
+/// Sends the body of a request whose call was accepted, and reads the answer.
+async fn answer(call: rpc::Call, request: Request<Incoming>) -> Result<Response<ResponseBody>, Unanswered> {
     let (data, trailers) = (
         call.sender(&wire::REQUEST_BODY.to_string()),
         call.sender(&wire::REQUEST_TRAILERS.to_string()),

@@ -21,7 +21,7 @@ mod serve;
 
 pub(crate) use bodies::{BrokenOff, LatticeBody};
 pub(crate) use client::RemoteClient;
-pub(crate) use elsewhere::request;
+pub(crate) use elsewhere::{request, request_now};
 pub(crate) use outgoing::send;
 pub use serve::RemoteRequest;
 pub use wasmcloud_wire::rpc::http::INCOMING_HANDLER;

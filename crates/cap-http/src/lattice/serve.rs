@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tracing::Instrument as _;
 use wasmcloud_capability::Invocation;
-use wasmcloud_engine::{CallError, Prepared};
+use wasmcloud_engine::{CallError, Prepared, Slot};
 use wasmcloud_lattice::rpc::{Accepted, RpcError};
 use wasmcloud_wire::rpc::http::{self as wire, HandleResult, IncomingHandle};
 use wasmcloud_wire::rpc::{Payload as _, RpcErrorBody, RpcErrorCode};
@@ -26,16 +26,23 @@ impl RemoteRequest {
         admit(prepared, deadline).await
     }
 
-    /// Gets a live instance for a request. Everything else that can be refused is refused here.
-    pub async fn begin(prepared: &Arc<Prepared>, invocation: Invocation) -> Result<Self, CallError> {
+    /// Gets a live instance for a request, in this slot or when its turn has come. Everything else that can be refused
+    /// is refused here.
+    pub async fn begin(
+        prepared: &Arc<Prepared>,
+        slot: Option<Slot>,
+        invocation: Invocation,
+    ) -> Result<Self, CallError> {
         let id = prepared.context().id();
-        let begun = begin(prepared, invocation).await.map_err(|error| match error {
-            Unanswered::Call(error) => error,
-            other => CallError::Mismatch {
-                component: id.clone(),
-                reason: other.to_string(),
-            },
-        })?;
+        let begun = begin(prepared, slot, invocation)
+            .await
+            .map_err(|error| match error {
+                Unanswered::Call(error) => error,
+                other => CallError::Mismatch {
+                    component: id.clone(),
+                    reason: other.to_string(),
+                },
+            })?;
         Ok(Self {
             begun,
             component: id.to_string(),

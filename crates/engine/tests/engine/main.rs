@@ -11,5 +11,6 @@ mod cache;
 mod calls;
 mod limits;
 mod observed;
+mod overflow;
 mod starting;
 mod support;

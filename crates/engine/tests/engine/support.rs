@@ -10,7 +10,8 @@ use wasmcloud_capability::{
 use wasmcloud_core::{ComponentId, Limits, LinkName, Route};
 use wasmcloud_engine::{
     CallError, CallRoute, CompileError, CompileSource, Compiled, Engine, EngineConfig, Linkers,
-    PrepareOptions, Prepared, Routed, StartError, Target, call_export, link_dynamic_import,
+    PrepareOptions, Prepared, Remote, RemoteCall, Routed, StartError, Target, call_export,
+    link_dynamic_import,
 };
 use wasmtime::component::Val;
 
@@ -72,6 +73,8 @@ pub(crate) const FRONT_NAME: &str = "test:unit/front@1.0.0";
 pub(crate) struct Bench {
     pub(crate) engine: Engine,
     pub(crate) linkers: Linkers,
+    /// Who takes calls elsewhere that find no slot.
+    pub(crate) elsewhere: Option<Arc<dyn RemoteCall>>,
 }
 
 impl Bench {
@@ -87,6 +90,7 @@ impl Bench {
         Self {
             linkers: Linkers::new(engine.clone(), Vec::new()),
             engine,
+            elsewhere: None,
         }
     }
 
@@ -119,7 +123,7 @@ impl Bench {
             return Err(StartError::Imports(problems));
         }
         let mut linker = self.linkers.for_component(&compiled).unwrap();
-        let route: Arc<dyn CallRoute> = Arc::new(ToTarget);
+        let route: Arc<dyn CallRoute> = Arc::new(ToTarget(self.elsewhere.clone()));
         for import in custom {
             link_dynamic_import(&mut linker, &compiled, &import, &route).unwrap();
         }
@@ -140,7 +144,7 @@ impl Bench {
 }
 
 /// Routes to the `Target` in the caller's link table, as the host does.
-struct ToTarget;
+struct ToTarget(Option<Arc<dyn RemoteCall>>);
 
 impl CallRoute for ToTarget {
     fn route(&self, caller: &InstanceState, interface: &str) -> Result<Routed, CallError> {
@@ -149,7 +153,16 @@ impl CallRoute for ToTarget {
             panic!("no link")
         };
         let target = Handle::downcast::<Target>(Arc::clone(handle)).ok().unwrap();
-        Ok(Routed::Local(target.get()?))
+        let local = target.get()?;
+        Ok(match link.route {
+            Route::Auto => Routed::Overflow { local, link },
+            _ => Routed::Local(local),
+        })
+    }
+
+    fn elsewhere(&self, link: Arc<LinkEntry>) -> Option<Remote> {
+        let by = self.0.clone()?;
+        Some(Remote { by, link })
     }
 }
 

@@ -42,6 +42,8 @@ definitions! {
         "Calls that trapped, ran out of time or into a limit";
     REFUSED: Counter "wasmcloud_component_refused_total"
         "Calls that were refused before the component saw them: full, no slot in time, too deep, not permitted";
+    OVERFLOWED: Counter "wasmcloud_component_overflowed_total"
+        "Calls that went over the lattice because no permit was free here";
     COLD: Counter "wasmcloud_component_cold_invocations_total"
         "Calls that had a fresh instance; the others had one that was used before";
     INSTANTIATED: Counter "wasmcloud_component_instantiations_total"
@@ -142,6 +144,7 @@ fn component(id: &str, counts: &Counts, levels: &Levels, out: &mut Collection) {
         (&INVOCATIONS, stats.invocations),
         (&ERRORS, stats.errors),
         (&REFUSED, stats.refused),
+        (&OVERFLOWED, stats.overflowed),
         (&COLD, stats.cold),
         (&INSTANTIATED, stats.instantiated),
         (&QUEUED, stats.queued),

@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use wasmcloud_core::ComponentId;
 use wasmcloud_engine::{CallError, EncodedRequest, RemoteCall};
 use wasmcloud_lattice::HeaderMap;
-use wasmcloud_lattice::rpc::{Caller, Request, RpcError};
+use wasmcloud_lattice::rpc::{Call, Caller, Request, RpcError};
 use wasmcloud_wire::rpc::{RpcErrorCode, header};
 
 use super::failure;
@@ -15,47 +16,71 @@ pub(super) struct Outgoing(pub(super) Caller);
 #[async_trait]
 impl RemoteCall for Outgoing {
     async fn call(&self, request: EncodedRequest<'_>) -> Result<Bytes, CallError> {
-        let EncodedRequest {
-            caller,
-            link,
-            invocation,
-            interface,
-            function,
-            signature,
-            params,
-        } = request;
-        let mut headers = HeaderMap::new();
-        headers.insert(header::TYPE, format!("{:016x}", signature.fingerprint()));
-        let call = Request {
-            source: caller,
-            link_name: link.name.as_str(),
-            target: &link.target,
-            instance: interface,
-            function,
-            depth: invocation.depth,
-            deadline: invocation.deadline.into(),
-            headers,
-            params,
+        let answered = async {
+            let call = self.0.call(travelling(&request)).await?;
+            results(&call, &request).await
         };
-        let failed = |error: RpcError| match &error {
-            RpcError::Failed(body) if body.code == RpcErrorCode::Mismatch => CallError::Mismatch {
-                component: caller.clone(),
-                reason: format!(
-                    "it imports `{function}` of `{interface}` as `{signature}`, and {}",
-                    body.message
-                ),
-            },
-            RpcError::Name(what) => CallError::Mismatch {
-                component: caller.clone(),
-                reason: what.clone(),
-            },
-            _ => failure::learned(&error, &link.target),
+        answered.await.map_err(|error| learned(error, &request))
+    }
+
+    fn may_have_room(&self, target: &ComponentId) -> bool {
+        self.0.may_have_room(target)
+    }
+
+    async fn call_now(&self, request: EncodedRequest<'_>) -> Result<Option<Bytes>, CallError> {
+        let answered = async {
+            match self.0.call_now(travelling(&request)).await? {
+                Some(call) => results(&call, &request).await.map(Some),
+                None => Ok(None),
+            }
         };
-        let call = self.0.call(call).await.map_err(failed)?;
-        let results = match signature.results.is_empty() {
-            true => call.results().await,
-            false => call.some_results().await,
-        };
-        results.map_err(failed)
+        answered.await.map_err(|error| learned(error, &request))
+    }
+}
+
+fn travelling<'a>(request: &'a EncodedRequest<'_>) -> Request<'a> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::TYPE, format!("{:016x}", request.signature.fingerprint()));
+    Request {
+        source: request.caller,
+        link_name: request.link.name.as_str(),
+        target: &request.link.target,
+        instance: request.interface,
+        function: request.function,
+        depth: request.invocation.depth,
+        deadline: request.invocation.deadline.into(),
+        headers,
+        params: request.params.clone(),
+    }
+}
+
+async fn results(call: &Call, request: &EncodedRequest<'_>) -> Result<Bytes, RpcError> {
+    match request.signature.results.is_empty() {
+        true => call.results().await,
+        false => call.some_results().await,
+    }
+}
+
+/// What the caller learns of a call that failed.
+fn learned(error: RpcError, request: &EncodedRequest<'_>) -> CallError {
+    let EncodedRequest {
+        caller,
+        link,
+        interface,
+        function,
+        signature,
+        ..
+    } = request;
+    let mismatch = |reason: String| CallError::Mismatch {
+        component: (*caller).clone(),
+        reason,
+    };
+    match &error {
+        RpcError::Failed(body) if body.code == RpcErrorCode::Mismatch => mismatch(format!(
+            "it imports `{function}` of `{interface}` as `{signature}`, and {}",
+            body.message
+        )),
+        RpcError::Name(what) => mismatch(what.clone()),
+        _ => failure::learned(&error, &link.target),
     }
 }

@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 use wasmcloud_cap_http::{INCOMING_HANDLER, RemoteRequest};
 use wasmcloud_capability::{Caller, Invocation};
 use wasmcloud_core::ComponentId;
-use wasmcloud_engine::{CallError, EncodedCall, Exported, Prepared, Refused, Target};
+use wasmcloud_engine::{CallError, EncodedCall, Exported, Prepared, Refused, Slot, Target};
 use wasmcloud_lattice::rpc::{Accepted, Incoming, RpcError};
 use wasmcloud_telemetry::{TRACEPARENT, TRACESTATE, set_parent};
 use wasmcloud_wire::rpc::{InvocationSubject, RpcErrorBody, RpcErrorCode, header};
@@ -93,7 +93,8 @@ impl ComponentCallee {
         let decided_by = decided_by(incoming, deadline);
         if (instance, function) == (Some(INCOMING_HANDLER), "handle") {
             RemoteRequest::admit(&prepared, decided_by).await?;
-            let begin = RemoteRequest::begin(&prepared, invocation);
+            let slot = slot(incoming, &prepared)?;
+            let begin = RemoteRequest::begin(&prepared, slot, invocation);
             let request = self.in_time(begin).await?;
             set_parent(
                 &request.span(),
@@ -107,7 +108,8 @@ impl ComponentCallee {
         exported.admit(decided_by).await?;
         let span = prepared.span(&invocation, instance.unwrap_or_default(), function);
         set_parent(&span, incoming.header(TRACEPARENT), incoming.header(TRACESTATE));
-        let begin = exported.clone().begin(invocation).instrument(span.clone());
+        let slot = slot(incoming, &prepared)?;
+        let begin = exported.clone().begin(slot, invocation).instrument(span.clone());
         let call = Box::new(self.in_time(begin).await?);
         Ok((Begun::Typed { call, exported, span }, deadline))
     }
@@ -162,6 +164,15 @@ fn decided_by(incoming: &Incoming, deadline: Instant) -> Instant {
         Some(_) => deadline.min(Instant::now() + POLICY_WAIT),
         None => deadline,
     }
+}
+
+/// A slot if one is free; where none is, the call may wait for one, unless its caller has another line to wait in.
+fn slot(incoming: &Incoming, prepared: &Prepared) -> Result<Option<Slot>, Refused> {
+    let slot = prepared.slot();
+    if slot.is_none() && incoming.header(header::QUEUE) == Some(header::QUEUE_NO) {
+        return Err(prepared.full());
+    }
+    Ok(slot)
 }
 
 fn invocation(incoming: &Incoming, prepared: &Prepared) -> Invocation {

@@ -20,6 +20,7 @@ mod http_elsewhere;
 mod keyvalue;
 mod messaging;
 mod order;
+mod overflow;
 mod policy;
 mod policy_calls;
 mod providers;

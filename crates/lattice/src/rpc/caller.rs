@@ -13,6 +13,8 @@ use super::Rpc;
 use super::call::{Call, Outgoing};
 use super::error::RpcError;
 use super::known::Known;
+use super::spare::{Found, Spare};
+use crate::connection::ConnectionState;
 
 /// Pauses between attempts while nobody serves the target: it may be about to move from one host to another. A call
 /// that finds nobody fails in less than 100 ms.
@@ -44,6 +46,13 @@ const BUSY: [Duration; 15] = [
 
 /// Longest wait for somebody to accept a call. It grows by half with each attempt.
 const MOST_PATIENCE: Duration = Duration::from_secs(4);
+
+/// Attempts to find somebody who has a slot free. The server picks who gets a call by chance: where there is one other,
+/// of whom nothing is known yet, one of 256 calls is given to ourselves as often as this.
+const LOOKS: usize = 8;
+
+/// Others that may say that they have none, before it is taken for all of them.
+const FULL: usize = 2;
 
 /// Adds what every call says of its surroundings, such as its trace.
 pub type Surroundings = Arc<dyn Fn(&mut HeaderMap) + Send + Sync>;
@@ -80,6 +89,7 @@ struct Inner {
     lattice: LatticeName,
     surroundings: Surroundings,
     known: Known,
+    spare: Spare,
 }
 
 impl Caller {
@@ -90,6 +100,7 @@ impl Caller {
             lattice,
             surroundings,
             known: Known::default(),
+            spare: Spare::default(),
         }))
     }
 
@@ -194,6 +205,101 @@ impl Caller {
         }
     }
 
+    /// Whether [`Caller::call_now`] may find somebody, as far as is known. Not so for a while after it found nobody: 10 ms
+    /// where others were full, 1 s where there were none.
+    pub fn may_have_room(&self, target: &ComponentId) -> bool {
+        self.0.spare.may_look(target)
+    }
+
+    /// Makes a call if somebody else has a slot free for it, on behalf of one who serves the target too and can let it
+    /// wait in line. If this returns nothing, nobody has taken the call, and nobody will.
+    ///
+    /// Whoever is full says so at once, there are few attempts and no pauses between them. Only one that stands still is
+    /// waited for, [`RpcOptions::accept_timeout`](super::RpcOptions::accept_timeout); then nobody has taken the call if
+    /// all who serve the target promise not to take it up later, as in [`Caller::call`], and else that is the error.
+    pub async fn call_now(&self, mut request: Request<'_>) -> Result<Option<Call>, RpcError> {
+        let (rpc, known, spare) = (&self.0.rpc, &self.0.known, &self.0.spare);
+        let (target, us) = (request.target, rpc.inbox());
+        let connected = matches!(
+            *rpc.connection().state().borrow(),
+            ConnectionState::Connected { .. }
+        );
+        // With nothing to be sent over, or many calls before this one, it would wait.
+        if !connected || rpc.0.unaccepted.available_permits() == 0 || !spare.look(target) {
+            return Ok(None);
+        }
+        request.headers.insert(header::QUEUE, header::QUEUE_NO);
+        let (mut picked_us, mut full) = (false, 0);
+        for _ in 0..LOOKS {
+            let silent = known.is_silent(target);
+            // The server may pick ourselves, again and again.
+            let server = match picked_us || silent {
+                true => known.another(target, us),
+                false => None,
+            };
+            if full == FULL || silent && server.is_none() {
+                break;
+            }
+            let sent = Instant::now();
+            let error = match self.attempt_now(&request, server.as_deref()).await {
+                Ok(call) => return Ok(Some(call)),
+                Err(error) => error,
+            };
+            tracing::debug!(%target, %error, "nobody took a call in this attempt");
+            match (&error, &server) {
+                (RpcError::Refused(body), _) if body.host.as_ref() == Some(&rpc.0.options.host) => {
+                    picked_us = true;
+                }
+                // What the other is or may be does not matter: here the call is as it should be.
+                (RpcError::Refused(body) | RpcError::Failed(body), server) if says_no(&body.code) => {
+                    known.refused(target);
+                    spare.others(target);
+                    full += 1;
+                    if let (RpcErrorCode::NotRunning | RpcErrorCode::Draining, Some(server)) =
+                        (&body.code, server)
+                    {
+                        known.gone(target, server);
+                    }
+                }
+                (RpcError::NoResponders { .. }, Some(server)) => known.gone(target, server),
+                (RpcError::NotAccepted { .. }, server) if Instant::now() < request.deadline => {
+                    match server {
+                        Some(server) => known.gone(target, server),
+                        None if known.is_ours(target) => known.silent(target, sent),
+                        None => {
+                            spare.none(target, Found::Unsafe);
+                            return Err(error);
+                        }
+                    }
+                    break;
+                }
+                (RpcError::NoResponders { .. } | RpcError::TooManyCalls { .. } | RpcError::Name(_), _) => {
+                    break;
+                }
+                _ => return Err(error),
+            }
+        }
+        let found = match full {
+            0 => Found::Nobody,
+            _ => Found::Full,
+        };
+        spare.none(target, found);
+        Ok(None)
+    }
+
+    async fn attempt_now(&self, request: &Request<'_>, server: Option<&str>) -> Result<Call, RpcError> {
+        let (rpc, known, spare) = (&self.0.rpc, &self.0.known, &self.0.spare);
+        let patience = rpc.0.options.accept_timeout;
+        let outgoing = self.outgoing(request, request.instance, patience, server)?;
+        let call = rpc.call(outgoing).await?;
+        known.accepted(request.target, &call);
+        spare.one(request.target);
+        if call.server() != Some(rpc.inbox()) {
+            spare.others(request.target);
+        }
+        Ok(call)
+    }
+
     fn outgoing(
         &self,
         request: &Request<'_>,
@@ -226,10 +332,15 @@ impl Caller {
         })
     }
 
-    /// Whether all that ever accepted a call for this target, and at least one did, speak more than v1.
+    /// Whether all that ever answered a call for this target, and at least one did, speak more than v1.
     pub fn is_ours(&self, target: &ComponentId) -> bool {
         self.0.known.is_ours(target)
     }
+}
+
+/// Whether a callee says with this, instead of accepting a call, that it does not take it.
+fn says_no(code: &RpcErrorCode) -> bool {
+    code.is_refusal() || matches!(code, RpcErrorCode::Mismatch | RpcErrorCode::Denied)
 }
 
 /// Whether nobody serves this version of an interface: peers of v1 subscribe to each function, ours to all and say no.

@@ -28,7 +28,7 @@ const AVOID: Duration = Duration::from_secs(10);
 pub(super) struct Known(Mutex<HashMap<ComponentId, Target>>);
 
 struct Target {
-    /// Whether all that ever accepted a call speak more than v1.
+    /// Whether all that ever accepted or refused a call speak more than v1.
     ours: bool,
     /// Who accepted calls.
     servers: Vec<Member>,
@@ -47,26 +47,51 @@ struct Member {
     heard: Instant,
 }
 
+impl Target {
+    /// Since when the group is to be avoided.
+    fn silent_since(&mut self) -> Option<Instant> {
+        self.silent = self.silent.filter(|silent| silent.elapsed() <= AVOID);
+        self.silent
+    }
+
+    /// One of those that were heard since then, in turn, all but one; or, if wanted, the `last` of them.
+    fn next(&mut self, since: Option<Instant>, last: bool, but: &str) -> Option<Box<str>> {
+        self.turn = self.turn.wrapping_add(1);
+        let others = || self.servers.iter().filter(|server| *server.inbox != *but);
+        let heard = || others().filter(|server| since.is_none_or(|since| server.heard > since));
+        let turn = self.turn.checked_rem(heard().count()).unwrap_or_default();
+        let latest = || others().max_by_key(|server| server.heard);
+        let server = heard().nth(turn).or_else(|| latest().filter(|_| last))?;
+        Some(server.inbox.clone())
+    }
+}
+
+/// The place of a target, a new one if there is room for it.
+fn place<'a>(
+    targets: &'a mut HashMap<ComponentId, Target>,
+    target: &ComponentId,
+    ours: bool,
+) -> Option<&'a mut Target> {
+    if !targets.contains_key(target) && targets.len() < MAX_TARGETS {
+        let known = Target {
+            ours,
+            servers: Vec::new(),
+            silent: None,
+            version: None,
+            turn: 0,
+        };
+        targets.insert(target.clone(), known);
+    }
+    targets.get_mut(target)
+}
+
 impl Known {
     /// Somebody accepted a call.
     pub(super) fn accepted(&self, target: &ComponentId, call: &Call) {
         let now = Instant::now();
         let mut targets = self.0.lock();
         let ours = call.is_ours();
-        if !targets.contains_key(target) {
-            if targets.len() >= MAX_TARGETS {
-                return;
-            }
-            let known = Target {
-                ours,
-                servers: Vec::new(),
-                silent: None,
-                version: None,
-                turn: 0,
-            };
-            targets.insert(target.clone(), known);
-        }
-        let Some(known) = targets.get_mut(target) else {
+        let Some(known) = place(&mut targets, target, ours) else {
             return;
         };
         known.ours &= ours;
@@ -83,6 +108,11 @@ impl Known {
             inbox: inbox.into(),
             heard: now,
         });
+    }
+
+    /// Somebody who speaks more than v1 said no.
+    pub(super) fn refused(&self, target: &ComponentId) {
+        place(&mut self.0.lock(), target, true);
     }
 
     /// Nobody answered a call that was made to the group at that moment.
@@ -104,17 +134,24 @@ impl Known {
     pub(super) fn server(&self, target: &ComponentId, tried: bool) -> Option<Box<str>> {
         let mut targets = self.0.lock();
         let known = targets.get_mut(target)?;
-        let silent = known.silent?;
-        if silent.elapsed() > AVOID {
-            known.silent = None;
-            return None;
-        }
-        known.turn = known.turn.wrapping_add(1);
-        let heard = || known.servers.iter().filter(|server| server.heard > silent);
-        let turn = known.turn.checked_rem(heard().count()).unwrap_or_default();
-        let last = || known.servers.iter().max_by_key(|server| server.heard);
-        let server = heard().nth(turn).or_else(|| last().filter(|_| tried))?;
-        Some(server.inbox.clone())
+        let silent = known.silent_since()?;
+        known.next(Some(silent), tried, "")
+    }
+
+    /// Who is to be called directly by one who serves the target as well, with the inbox `us`: one of those that were
+    /// heard since the group was silent, if it was; or whoever was heard last.
+    pub(super) fn another(&self, target: &ComponentId, us: &str) -> Option<Box<str>> {
+        let mut targets = self.0.lock();
+        let known = targets.get_mut(target)?;
+        let silent = known.silent_since();
+        known.next(silent, true, us)
+    }
+
+    /// Whether the group is to be avoided.
+    pub(super) fn is_silent(&self, target: &ComponentId) -> bool {
+        let mut targets = self.0.lock();
+        let known = targets.get_mut(target);
+        known.is_some_and(|known| known.silent_since().is_some())
     }
 
     /// Which version of an interface a target answered last; nothing if it was the first choice.
@@ -129,7 +166,7 @@ impl Known {
         }
     }
 
-    /// Whether all that ever accepted a call for this target, and at least one did, speak more than v1.
+    /// Whether all that ever answered a call for this target, and at least one did, speak more than v1.
     pub(super) fn is_ours(&self, target: &ComponentId) -> bool {
         self.0.lock().get(target).is_some_and(|known| known.ours)
     }

@@ -9,6 +9,7 @@
 //! | `caller` | a call to whoever serves a target, made again elsewhere as long as nothing has begun |
 //! | `provider_link` | a link from a component to a provider elsewhere |
 //! | `known` | who serves a target, as far as the answers to calls tell |
+//! | `spare` | for which targets it is of no use to look for somebody with a free slot |
 //! | `server` | the callee's side: a subscription of calls, each refused or accepted |
 //! | `door` | calls that are for this client and not for the group |
 //! | `stream` | bytes in either direction on a path of a call, with flow control |
@@ -24,6 +25,8 @@
 //! - The callee accepts a call, or refuses it while nothing has begun. It says so as soon as anything about the call
 //!   waits, and with the results if nothing does. A call that was refused, or that nobody accepted in time, can be made
 //!   elsewhere: a callee that stood still refuses what it finds in its queue when it goes on.
+//! - A call can say that it is not to wait for a free slot, because its caller serves the target too and has a line of
+//!   its own; who is full refuses it at once.
 //! - A call can be sent to one client of a group: it goes to that client's inbox, with the subject it is for behind it.
 //! - The deadline and the depth of nested calls travel with the call.
 //! - The last message of the results says whether they are the results: a trap is an error with its reason, where v1
@@ -42,6 +45,7 @@ mod mailbox;
 mod pause;
 mod provider_link;
 mod server;
+mod spare;
 mod stream;
 mod tell;
 
@@ -172,6 +176,11 @@ impl Rpc {
     /// The connection beneath.
     pub fn connection(&self) -> &Connection {
         &self.0.connection
+    }
+
+    /// The subject that others send to what is for this client and no other.
+    fn inbox(&self) -> &str {
+        self.0.prefix.trim_end_matches('.')
     }
 
     /// Calls under way, in both directions together.

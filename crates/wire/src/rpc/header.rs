@@ -11,6 +11,7 @@
 //! | [`DEADLINE`], [`DEPTH`] | the request | how long the caller waits, and how many calls led here |
 //! | [`WINDOW`] | the request and the acceptance | how many bytes may be sent ahead |
 //! | [`MORE`] | the request | that its parameters do not end with it |
+//! | [`QUEUE`] | the request | that it is not to wait for a free slot |
 //! | [`HOST`] | the acceptance | who accepted |
 //! | [`TYPE`] | the request | what the caller takes the type of the function for |
 //! | [`STATUS`], [`ERROR`] | the last message of the results, or the acceptance with the results | how it ended |
@@ -60,6 +61,12 @@ pub const TYPE: &str = "wasmcloud-type";
 
 /// Most calls that may lead to one, as read from [`DEPTH`].
 pub const MAX_DEPTH: u32 = 1_000;
+
+/// Whether a call may wait in line where it arrives. With [`QUEUE_NO`], whoever has no free slot refuses it at once as
+/// full: its caller has a place in another line. Anything else is as if it were missing.
+pub const QUEUE: &str = "wasmcloud-queue";
+/// The value of [`QUEUE`] that means something.
+pub const QUEUE_NO: &str = "no";
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
