@@ -16,7 +16,7 @@ use wasmcloud_wire::rpc::keyvalue::{
 };
 use wasmcloud_wire::rpc::messaging::{HandleMessage, Publish, Request};
 use wasmcloud_wire::rpc::stream::{ByteStream, ItemStream};
-use wasmcloud_wire::rpc::{Call, InboxPath, InvocationSubject, Payload, RpcErrorBody, header};
+use wasmcloud_wire::rpc::{Call, InboxPath, InvocationSubject, Payload, RpcErrorBody, Terms, header};
 
 fuzz_target!(|input: &[u8]| {
     let mut parts = input.splitn(2, |byte| *byte == b'\n');
@@ -66,10 +66,8 @@ fn names(line: &str) {
     assert!(header.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
     assert_eq!(RpcErrorBody::from_header(&header), failure);
     let _ = header::status(line);
-    let _ = header::depth(line);
-    let _ = header::window(line);
-    if let Ok(left) = header::deadline(line) {
-        assert_eq!(header::deadline(&header::deadline_value(left)), Ok(left));
+    if let Ok(terms) = Terms::read(line) {
+        assert_eq!(Terms::read(&terms.to_string()), Ok(terms));
     }
 }
 

@@ -19,13 +19,42 @@ use crate::signature::Signature;
 use crate::typed::{self, Ready};
 use crate::values::{self, Unfit, mismatch};
 
+/// The names that a call has for a function, read once.
+#[derive(Debug)]
+pub struct Called {
+    interface: Option<Box<str>>,
+    import: ImportName,
+    function: Box<str>,
+}
+
+impl Called {
+    /// A function of an interface (with version), or at the root.
+    pub fn new(interface: Option<&str>, function: &str) -> Self {
+        Self {
+            import: ImportName::new(interface.unwrap_or_default()),
+            interface: interface.map(Box::from),
+            function: function.into(),
+        }
+    }
+
+    /// The interface, as it was called.
+    pub fn interface(&self) -> Option<&str> {
+        self.interface.as_deref()
+    }
+
+    /// The function.
+    pub fn function(&self) -> &str {
+        &self.function
+    }
+}
+
 /// An exported function that can be called from elsewhere.
 #[derive(Clone)]
 pub struct Exported {
     target: Arc<Prepared>,
     index: ComponentExportIndex,
     interface: Option<Arc<str>>,
-    name: Box<str>,
+    called: Arc<Called>,
     signature: Arc<Signature>,
 }
 
@@ -36,13 +65,12 @@ pub struct EncodedCall {
 }
 
 impl Exported {
-    /// The function that answers a call of `interface` (with version; `None` for functions at the root), by the rules
-    /// of [`wasmcloud_core::InterfaceName::satisfies`].
-    pub fn find(target: &Arc<Prepared>, interface: Option<&str>, function: &str) -> Result<Self, CallError> {
+    /// The function that answers a call, by the rules of [`wasmcloud_core::InterfaceName::satisfies`].
+    pub fn find(target: &Arc<Prepared>, called: &Arc<Called>) -> Result<Self, CallError> {
         let id = target.context().id();
-        let interface = ImportName::new(interface.unwrap_or_default());
-        let Some(exported) = target.function(&interface, function) else {
-            return Err(not_exported(id, &interface, function));
+        let Called { import, function, .. } = &**called;
+        let Some(exported) = target.function(import, function) else {
+            return Err(not_exported(id, import, function));
         };
         let signature = match target.signature(function, exported) {
             Ok(signature) => Arc::clone(signature),
@@ -54,7 +82,7 @@ impl Exported {
         Ok(Self {
             index: exported.index,
             interface: exported.interface.clone(),
-            name: function.into(),
+            called: Arc::clone(called),
             signature,
             target: Arc::clone(target),
         })
@@ -76,7 +104,8 @@ impl Exported {
     /// Whether it may be called.
     pub async fn admit(&self, deadline: Instant) -> Result<(), CallError> {
         let interface = self.interface.as_deref().unwrap_or_default();
-        self.target.admit(interface, &self.name, deadline).await
+        let function = self.called.function();
+        self.target.admit(interface, function, deadline).await
     }
 
     /// Gets a live instance, within the component's limits: in this slot of the component, or when its turn has come.
@@ -92,11 +121,11 @@ impl EncodedCall {
         let Exported {
             target,
             index,
-            name,
+            called,
             signature,
             ..
         } = &self.exported;
-        let id = target.context().id();
+        let (id, name) = (target.context().id(), called.function());
         let params = Params::read(signature, params).map_err(|what| CallError::Malformed {
             component: id.clone(),
             reason: format!("the parameters of its `{name}` are not of the type `{signature}`: {what}"),

@@ -32,7 +32,7 @@ pub use admit::Admit;
 pub use compile::{CompileError, CompileSource, Compiled};
 pub use config::EngineConfig;
 pub use dynamic::{CallRoute, EncodedRequest, Remote, RemoteCall, Routed, call_export, link_dynamic_import};
-pub use encoded::{EncodedCall, Exported};
+pub use encoded::{Called, EncodedCall, Exported};
 pub use error::{CallError, Refused, TrapReport};
 pub use imports::{Described, DescribedItem, UnsatisfiedImport};
 pub use linker::Linkers;

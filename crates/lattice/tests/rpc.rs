@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wasmcloud_lattice::HeaderMap;
 use wasmcloud_lattice::rpc::{Accepted, Caller, Outgoing, Request, Rpc, RpcError, RpcOptions};
-use wasmcloud_wire::rpc::{RpcErrorBody, RpcErrorCode};
+use wasmcloud_wire::rpc::{RpcErrorBody, RpcErrorCode, Terms};
 
 for_all_servers!(
     a_call_is_answered,
@@ -56,6 +56,7 @@ fn outgoing(params: impl Into<Bytes>) -> Outgoing {
         subject: SUBJECT.to_owned(),
         server: None,
         headers: HeaderMap::new(),
+        terms: Terms::default(),
         params: params.into(),
         deadline: deadline(),
         accept_timeout: None,
@@ -422,6 +423,7 @@ async fn who_does_not_answer_is_avoided(target: Target) -> Result<()> {
             function: "add",
             depth: 0,
             deadline: deadline(),
+            signature: None,
             headers: HeaderMap::new(),
             params: "x".into(),
         };

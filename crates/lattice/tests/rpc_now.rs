@@ -43,7 +43,7 @@ async fn member(rpc: &Rpc, name: &'static str, full: bool) -> Result<Arc<AtomicU
     tokio::spawn(async move {
         while let Some(incoming) = server.next().await {
             counted.fetch_add(1, Ordering::Relaxed);
-            if full && incoming.header(header::QUEUE) == Some(header::QUEUE_NO) {
+            if full && incoming.terms().now {
                 let no = RpcErrorBody {
                     host: Some(name.to_owned()),
                     ..RpcErrorBody::new(RpcErrorCode::Full, "all slots are in use")
@@ -83,6 +83,7 @@ fn request(id: &ComponentId) -> Request<'_> {
         function: "add",
         depth: 0,
         deadline: deadline(),
+        signature: None,
         headers: HeaderMap::new(),
         params: "x".into(),
     }

@@ -38,6 +38,7 @@ async fn a_call_is_one_of_a_version_that_is_served(target: Target) -> Result<()>
             function: "add",
             depth: 0,
             deadline: deadline(),
+            signature: None,
             headers: HeaderMap::new(),
             params: Bytes::new(),
         };

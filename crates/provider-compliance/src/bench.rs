@@ -10,7 +10,7 @@ use wasmcloud_lattice::rpc::{Outgoing, Rpc, RpcError, RpcOptions};
 use wasmcloud_lattice::{Connection, HeaderMap, NatsOptions};
 use wasmcloud_wire::Message as _;
 use wasmcloud_wire::provider::{HealthReply, HostData, InterfaceLinkDefinition};
-use wasmcloud_wire::rpc::{Prefix, header};
+use wasmcloud_wire::rpc::{Prefix, Terms, header};
 use wasmcloud_wire::subject::{ProviderOperation, ProviderSubject};
 
 use crate::process::Process;
@@ -252,6 +252,7 @@ impl Bench {
                 subject: subject.clone(),
                 server: None,
                 headers: headers.clone(),
+                terms: Terms::default(),
                 params: params.clone(),
                 deadline,
                 accept_timeout: None,

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use wasmcloud_core::{ComponentId, LinkName};
 use wasmcloud_lattice::HeaderMap;
 use wasmcloud_lattice::rpc::{Call as Begun, Outgoing, RpcError};
-use wasmcloud_wire::rpc::{Call, InvalidSubject, Payload as _, Prefix, RpcErrorCode, header};
+use wasmcloud_wire::rpc::{Call, InvalidSubject, Payload as _, RpcErrorCode, Terms, exact, header};
 use wasmcloud_wire::value::DecodeError;
 
 use crate::context::{CallContext, Trace};
@@ -181,6 +181,10 @@ impl Component {
                 subject: subject.clone(),
                 server: None,
                 headers: self.headers(),
+                terms: Terms {
+                    depth: self.depth,
+                    ..Terms::default()
+                },
                 params: params.clone(),
                 deadline,
                 accept_timeout: None,
@@ -199,15 +203,7 @@ impl Component {
     }
 
     fn subject(&self, instance: &str, function: &str) -> Result<String, InvalidSubject> {
-        let prefix = Prefix {
-            lattice: self.sdk.0.lattice.clone(),
-            component: self.id.clone(),
-        };
-        let instance = match instance {
-            "" => None,
-            instance => Some(instance.parse()?),
-        };
-        Ok(prefix.exact(instance.as_ref(), &function.parse()?))
+        exact(&self.sdk.0.lattice, &self.id, instance, function)
     }
 
     fn headers(&self) -> HeaderMap {
@@ -223,7 +219,6 @@ impl Component {
                 headers.insert(header::TRACESTATE, state.as_str());
             }
         }
-        headers.insert(header::DEPTH, self.depth.to_string());
         headers
     }
 

@@ -58,7 +58,6 @@ impl CallContext {
         };
         let source = header(header::SOURCE_ID).map(str::parse).transpose();
         let link_name = header(header::LINK_NAME).map(str::parse).transpose();
-        let depth = header(header::DEPTH).map(header::depth).transpose();
         let longest = match incoming.time_left() {
             Some(left) => left.min(longest),
             None => longest,
@@ -73,9 +72,7 @@ impl CallContext {
                 .unwrap_or_else(LinkName::default_name),
             deadline: Instant::now() + longest,
             trace: trace(header(header::TRACEPARENT), header(header::TRACESTATE)),
-            depth: depth
-                .map_err(|error| malformed(header::DEPTH, &error))?
-                .unwrap_or(0),
+            depth: incoming.terms().depth,
         })
     }
 

@@ -428,13 +428,9 @@ async fn components_are_called_in_the_name_of_the_caller(lattice: TestLattice) -
                 .await;
         }
         let incoming = soon("call", server.next()).await?.context("the server ended")?;
-        let names = [
-            header::SOURCE_ID,
-            header::TARGET_ID,
-            header::TRACEPARENT,
-            header::DEPTH,
-        ];
+        let names = [header::SOURCE_ID, header::TARGET_ID, header::TRACEPARENT];
         let headers = names.map(|name| incoming.header(name).unwrap_or("-").to_owned());
+        ensure!(incoming.terms().depth == 5, "{:?}", incoming.terms());
         ensure!(incoming.time_left().context("it has a deadline")? <= SOON);
         let accepted = incoming.accept(SOON).await?;
         let message = HandleMessage::from_bytes(&accepted.params().await?)?;
@@ -451,12 +447,12 @@ async fn components_are_called_in_the_name_of_the_caller(lattice: TestLattice) -
     let mut call = bench.get(COMPONENT, "relay");
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     call.headers.insert(header::TRACEPARENT, trace);
-    call.headers.insert(header::DEPTH, "4");
+    call.terms.depth = 4;
     ensure!(bench.call(call).await? == Err(Error::Other("heard it".to_owned())));
     let body = failure(bench.call(bench.get(COMPONENT, "relay")).await)?;
     ensure!(body.message.ends_with("it trapped"), "{body:?}");
     let (headers, body, _server) = soon("component", component).await???;
-    ensure!(headers == ["relay", COMPONENT, trace, "5"], "{headers:?}");
+    ensure!(headers == ["relay", COMPONENT, trace], "{headers:?}");
     ensure!(body == b"body");
     let body = failure(bench.call(bench.get("nobody", "relay")).await)?;
     ensure!(body.message.contains("nobody in the lattice answers"), "{body:?}");

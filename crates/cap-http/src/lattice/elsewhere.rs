@@ -77,6 +77,7 @@ fn travelling<'a>(
         function: IncomingHandle::FUNCTION,
         depth: invocation.depth,
         deadline: invocation.deadline.into(),
+        signature: None,
         headers,
         params: head.to_bytes().into(),
     }

@@ -41,6 +41,7 @@ pub(crate) async fn send(
         function: OutgoingHandle::FUNCTION,
         depth: outgoing.depth,
         deadline: deadline.unwrap_or_else(|| tokio::time::Instant::now() + Limits::DEFAULT_DEADLINE),
+        signature: None,
         headers: HeaderMap::new(),
         params: call.to_bytes().into(),
     };

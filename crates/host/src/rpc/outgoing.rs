@@ -6,7 +6,7 @@ use wasmcloud_core::ComponentId;
 use wasmcloud_engine::{CallError, EncodedRequest, RemoteCall};
 use wasmcloud_lattice::HeaderMap;
 use wasmcloud_lattice::rpc::{Call, Caller, Request, RpcError};
-use wasmcloud_wire::rpc::{RpcErrorCode, header};
+use wasmcloud_wire::rpc::RpcErrorCode;
 
 use super::failure;
 
@@ -39,8 +39,6 @@ impl RemoteCall for Outgoing {
 }
 
 fn travelling<'a>(request: &'a EncodedRequest<'_>) -> Request<'a> {
-    let mut headers = HeaderMap::new();
-    headers.insert(header::TYPE, format!("{:016x}", request.signature.fingerprint()));
     Request {
         source: request.caller,
         link_name: request.link.name.as_str(),
@@ -49,7 +47,8 @@ fn travelling<'a>(request: &'a EncodedRequest<'_>) -> Request<'a> {
         function: request.function,
         depth: request.invocation.depth,
         deadline: request.invocation.deadline.into(),
-        headers,
+        signature: Some(request.signature.fingerprint()),
+        headers: HeaderMap::new(),
         params: request.params.clone(),
     }
 }

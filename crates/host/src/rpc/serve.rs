@@ -3,16 +3,18 @@
 //! A call is accepted when there is an instance that will run it, and refused otherwise, so that its caller can go
 //! elsewhere.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 use wasmcloud_cap_http::{INCOMING_HANDLER, RemoteRequest};
 use wasmcloud_capability::{Caller, Invocation};
 use wasmcloud_core::ComponentId;
-use wasmcloud_engine::{CallError, EncodedCall, Exported, Prepared, Refused, Slot, Target};
+use wasmcloud_engine::{CallError, Called, EncodedCall, Exported, Prepared, Refused, Slot, Target};
 use wasmcloud_lattice::rpc::{Accepted, Incoming, RpcError};
 use wasmcloud_telemetry::{TRACEPARENT, TRACESTATE, set_parent};
 use wasmcloud_wire::rpc::{InvocationSubject, RpcErrorBody, RpcErrorCode, header};
@@ -20,10 +22,16 @@ use wasmcloud_wire::rpc::{InvocationSubject, RpcErrorBody, RpcErrorCode, header}
 use super::serving::Callee;
 use super::{Calls, POLICY_WAIT, QUEUE_WAIT, failure};
 
+/// Subjects of one component that are kept in mind. Those of functions that it does not have are not, so few components
+/// get there.
+const MAX_CALLED: usize = 4_096;
+
 /// A component as others call it.
 pub(super) struct ComponentCallee {
-    pub(super) calls: Arc<Calls>,
-    pub(super) target: Arc<Target>,
+    calls: Arc<Calls>,
+    target: Arc<Target>,
+    /// Names of functions that it has, by the subjects that were read for them.
+    called: Mutex<HashMap<Box<str>, Arc<Called>>>,
 }
 
 #[async_trait]
@@ -48,6 +56,14 @@ impl Callee for ComponentCallee {
 }
 
 impl ComponentCallee {
+    pub(super) fn new(calls: Arc<Calls>, target: Arc<Target>) -> Self {
+        Self {
+            calls,
+            target,
+            called: Mutex::default(),
+        }
+    }
+
     async fn run(&self, begun: Begun, accepted: &Accepted) -> Result<(), RpcError> {
         let (call, exported, span) = match begun {
             Begun::Http(request) => return request.answer(accepted).await,
@@ -81,13 +97,19 @@ impl ComponentCallee {
             component: id.clone(),
             reason,
         };
-        let called: InvocationSubject = incoming
-            .subject()
-            .parse()
-            .map_err(|error| mismatch(format!("{error}")))?;
+        let subject = incoming.subject();
+        let known = self.called.lock().get(subject).cloned();
+        let called = match &known {
+            Some(called) => Arc::clone(called),
+            None => {
+                let read: InvocationSubject =
+                    subject.parse().map_err(|error| mismatch(format!("{error}")))?;
+                let instance = read.instance.as_ref().map(|instance| instance.as_str());
+                Arc::new(Called::new(instance, read.function.as_str()))
+            }
+        };
         let prepared = self.target.get()?;
-        let instance = called.instance.as_ref().map(|instance| instance.as_str());
-        let function = called.function.as_str();
+        let (instance, function) = (called.interface(), called.function());
         let invocation = invocation(incoming, &prepared);
         let deadline = invocation.deadline;
         let decided_by = decided_by(incoming, deadline);
@@ -103,7 +125,13 @@ impl ComponentCallee {
             );
             return Ok((Begun::Http(Box::new(request)), deadline));
         }
-        let exported = Exported::find(&prepared, instance, function)?;
+        let exported = Exported::find(&prepared, &called)?;
+        if known.is_none() {
+            let mut names = self.called.lock();
+            if names.len() < MAX_CALLED {
+                names.insert(subject.into(), Arc::clone(&called));
+            }
+        }
         self.check(incoming, &exported, function)?;
         exported.admit(decided_by).await?;
         let span = prepared.span(&invocation, instance.unwrap_or_default(), function);
@@ -127,10 +155,8 @@ impl ComponentCallee {
 
     /// Both sides must mean the same type. Callers of v1 do not say what they mean.
     fn check(&self, incoming: &Incoming, exported: &Exported, function: &str) -> Result<(), CallError> {
-        let said = incoming
-            .header(header::TYPE)
-            .and_then(|text| u64::from_str_radix(text, 16).ok());
         let have = exported.signature();
+        let said = incoming.terms().signature;
         if said.is_none_or(|said| said == have.fingerprint()) {
             return Ok(());
         }
@@ -169,7 +195,7 @@ fn decided_by(incoming: &Incoming, deadline: Instant) -> Instant {
 /// A slot if one is free; where none is, the call may wait for one, unless its caller has another line to wait in.
 fn slot(incoming: &Incoming, prepared: &Prepared) -> Result<Option<Slot>, Refused> {
     let slot = prepared.slot();
-    if slot.is_none() && incoming.header(header::QUEUE) == Some(header::QUEUE_NO) {
+    if slot.is_none() && incoming.terms().now {
         return Err(prepared.full());
     }
     Ok(slot)
@@ -180,9 +206,6 @@ fn invocation(incoming: &Incoming, prepared: &Prepared) -> Invocation {
     let time = incoming.time_left().map_or(own, |left| left.min(own));
     let source: Option<ComponentId> = incoming.header(header::SOURCE_ID).and_then(|id| id.parse().ok());
     let mut invocation = Invocation::new(source.map_or(Caller::Host, Caller::Component), time);
-    let depth = incoming
-        .header(header::DEPTH)
-        .and_then(|depth| header::depth(depth).ok());
-    invocation.depth = depth.and_then(|depth| u16::try_from(depth).ok()).unwrap_or(0);
+    invocation.depth = u16::try_from(incoming.terms().depth).unwrap_or(u16::MAX);
     invocation
 }

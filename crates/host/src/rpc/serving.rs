@@ -40,10 +40,7 @@ pub(crate) struct Serving {
 impl Serving {
     /// Takes calls for a component. When this returns, the server has confirmed the subscription.
     pub(crate) async fn component(calls: Arc<Calls>, target: Arc<Target>) -> Result<Self, CallError> {
-        let callee = ComponentCallee {
-            calls: Arc::clone(&calls),
-            target,
-        };
+        let callee = ComponentCallee::new(Arc::clone(&calls), target);
         Self::start(&calls, Arc::new(callee)).await
     }
 

@@ -62,6 +62,7 @@ impl Outsider {
             function,
             depth: 0,
             deadline: tokio::time::Instant::now() + Duration::from_secs(60),
+            signature: None,
             headers: HeaderMap::new(),
             params: params.into(),
         };

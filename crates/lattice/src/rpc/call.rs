@@ -8,12 +8,12 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
-use wasmcloud_wire::rpc::{RpcErrorBody, RpcErrorCode, directly, header};
+use wasmcloud_wire::rpc::{RpcErrorBody, RpcErrorCode, Terms, directly};
 
 use super::error::RpcError;
 use super::mailbox::{Alive, Answer, End, Over, Peer, Role, Waited};
 use super::stream::{Receiver, Sender};
-use super::{Registered, Rpc};
+use super::{Registered, Rpc, names};
 use crate::connection::header_bytes;
 
 /// A call to be made.
@@ -26,6 +26,8 @@ pub struct Outgoing {
     pub server: Option<Box<str>>,
     /// What the callee should know: who calls, over which link, trace context.
     pub headers: HeaderMap,
+    /// What a callee of ours should know besides. How long we wait, and how much of a stream we take, is added.
+    pub terms: Terms,
     /// The encoded parameters, streams left out.
     pub params: Bytes,
     /// When the call must have ended; the callee is told.
@@ -61,6 +63,7 @@ impl Rpc {
             subject,
             server,
             mut headers,
+            mut terms,
             params,
             deadline,
             accept_timeout,
@@ -82,9 +85,9 @@ impl Rpc {
         let left = deadline.saturating_duration_since(Instant::now());
         let registered = self.register(Role::Caller, deadline)?;
         let options = registered.options();
-        headers.insert(header::VERSION, header::VERSION_SPOKEN);
-        headers.insert(header::WINDOW, options.window.to_string());
-        headers.insert(header::DEADLINE, header::deadline_value(left));
+        terms.window = u32::try_from(options.window).ok();
+        terms.deadline = Some(left);
+        headers.insert(names::TERMS, terms.to_string());
         let room = |headers: &HeaderMap| {
             let taken = header_bytes(headers) + registered.inbox.len();
             registered.connection().max_payload().saturating_sub(taken)
@@ -92,7 +95,7 @@ impl Rpc {
         let mut params = params;
         let mut rest = Bytes::new();
         if params.len() > room(&headers) {
-            headers.insert(header::MORE, "1");
+            headers.insert(names::MORE, "1");
             rest = params.split_off(room(&headers).min(params.len()));
         }
         registered
@@ -112,10 +115,7 @@ impl Rpc {
                 });
             }
             Ok(Answer::Malformed(what)) => {
-                return Err(RpcError::Malformed {
-                    subject,
-                    what: what.to_owned(),
-                });
+                return Err(RpcError::Malformed { subject, what });
             }
             Err(Waited::Over(Over::NoResponders)) => return Err(RpcError::NoResponders { subject }),
             Err(Waited::Over(_)) => return Err(closed(subject)),
@@ -212,11 +212,8 @@ impl Active {
 
     /// What an acceptance says.
     pub(crate) fn acceptance(&self) -> HeaderMap {
-        let options = self.registered.options();
         let mut headers = HeaderMap::new();
-        headers.insert(header::VERSION, header::VERSION_SPOKEN);
-        headers.insert(header::WINDOW, options.window.to_string());
-        headers.insert(header::HOST, options.host.as_str());
+        headers.insert(names::TERMS, self.registered.rpc.0.acceptance.clone());
         headers
     }
 
@@ -283,7 +280,8 @@ impl Active {
     }
 
     pub(crate) fn error(&self, waited: Waited) -> RpcError {
-        let (subject, host) = (self.subject.clone(), self.peer.host.clone());
+        let subject = self.subject.clone();
+        let host = self.peer.host.as_deref().map(str::to_owned);
         match waited {
             Waited::Until => RpcError::TimedOut {
                 subject,
@@ -313,7 +311,7 @@ impl Drop for Active {
             // It has begun perhaps, and its caller must not take it elsewhere.
             let why = RpcErrorBody::new(RpcErrorCode::Internal, "the callee gave it up");
             let mut headers = HeaderMap::new();
-            headers.insert(header::ERROR, why.to_header());
+            headers.insert(names::ERROR, why.to_header());
             teller.tell(self.peer.inbox.clone(), Some(headers));
         }
         // Who is not ours does not listen, and a callee has nothing to cancel.

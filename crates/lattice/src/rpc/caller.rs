@@ -7,13 +7,13 @@ use async_nats::HeaderMap;
 use bytes::Bytes;
 use tokio::time::{Instant, sleep_until};
 use wasmcloud_core::{ComponentId, LatticeName};
-use wasmcloud_wire::rpc::{FunctionName, InstanceName, Prefix, RpcErrorCode, header};
+use wasmcloud_wire::rpc::{RpcErrorCode, Terms, exact};
 
-use super::Rpc;
 use super::call::{Call, Outgoing};
 use super::error::RpcError;
 use super::known::Known;
 use super::spare::{Found, Spare};
+use super::{Rpc, names};
 use crate::connection::ConnectionState;
 
 /// Pauses between attempts while nobody serves the target: it may be about to move from one host to another. A call
@@ -74,6 +74,8 @@ pub struct Request<'a> {
     pub depth: u16,
     /// When it must have ended.
     pub deadline: Instant,
+    /// A fingerprint of the type that the caller takes the function for, where there is one.
+    pub signature: Option<u64>,
     /// What else the callee should know.
     pub headers: HeaderMap,
     /// The encoded parameters, streams left out.
@@ -154,7 +156,7 @@ impl Caller {
                 .get(at)
                 .ok_or_else(|| RpcError::Name("a call of no version of an interface".to_owned()))?;
             let server = known.server(target, tried);
-            let outgoing = self.outgoing(request, version, patience, server.as_deref())?;
+            let outgoing = self.outgoing(request, version, patience, server.as_deref(), false)?;
             let sent = Instant::now();
             let error = match self.0.rpc.call(outgoing).await {
                 Ok(accepted) => {
@@ -217,7 +219,7 @@ impl Caller {
     /// Whoever is full says so at once, there are few attempts and no pauses between them. Only one that stands still is
     /// waited for, [`RpcOptions::accept_timeout`](super::RpcOptions::accept_timeout); then nobody has taken the call if
     /// all who serve the target promise not to take it up later, as in [`Caller::call`], and else that is the error.
-    pub async fn call_now(&self, mut request: Request<'_>) -> Result<Option<Call>, RpcError> {
+    pub async fn call_now(&self, request: Request<'_>) -> Result<Option<Call>, RpcError> {
         let (rpc, known, spare) = (&self.0.rpc, &self.0.known, &self.0.spare);
         let (target, us) = (request.target, rpc.inbox());
         let connected = matches!(
@@ -228,7 +230,6 @@ impl Caller {
         if !connected || rpc.0.unaccepted.available_permits() == 0 || !spare.look(target) {
             return Ok(None);
         }
-        request.headers.insert(header::QUEUE, header::QUEUE_NO);
         let (mut picked_us, mut full) = (false, 0);
         for _ in 0..LOOKS {
             let silent = known.is_silent(target);
@@ -290,7 +291,7 @@ impl Caller {
     async fn attempt_now(&self, request: &Request<'_>, server: Option<&str>) -> Result<Call, RpcError> {
         let (rpc, known, spare) = (&self.0.rpc, &self.0.known, &self.0.spare);
         let patience = rpc.0.options.accept_timeout;
-        let outgoing = self.outgoing(request, request.instance, patience, server)?;
+        let outgoing = self.outgoing(request, request.instance, patience, server, true)?;
         let call = rpc.call(outgoing).await?;
         known.accepted(request.target, &call);
         spare.one(request.target);
@@ -306,26 +307,23 @@ impl Caller {
         instance: &str,
         patience: Duration,
         server: Option<&str>,
+        now: bool,
     ) -> Result<Outgoing, RpcError> {
-        let name = |error: wasmcloud_wire::rpc::InvalidSubject| RpcError::Name(error.to_string());
-        let instance: Option<InstanceName> = match instance {
-            "" => None,
-            instance => Some(instance.parse().map_err(name)?),
-        };
-        let function: FunctionName = request.function.parse().map_err(name)?;
-        let prefix = Prefix {
-            lattice: self.0.lattice.clone(),
-            component: request.target.clone(),
-        };
+        let subject = exact(&self.0.lattice, request.target, instance, request.function);
         let mut headers = request.headers.clone();
-        headers.insert(header::SOURCE_ID, request.source.as_str());
-        headers.insert(header::LINK_NAME, request.link_name);
-        headers.insert(header::DEPTH, request.depth.to_string());
+        headers.insert(names::SOURCE_ID, request.source.as_str());
+        headers.insert(names::LINK_NAME, request.link_name);
         (self.0.surroundings)(&mut headers);
         Ok(Outgoing {
-            subject: prefix.exact(instance.as_ref(), &function),
+            subject: subject.map_err(|error| RpcError::Name(error.to_string()))?,
             server: server.map(Box::from),
             headers,
+            terms: Terms {
+                depth: request.depth.into(),
+                signature: request.signature,
+                now,
+                ..Terms::default()
+            },
             params: request.params.clone(),
             deadline: request.deadline,
             accept_timeout: Some(patience),

@@ -7,10 +7,10 @@ use std::sync::Weak;
 
 use async_nats::{HeaderMap, Message};
 use futures::StreamExt as _;
-use wasmcloud_wire::rpc::header::{self, Status};
+use wasmcloud_wire::rpc::header::Status;
 use wasmcloud_wire::rpc::{DIRECTLY, RpcErrorBody};
 
-use super::Shared;
+use super::{Shared, names};
 use crate::connection::Subscription;
 
 pub(super) async fn run(shared: Weak<Shared>, mut subscription: Subscription) {
@@ -53,7 +53,7 @@ fn deliver(shared: &Shared, message: &Message) {
 /// A call that was sent to this client and cannot be taken.
 fn refuse(shared: &Shared, message: &Message, why: &RpcErrorBody) {
     let mut headers = HeaderMap::new();
-    headers.insert(header::ERROR, why.to_header());
+    headers.insert(names::ERROR, why.to_header());
     answer(shared, message, Some(headers));
 }
 
@@ -62,7 +62,7 @@ fn unknown(shared: &Shared, tail: &str, message: &Message) {
     match tail {
         "ping" => {
             let mut headers = HeaderMap::new();
-            headers.insert(header::STATUS, Status::Error.as_str());
+            headers.insert(names::STATUS, Status::Error.as_str());
             answer(shared, message, Some(headers));
         }
         // Accepted after nobody wanted it any more.

@@ -12,10 +12,10 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
-use wasmcloud_wire::rpc::RpcErrorBody;
-use wasmcloud_wire::rpc::header::{self, Status};
+use wasmcloud_wire::rpc::header::{self, InvalidHeader, Status};
+use wasmcloud_wire::rpc::{RpcErrorBody, Terms};
 
-use super::RpcOptions;
+use super::{RpcOptions, names};
 use crate::connection::Connection;
 
 /// Paths of one call that a peer may send on. The interfaces of v1 have two at most.
@@ -77,7 +77,7 @@ pub(crate) enum Answer {
     Accepted(Peer),
     Refused(RpcErrorBody),
     /// A message that is neither.
-    Malformed(&'static str),
+    Malformed(String),
 }
 
 /// The other side of a call.
@@ -90,25 +90,29 @@ pub(crate) struct Peer {
     /// The window of the streams that it reads.
     pub(crate) window: Option<usize>,
     /// Who it is, if it says so.
-    pub(crate) host: Option<String>,
+    pub(crate) host: Option<Box<str>>,
 }
 
 impl Peer {
-    /// What a message that introduces a peer says.
-    pub(crate) fn introduced(inbox: &str, headers: Option<&HeaderMap>) -> Self {
-        let get = |name: &str| headers.and_then(|headers| headers.get(name)).map(|v| v.as_str());
-        let ours = get(header::VERSION).is_some_and(header::speaks);
-        Self {
+    /// What a message that introduces a peer says: who it is, and the terms of one of ours.
+    pub(crate) fn introduced(
+        inbox: &str,
+        headers: Option<&HeaderMap>,
+    ) -> (Self, Result<Terms, InvalidHeader>) {
+        let terms = names::text(headers, names::TERMS).map(Terms::read);
+        let ours = terms.is_some();
+        let mut terms = terms.unwrap_or_else(|| Ok(Terms::default()));
+        let said = terms.as_mut().ok();
+        let peer = Self {
             inbox: inbox.to_owned(),
             ours,
-            window: get(header::WINDOW)
-                .filter(|_| ours)
-                .and_then(|window| header::window(window).ok())
+            window: said
+                .as_ref()
+                .and_then(|said| said.window)
                 .map(|window| window as usize),
-            host: get(header::HOST)
-                .filter(|host| host.len() <= 128)
-                .map(str::to_owned),
-        }
+            host: said.and_then(|said| said.host.take()),
+        };
+        (peer, terms)
     }
 }
 
@@ -178,7 +182,7 @@ impl Mailbox {
             "pong" => {
                 if message.status == Some(async_nats::StatusCode::NO_RESPONDERS) {
                     state.over.get_or_insert(Over::PeerGone);
-                } else if text(message, header::STATUS).is_some_and(failed) {
+                } else if names::of(message, names::STATUS).is_some_and(failed) {
                     state.over.get_or_insert(Over::Forgotten);
                 }
                 false
@@ -209,13 +213,16 @@ impl Mailbox {
             state.over.get_or_insert(Over::NoResponders);
             return;
         }
-        let ends = text(message, header::STATUS).is_some();
-        state.answer = Some(match (&message.reply, text(message, header::ERROR)) {
+        let ends = names::of(message, names::STATUS).is_some();
+        state.answer = Some(match (&message.reply, names::of(message, names::ERROR)) {
             (Some(reply), error) if ends || error.is_none() => {
-                Answer::Accepted(Peer::introduced(reply, message.headers.as_ref()))
+                match Peer::introduced(reply, message.headers.as_ref()) {
+                    (peer, Ok(_)) => Answer::Accepted(peer),
+                    (_, Err(what)) => Answer::Malformed(what.to_string()),
+                }
             }
             (_, Some(error)) => Answer::Refused(RpcErrorBody::from_header(error)),
-            _ => Answer::Malformed("an answer without a subject to reply to"),
+            _ => Answer::Malformed("an answer without a subject to reply to".to_owned()),
         });
         // The results came with it.
         if ends && message.reply.is_some() {
@@ -260,10 +267,10 @@ impl Mailbox {
             lane.queue.push_back(message.payload.clone());
             lane.bytes += len;
         }
-        lane.end = match text(message, header::STATUS) {
+        lane.end = match names::of(message, names::STATUS) {
             Some(status) if !failed(status) => Some(End::Complete),
             Some(_) => Some(End::Failed(RpcErrorBody::from_header(
-                text(message, header::ERROR).unwrap_or_default(),
+                names::of(message, names::ERROR).unwrap_or_default(),
             ))),
             None if len == 0 => Some(End::Closed),
             None => None,
@@ -426,10 +433,6 @@ impl State {
 /// Whether a status says so. What is not known is no success.
 fn failed(status: &str) -> bool {
     header::status(status) != Ok(Status::Ok)
-}
-
-fn text<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
-    Some(message.headers.as_ref()?.get(name)?.as_str())
 }
 
 /// `results` has the path ``, `results.0.1` the path `0.1`.

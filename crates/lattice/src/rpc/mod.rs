@@ -4,6 +4,7 @@
 //! | file | is for |
 //! |---|---|
 //! | `inbox` | the one wildcard subscription of a client: all that belongs to its calls, handed to their mailboxes |
+//! | `names` | the names of headers, ready to be looked for |
 //! | `mailbox` | what has arrived for one call and was not read yet, within limits; waiting for more |
 //! | `call` | the caller's side of a call |
 //! | `caller` | a call to whoever serves a target, made again elsewhere as long as nothing has begun |
@@ -42,6 +43,7 @@ mod error;
 mod inbox;
 mod known;
 mod mailbox;
+mod names;
 mod pause;
 mod provider_link;
 mod server;
@@ -54,9 +56,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_nats::HeaderValue;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
+
+use wasmcloud_wire::rpc::Terms;
 
 use crate::connection::{CallError, Connection};
 
@@ -122,6 +127,8 @@ pub struct Rpc(Arc<Shared>);
 pub(crate) struct Shared {
     connection: Connection,
     options: RpcOptions,
+    /// What every acceptance of ours says.
+    acceptance: HeaderValue,
     /// What the subjects of all our calls begin with, the dot before the number of the call included.
     prefix: String,
     calls: Mutex<HashMap<u64, Arc<Mailbox>>>,
@@ -150,7 +157,13 @@ impl Rpc {
         connection.barrier(connection.default_deadline()).await?;
         let pause = Arc::new(Pause::default());
         let (teller, words) = Teller::new();
+        let acceptance = Terms {
+            window: u32::try_from(options.window).ok(),
+            host: Some(options.host.as_str().into()),
+            ..Terms::default()
+        };
         let shared = Arc::new(Shared {
+            acceptance: acceptance.to_string().into(),
             unaccepted: Semaphore::new(options.max_unaccepted),
             options,
             prefix: format!("{inbox}."),

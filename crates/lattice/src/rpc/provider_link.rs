@@ -63,6 +63,7 @@ impl ProviderLink {
             function: C::FUNCTION,
             depth,
             deadline: deadline.into(),
+            signature: None,
             headers: HeaderMap::new(),
             params: call.to_bytes().into(),
         }

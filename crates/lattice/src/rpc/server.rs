@@ -8,14 +8,15 @@ use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use tokio::time::Instant;
-use wasmcloud_wire::rpc::{RpcErrorBody, RpcErrorCode, header};
+use wasmcloud_wire::rpc::header::InvalidHeader;
+use wasmcloud_wire::rpc::{RpcErrorBody, RpcErrorCode, Terms};
 
-use super::Rpc;
 use super::call::Active;
 use super::door::Door;
 use super::error::RpcError;
 use super::mailbox::{Over, Peer, Role, Waited};
 use super::stream::{PIECE, Receiver, Sender, put_end};
+use super::{Rpc, names};
 use crate::connection::{CallError, Subscription};
 
 /// Calls for one component or provider, as a member of the group of all that serve it.
@@ -55,9 +56,14 @@ impl Server {
                 },
                 Some(call) = self.door.next() => Incoming::new(&self.rpc, call.subject, call.message),
             };
-            let Some(incoming) = incoming else {
+            let Some((incoming, malformed)) = incoming else {
                 continue;
             };
+            if let Some(what) = malformed {
+                let why = RpcErrorBody::new(RpcErrorCode::Malformed, what.to_string());
+                incoming.refuse(&why).await;
+                continue;
+            }
             if !self.rpc.0.pause.stale() || !incoming.caller.ours {
                 return Some(incoming);
             }
@@ -79,27 +85,35 @@ pub struct Incoming {
     rpc: Rpc,
     subject: String,
     caller: Peer,
+    terms: Terms,
     headers: HeaderMap,
     params: Bytes,
     came: Instant,
 }
 
 impl Incoming {
-    /// A call of a function, which may have come on another subject.
-    fn new(rpc: &Rpc, subject: String, message: Message) -> Option<Self> {
+    /// A call of a function, which may have come on another subject, and what is wrong with it.
+    fn new(rpc: &Rpc, subject: String, message: Message) -> Option<(Self, Option<InvalidHeader>)> {
         let Some(reply) = &message.reply else {
             // Nobody could be told what became of it.
             tracing::debug!(%subject, "a call without a subject to reply to was ignored");
             return None;
         };
-        Some(Self {
+        let (caller, terms) = Peer::introduced(reply, message.headers.as_ref());
+        let (terms, malformed) = match terms {
+            Ok(terms) => (terms, None),
+            Err(what) => (Terms::default(), Some(what)),
+        };
+        let incoming = Self {
             rpc: rpc.clone(),
-            caller: Peer::introduced(reply, message.headers.as_ref()),
+            caller,
+            terms,
             subject,
             headers: message.headers.unwrap_or_default(),
             params: message.payload,
             came: Instant::now(),
-        })
+        };
+        Some((incoming, malformed))
     }
 
     /// What is called.
@@ -117,10 +131,14 @@ impl Incoming {
         self.headers.get(name).map(|value| value.as_str())
     }
 
+    /// What a caller of ours says besides.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
     /// How long the caller waits, if it says so.
     pub fn time_left(&self) -> Option<Duration> {
-        let given = header::deadline(self.header(header::DEADLINE)?).ok()?;
-        Some(given.saturating_sub(self.came.elapsed()))
+        Some(self.terms.deadline?.saturating_sub(self.came.elapsed()))
     }
 
     /// Says no. Nothing has begun, and the caller may go elsewhere. A caller of v1 just sees its call fail.
@@ -129,7 +147,7 @@ impl Incoming {
         let sent = match self.caller.ours {
             true => {
                 let mut headers = HeaderMap::new();
-                headers.insert(header::ERROR, why.to_header());
+                headers.insert(names::ERROR, why.to_header());
                 connection
                     .publish(&self.caller.inbox, Some(headers), Bytes::new())
                     .await
@@ -160,7 +178,7 @@ impl Incoming {
     /// waits, if it says how long that is; those of v1 do not.
     pub async fn accept(self, longest: Duration) -> Result<Accepted, RpcError> {
         let time = self.time_left().map_or(longest, |left| left.min(longest));
-        let more = self.header(header::MORE).is_some() || !self.caller.ours;
+        let more = names::text(Some(&self.headers), names::MORE).is_some() || !self.caller.ours;
         let registered = match self.rpc.register(Role::Callee, self.came + time) {
             Ok(registered) => registered,
             Err(full) => {

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use async_nats::HeaderMap;
 use bytes::{Bytes, BytesMut};
 use wasmcloud_wire::rpc::RpcErrorBody;
-use wasmcloud_wire::rpc::header::{self, Status};
+use wasmcloud_wire::rpc::header::Status;
 
 use super::call::{Active, on_path};
 use super::error::RpcError;
+use super::names;
 
 /// Longest piece of a stream in one message. Small enough that messages of others get their turn in between.
 pub(super) const PIECE: usize = 128 << 10;
@@ -184,10 +185,10 @@ impl Sender {
 /// Says how a stream ended.
 pub(super) fn put_end(headers: &mut HeaderMap, error: Option<&RpcErrorBody>) {
     match error {
-        None => headers.insert(header::STATUS, Status::Ok.as_str()),
+        None => headers.insert(names::STATUS, Status::Ok.as_str()),
         Some(error) => {
-            headers.insert(header::STATUS, Status::Error.as_str());
-            headers.insert(header::ERROR, error.to_header());
+            headers.insert(names::STATUS, Status::Error.as_str());
+            headers.insert(names::ERROR, error.to_header());
         }
     }
 }

@@ -26,6 +26,7 @@ use wasmcloud_provider_sdk::{
 use wasmcloud_test_lattice::{SOON, TestLattice, soon};
 use wasmcloud_wire::Message as _;
 use wasmcloud_wire::provider::{HealthReply, InterfaceLinkDefinition, Shutdown};
+use wasmcloud_wire::rpc::Terms;
 
 pub(crate) const HOST: &str = "NTESTHOST";
 pub(crate) const COMPONENT: &str = "cart";
@@ -395,6 +396,7 @@ impl Bench {
             subject: format!("default.{}.wrpc.0.0.1.{instance}.{function}", self.id),
             server: None,
             headers,
+            terms: Terms::default(),
             params: params.into(),
             deadline: Instant::now() + SOON,
             accept_timeout: None,

@@ -7,6 +7,7 @@
 //! | [`subject`] | `{lattice}.{id}.wrpc.0.0.1.[{instance}.]{function}` |
 //! | [`path`] | the subjects of one call: `{inbox}`, `{inbox}.params.0.1`, `{inbox}.results` |
 //! | [`header`] | what travels as headers, v1's and ours |
+//! | [`Terms`] | what peers of ours say to each other of a call, in one of them |
 //! | [`error`] | why a call failed, in a header |
 //! | [`stream`] | streams and futures, beside a value or in it |
 //! | [`http`], [`keyvalue`], [`blobstore`], [`messaging`] | the interfaces of v1's own providers |
@@ -16,7 +17,7 @@
 //!
 //! Peers read what they know and skip the headers they do not, so everything of ours is additive. One thing of v1
 //! cannot be kept: a callee that traps closes its results like one that succeeds without any. Ours says in
-//! [`header::STATUS`] how it ended, and a caller who was told by [`header::VERSION`] that the callee speaks ours takes a
+//! [`header::STATUS`] how it ended, and a caller who was told by [`header::TERMS`] that the callee speaks ours takes a
 //! close without that for an error.
 
 pub mod blobstore;
@@ -30,10 +31,12 @@ pub mod path;
 mod payload;
 pub mod stream;
 pub mod subject;
+mod terms;
 
 pub use error::{RpcErrorBody, RpcErrorCode};
 pub use path::{InboxPath, IndexPath, InvalidPath};
 pub use payload::{Call, Payload};
 pub use subject::{
-    DIRECTLY, FunctionName, InstanceName, InvalidSubject, InvocationSubject, Prefix, called, directly,
+    DIRECTLY, FunctionName, InstanceName, InvalidSubject, InvocationSubject, Prefix, called, directly, exact,
 };
+pub use terms::{MAX_DEPTH, Terms};

@@ -98,7 +98,7 @@ pub enum InvalidSubject {
     },
 }
 
-fn check(kind: &'static str, name: &str, forbidden: &[char]) -> Result<Arc<str>, InvalidSubject> {
+fn check(kind: &'static str, name: &str, forbidden: &[char]) -> Result<(), InvalidSubject> {
     if name.len() > MAX_NAME {
         return Err(InvalidSubject::TooLong {
             kind,
@@ -119,7 +119,7 @@ fn check(kind: &'static str, name: &str, forbidden: &[char]) -> Result<Arc<str>,
             name: name.to_owned(),
         });
     }
-    Ok(name.into())
+    Ok(())
 }
 
 macro_rules! name {
@@ -129,6 +129,11 @@ macro_rules! name {
         pub struct $type(Arc<str>);
 
         impl $type {
+            /// Whether the text is such a name.
+            fn check(raw: &str) -> Result<(), InvalidSubject> {
+                check($kind, raw, &$forbidden)
+            }
+
             /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -139,7 +144,8 @@ macro_rules! name {
             type Err = InvalidSubject;
 
             fn from_str(raw: &str) -> Result<Self, InvalidSubject> {
-                check($kind, raw, &$forbidden).map(Self)
+                Self::check(raw)?;
+                Ok(Self(raw.into()))
             }
         }
 
@@ -160,6 +166,29 @@ name! {
     /// The name of a function: `handle`, or of a resource `[method]bucket.get` or `bucket.get`. ASCII without spaces,
     /// `*`, `>`, `/`, `:` and `@`.
     FunctionName, "function", ['/', ':', '@']
+}
+
+/// The subject of a function by the names of what has it (`""` for the component itself) and its own. What
+/// [`Prefix::exact`] does for names that were read before.
+pub fn exact(
+    lattice: &LatticeName,
+    component: &ComponentId,
+    instance: &str,
+    function: &str,
+) -> Result<String, InvalidSubject> {
+    FunctionName::check(function)?;
+    let dot = match instance {
+        "" => "",
+        instance => {
+            InstanceName::check(instance)?;
+            "."
+        }
+    };
+    let (lattice, component) = (lattice.as_str(), component.as_str());
+    Ok([
+        lattice, ".", component, ".", PROTOCOL, ".", instance, dot, function,
+    ]
+    .concat())
 }
 
 /// Whom a call is for: a component or provider of a lattice. `{lattice}.{id}` is what its subjects start with and the

@@ -84,6 +84,7 @@ impl Calling<'_> {
             function,
             depth: 0,
             deadline,
+            signature: None,
             headers,
             params: params.into(),
         };

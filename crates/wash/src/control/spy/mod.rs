@@ -19,7 +19,7 @@ use futures::StreamExt as _;
 use tokio::time::{Instant, sleep_until};
 use wasmcloud_lattice::{Connection, ConnectionState, HeaderMap, Message};
 use wasmcloud_wire::rpc::header::{self, Status};
-use wasmcloud_wire::rpc::{InvocationSubject, RpcErrorBody, called};
+use wasmcloud_wire::rpc::{InvocationSubject, RpcErrorBody, Terms, called};
 
 use self::calls::{Answered, Calls, Open};
 use self::lines::Lines;
@@ -144,8 +144,9 @@ impl Spy<'_> {
             return;
         };
         let headers = message.headers.as_ref();
-        if let Some(host) = text(headers, header::HOST) {
-            open.host = Some(host.to_owned());
+        let terms = text(headers, header::TERMS).map(Terms::read);
+        if let Some(Ok(Terms { host: Some(host), .. })) = terms {
+            open.host = Some(host.into());
         }
         let status = text(headers, header::STATUS);
         if status.is_some_and(|status| header::status(status) == Ok(Status::Ok)) {

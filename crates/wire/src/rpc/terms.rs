@@ -1,0 +1,208 @@
+//! What peers of ours say to each other of a call beyond what v1 says, in one header ([`header::TERMS`]).
+//!
+//! `1; window=1048576; deadline-ms=30000; depth=2; type=00c0ffee00c0ffee`: the version that its sender speaks, then what
+//! there is to say, in any order. Words that are not known are left out, so later versions can say more. One header and
+//! not one for each, because clients and servers of NATS take their time for each.
+//!
+//! [`header::TERMS`]: super::header::TERMS
+
+use std::fmt::{self, Write as _};
+use std::time::Duration;
+
+use super::header::InvalidHeader;
+
+/// The version of our additions that is described here. Versions are counted up, and each understands those before it.
+const VERSION_SPOKEN: u32 = 1;
+
+/// Most calls that may lead to one, as read from a header: adding to it is safe.
+pub const MAX_DEPTH: u32 = 1_000;
+
+/// Longest name of a host, in bytes. A public key has 56.
+const MAX_HOST: usize = 128;
+
+/// What is said of a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// How many bytes of one stream the sender takes before it has said that it wants more. Both sides say it.
+    pub window: Option<u32>,
+    /// How long the caller still waits when it sends the request, to the millisecond; 49 days at most. Not a point in
+    /// time: the clocks of hosts differ.
+    pub deadline: Option<Duration>,
+    /// How many calls led to this one, so that components that call each other in a circle end. 0 for the first.
+    pub depth: u32,
+    /// A fingerprint of the type that the caller takes the function for, so that two sides that mean different types
+    /// find out before one of them reads the bytes of the other.
+    pub signature: Option<u64>,
+    /// Whoever has no free slot refuses the call at once as full, because its caller has a place in another line.
+    pub now: bool,
+    /// The public key of the host that accepts a call, for the messages of its caller.
+    pub host: Option<Box<str>>,
+}
+
+impl Terms {
+    /// Reads the header.
+    pub fn read(text: &str) -> Result<Self, InvalidHeader> {
+        let bad = |expected| InvalidHeader::new(super::header::TERMS, text, expected);
+        let mut words = text.split(';').map(str::trim);
+        let version = words.next().and_then(number);
+        if version.is_none_or(|version| version < 1) {
+            return Err(bad("a version from 1 on, then words like `depth=1`"));
+        }
+        let mut terms = Self::default();
+        for word in words {
+            let (name, value) = word.split_once('=').unwrap_or((word, ""));
+            match name {
+                "window" => {
+                    let window = number(value).ok_or_else(|| bad("a window of bytes below 2³²"))?;
+                    terms.window = Some(window);
+                }
+                "deadline-ms" => {
+                    let millis = number(value).ok_or_else(|| bad("a deadline of milliseconds below 2³²"))?;
+                    terms.deadline = Some(Duration::from_millis(millis.into()));
+                }
+                "depth" => {
+                    let depth = number(value).filter(|depth| *depth <= MAX_DEPTH);
+                    terms.depth = depth.ok_or_else(|| bad("a depth up to 1000"))?;
+                }
+                "type" => {
+                    let hexadecimal = value.len() == 16 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+                    let signature = u64::from_str_radix(value, 16).ok().filter(|_| hexadecimal);
+                    terms.signature = Some(signature.ok_or_else(|| bad("a type of 16 hexadecimal digits"))?);
+                }
+                "now" => terms.now = true,
+                "host" => {
+                    let named = (1..=MAX_HOST).contains(&value.len()) && !value.contains(unfit);
+                    if !named {
+                        return Err(bad("a host of 1 to 128 bytes"));
+                    }
+                    terms.host = Some(value.into());
+                }
+                _ => {}
+            }
+        }
+        Ok(terms)
+    }
+}
+
+/// The text of the header. A deadline that is longer than it can say becomes the longest it can.
+impl fmt::Display for Terms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            window,
+            deadline,
+            depth,
+            signature,
+            now,
+            host,
+        } = self;
+        write!(f, "{VERSION_SPOKEN}")?;
+        if let Some(window) = window {
+            write!(f, "; window={window}")?;
+        }
+        if let Some(deadline) = deadline {
+            let millis = u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX);
+            write!(f, "; deadline-ms={millis}")?;
+        }
+        if *depth > 0 {
+            write!(f, "; depth={depth}")?;
+        }
+        if let Some(signature) = signature {
+            write!(f, "; type={signature:016x}")?;
+        }
+        if *now {
+            f.write_str("; now")?;
+        }
+        if let Some(host) = host {
+            f.write_str("; host=")?;
+            // What would end the word cannot be in it.
+            let mut kept = host.chars().filter(|c| !unfit(*c));
+            kept.try_for_each(|c| f.write_char(c))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a character cannot be in the name of a host here.
+fn unfit(c: char) -> bool {
+    c.is_control() || c.is_whitespace() || c == ';'
+}
+
+/// A number without sign, spaces or anything else.
+fn number(value: &str) -> Option<u32> {
+    let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    if digits { value.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_is_read() {
+        let terms = Terms {
+            window: Some(1 << 20),
+            deadline: Some(Duration::from_millis(1_500)),
+            depth: 3,
+            signature: Some(0xc0ffee),
+            now: true,
+            host: Some("NABC".into()),
+        };
+        let text = terms.to_string();
+        assert_eq!(
+            text,
+            "1; window=1048576; deadline-ms=1500; depth=3; type=0000000000c0ffee; now; host=NABC"
+        );
+        assert_eq!(Terms::read(&text), Ok(terms));
+        assert_eq!(Terms::read("1"), Ok(Terms::default()));
+        assert_eq!(Terms::default().to_string(), "1");
+    }
+
+    #[test]
+    fn later_versions_may_say_more() {
+        let read = Terms::read("2;colour=red; depth=1 ;;fast").unwrap();
+        assert_eq!(read.depth, 1);
+    }
+
+    #[test]
+    fn long_deadlines_and_odd_hosts_are_written_as_far_as_they_can_be() {
+        let odd = Terms {
+            deadline: Some(Duration::MAX),
+            host: Some("a; depth=7\r\nb".into()),
+            ..Terms::default()
+        };
+        let read = Terms::read(&odd.to_string()).unwrap();
+        assert_eq!(read.deadline.unwrap().as_millis(), 4_294_967_295);
+        assert_eq!((read.depth, read.host.as_deref()), (0, Some("adepth=7b")));
+    }
+
+    #[test]
+    fn what_means_nothing_is_refused() {
+        for bad in [
+            "",
+            "0",
+            "-1",
+            "+1",
+            "x",
+            "1.5",
+            "4294967296",
+            "; depth=1",
+            "wasmcloud",
+        ] {
+            assert!(Terms::read(bad).is_err(), "{bad:?}");
+        }
+        for name in ["window", "deadline-ms", "depth", "type", "host"] {
+            for bad in ["", "-1", "+1", "1.5", "18446744073709551616", "\u{7}"] {
+                let text = format!("1; {name}={bad}");
+                // A host may be called anything that can be shown.
+                let fine = name == "host" && !bad.is_empty() && bad != "\u{7}";
+                assert_eq!(Terms::read(&text).is_ok(), fine, "{text:?}");
+            }
+        }
+        assert_eq!(
+            Terms::read("1; depth=1001").unwrap_err().to_string(),
+            "header wasmcloud-rpc is `1; depth=1001`, a depth up to 1000 is expected"
+        );
+        assert!(Terms::read("1; depth=1000").is_ok());
+        assert!(Terms::read(&format!("1; host={}", "x".repeat(129))).is_err());
+    }
+}
