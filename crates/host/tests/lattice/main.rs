@@ -13,6 +13,7 @@ mod blobstore;
 mod blobstore_v1;
 mod calls;
 mod calls_refused;
+mod claims;
 mod components;
 mod external;
 mod golden;
