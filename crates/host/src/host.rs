@@ -22,7 +22,7 @@ use wasmcloud_artifacts::{ArtifactOptions, Artifacts};
 use wasmcloud_cap_blobstore::Blobstore;
 use wasmcloud_cap_config::{Bus, Config, Logging};
 use wasmcloud_cap_http::{Http, HttpResolver, Ingress, IngressOptions};
-use wasmcloud_cap_keyvalue::KeyValue;
+use wasmcloud_cap_keyvalue::{KeyValue, WatchResolver};
 use wasmcloud_capability::{BoundLink, Capability, ConfigMap, Endpoint, Provider};
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link};
 use wasmcloud_engine::{
@@ -112,7 +112,7 @@ impl Host {
         let calls = CallsCell::default();
         Ok(Self(Arc::new(Inner {
             linkers: Linkers::new(engine.clone(), capabilities),
-            resolvers: vec![Arc::new(HttpResolver)],
+            resolvers: vec![Arc::new(HttpResolver), Arc::new(WatchResolver)],
             router: Arc::new(Router::new(CallsCell::clone(&calls))),
             calls,
             policy: OnceLock::new(),
@@ -313,6 +313,7 @@ impl Host {
         let shared = Shared {
             ingress: &self.0.ingress,
             data_dir: &self.0.options.data_dir,
+            caller: self.0.calls.get().map(|calls| calls.caller()),
         };
         let started = builtin::start(name, &spec.id, &config, &shared)
             .await

@@ -30,3 +30,4 @@ mod state;
 mod support;
 mod two_hosts;
 mod v1_peer;
+mod watcher;
