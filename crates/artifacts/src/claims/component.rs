@@ -142,8 +142,7 @@ fn strip(wasm: &[u8]) -> Result<Stripped<'_>, ClaimsError> {
             // What is within comes next, and then its end.
             (Payload::ModuleSection { .. } | Payload::ComponentSection { .. }, Some((id, _))) => {
                 if outer.len() >= MAX_DEPTH {
-                    let reason = format!("it is nested more than {MAX_DEPTH} deep");
-                    return Err(ClaimsError::NotWasm(reason));
+                    return Err(ClaimsError::TooDeep);
                 }
                 outer.push((id, mem::take(&mut bytes)));
             }

@@ -3,6 +3,7 @@
 use super::time::UnixTime;
 use super::token::MAX_JWT_BYTES;
 use crate::error::BoxError;
+use crate::wasm::MAX_DEPTH;
 
 /// What to do about claims that are not those of what they are in.
 const AGAIN: &str = "hint: get it again from who made it, or sign it again";
@@ -100,6 +101,11 @@ pub enum ClaimsError {
     /// Only WebAssembly can have claims in it.
     #[error("this is not WebAssembly: {0}")]
     NotWasm(String),
+    /// Components within components, and so on, deeper than anybody writes.
+    #[error(
+        "it is nested more than {MAX_DEPTH} deep, so it cannot be compared with claims; hint: nest it less deep"
+    )]
+    TooDeep,
     /// A key of another kind is needed to sign.
     #[error("a {kind} is signed by a key that starts with `{prefix}`, and `{found}` does not")]
     WrongIssuer {

@@ -41,7 +41,9 @@ pub(crate) fn inventory(identity: &Identity, host: &Host, defaults: &Limits) -> 
             image_ref: component.image_ref,
             name: component.claims.as_deref().and_then(claims::name),
             annotations: Some(component.annotations),
-            revision: revision(component.claims.as_deref().and_then(|it| it.metadata.revision)),
+            revision: component
+                .claims
+                .map_or(0, |it| it.metadata.revision.unwrap_or_default()),
             max_instances: component.max_instances,
             limits: limits::write(&component.limits, defaults),
         });
@@ -52,7 +54,9 @@ pub(crate) fn inventory(identity: &Identity, host: &Host, defaults: &Limits) -> 
             id: provider.id.to_string(),
             image_ref: Some(provider.image_ref),
             name: provider.claims.as_deref().and_then(claims::name),
-            revision: revision(provider.claims.as_deref().and_then(|it| it.metadata.revision)),
+            revision: provider
+                .claims
+                .map_or(0, |it| it.metadata.revision.unwrap_or_default()),
             annotations: Some(provider.annotations),
         });
     HostInventory {
@@ -65,11 +69,6 @@ pub(crate) fn inventory(identity: &Identity, host: &Host, defaults: &Limits) -> 
         uptime_human: uptime_human(identity.uptime()),
         uptime_seconds: identity.uptime().as_secs(),
     }
-}
-
-/// What is not signed, or states none, has revision 0.
-fn revision(claimed: Option<i32>) -> i32 {
-    claimed.unwrap_or_default()
 }
 
 /// A component runs with so many instances, or has stopped if there are none.

@@ -22,6 +22,7 @@ use crate::components::ComponentSpec;
 pub(crate) struct Gate {
     policy: Arc<Policy>,
     id: ComponentId,
+    /// With the claims as they were told at the start, which is enough for the key of an answer.
     target: ComponentPolicy,
     claims: ComponentClaims,
 }
