@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use wasmcloud_capability::{InstanceState, LinkEntry};
+use wasmcloud_core::ComponentId;
 use wasmcloud_lattice::rpc::{Caller, ProviderLink};
 use wasmtime::component::Resource;
 
@@ -14,6 +15,7 @@ use crate::backends::LatticeStore;
 use crate::store::{
     BucketName, Cursor, Increment, Key, MAX_PAGE, Page, Store, StoreError, Swap, Value, Version,
 };
+use crate::watch::ToldBucket;
 
 /// The interface whose link decides which store a bucket is in; buckets are then passed to the other interfaces.
 const STORE: &str = "wasi:keyvalue/store";
@@ -47,7 +49,7 @@ impl KeyValueEndpoint {
     /// Calls to a bucket, by the name with which a component opened it.
     pub(crate) fn calls(&self, identifier: &str, deadline: Instant) -> Result<Calls, StoreError> {
         Ok(Calls {
-            store: Arc::clone(&self.store),
+            store: Ok(Arc::clone(&self.store)),
             bucket: self.bucket(identifier)?,
             deadline,
         })
@@ -60,6 +62,8 @@ enum Place {
     Here(Arc<dyn Store>),
     /// In one of another host.
     Elsewhere(Arc<ProviderLink>),
+    /// The component was told of it, and has no link to where it is. Each call says so.
+    Unlinked(StoreError),
 }
 
 /// A guest's handle to a bucket. It keeps the store that the link led to when it was opened.
@@ -110,6 +114,46 @@ pub(crate) fn open(state: &InstanceState, identifier: &str) -> Result<Bucket, St
     let link = state
         .link(STORE)
         .map_err(|error| StoreError::Other(error.to_string()))?;
+    open_over(state, &link, identifier)
+}
+
+/// The bucket that a component is told of by the provider `by`: what it can do with it is what its own link to the
+/// provider lets it do. Without `by` it is the link that the calls of the component take.
+pub(crate) fn told(state: &InstanceState, by: Option<&ComponentId>, bucket: &ToldBucket) -> Bucket {
+    let written = match bucket {
+        ToldBucket::Named(name) => name.as_str(),
+        ToldBucket::Opened(written) => written,
+    };
+    let opened = match by {
+        None => open(state, written),
+        Some(by) => {
+            let links = state.component().links();
+            let to_provider = |link: &&Arc<LinkEntry>| {
+                link.target == *by && link.interfaces.iter().any(|interface| **interface == *STORE)
+            };
+            match links.entries().iter().find(to_provider) {
+                Some(link) => open_over(state, link, written),
+                None => Err(StoreError::Other(format!(
+                    "component `{}` was told of this bucket by key-value provider `{by}` and has no link to it; hint: \
+                     put a link for `{STORE}` from the component to the provider",
+                    state.component_id()
+                ))),
+            }
+        }
+    };
+    let mut opened = opened.unwrap_or_else(|error| Bucket {
+        place: Place::Unlinked(error),
+        name: BucketName::as_written(written),
+        listed: None,
+    });
+    // The provider means this bucket, whatever the link would make of the name.
+    if let (Place::Here(_), ToldBucket::Named(name)) = (&opened.place, bucket) {
+        opened.name = name.clone();
+    }
+    opened
+}
+
+fn open_over(state: &InstanceState, link: &LinkEntry, identifier: &str) -> Result<Bucket, StoreError> {
     let (place, name) = match link.travels_by::<Caller>() {
         Some(caller) => {
             let (source, target) = (state.component_id().clone(), link.target.clone());
@@ -117,7 +161,7 @@ pub(crate) fn open(state: &InstanceState, identifier: &str) -> Result<Bucket, St
             (Place::Elsewhere(link), BucketName::as_written(identifier))
         }
         None => {
-            let endpoint = here(state, &link)?;
+            let endpoint = here(state, link)?;
             let name = endpoint.bucket(identifier)?;
             (Place::Here(Arc::clone(&endpoint.store)), name)
         }
@@ -137,7 +181,8 @@ fn here(state: &InstanceState, link: &LinkEntry) -> Result<Arc<KeyValueEndpoint>
 /// Calls to one bucket on behalf of one invocation.
 #[derive(Clone)]
 pub(crate) struct Calls {
-    store: Arc<dyn Store>,
+    /// Or why there is none.
+    store: Result<Arc<dyn Store>, StoreError>,
     bucket: BucketName,
     deadline: Instant,
 }
@@ -147,11 +192,13 @@ pub(crate) fn calls(state: &InstanceState, bucket: &Resource<Bucket>) -> wasmtim
     let bucket = state.table.get(bucket)?;
     let invocation = state.invocation();
     let store = match &bucket.place {
-        Place::Here(store) => Arc::clone(store),
+        Place::Here(store) => Ok(Arc::clone(store)),
+        Place::Unlinked(error) => Err(error.clone()),
         Place::Elsewhere(link) => {
             // The calls of this one stand below it.
             let depth = invocation.depth.saturating_add(1);
-            Arc::new(LatticeStore::new(Arc::clone(link), invocation.deadline, depth))
+            let store = LatticeStore::new(Arc::clone(link), invocation.deadline, depth);
+            Ok(Arc::new(store) as Arc<dyn Store>)
         }
     };
     Ok(Calls {
@@ -165,6 +212,10 @@ impl Calls {
     /// The bucket.
     pub(crate) fn bucket(&self) -> &BucketName {
         &self.bucket
+    }
+
+    fn store(&self) -> Result<&Arc<dyn Store>, StoreError> {
+        self.store.as_ref().map_err(StoreError::clone)
     }
 
     /// Waits no longer than the invocation may take; the error says for what.
@@ -184,33 +235,36 @@ impl Calls {
 
     pub(crate) async fn get(&self, key: String) -> Result<Option<Vec<u8>>, StoreError> {
         let key = Key::new(key)?;
-        let value = self.wait("`get`", self.store.get(&self.bucket, &key)).await?;
+        let value = self.wait("`get`", self.store()?.get(&self.bucket, &key)).await?;
         Ok(value.map(Vec::from))
     }
 
     pub(crate) async fn set(&self, key: String, value: Vec<u8>) -> Result<(), StoreError> {
         let (key, value) = (Key::new(key)?, Value::new(value)?);
-        self.wait("`set`", self.store.set(&self.bucket, key, value)).await
+        self.wait("`set`", self.store()?.set(&self.bucket, key, value))
+            .await
     }
 
     pub(crate) async fn delete(&self, key: String) -> Result<(), StoreError> {
         let key = Key::new(key)?;
-        self.wait("`delete`", self.store.delete(&self.bucket, key)).await
+        self.wait("`delete`", self.store()?.delete(&self.bucket, key))
+            .await
     }
 
     pub(crate) async fn exists(&self, key: String) -> Result<bool, StoreError> {
         let key = Key::new(key)?;
-        self.wait("`exists`", self.store.exists(&self.bucket, &key)).await
+        self.wait("`exists`", self.store()?.exists(&self.bucket, &key))
+            .await
     }
 
     pub(crate) async fn list_keys(&self, from: Option<Cursor>) -> Result<Page, StoreError> {
-        let page = self.store.list_keys(&self.bucket, from, MAX_PAGE);
+        let page = self.store()?.list_keys(&self.bucket, from, MAX_PAGE);
         self.wait("`list-keys`", page).await
     }
 
     pub(crate) async fn increment(&self, key: String, by: Increment) -> Result<i128, StoreError> {
         let key = Key::new(key)?;
-        self.wait("`increment`", self.store.increment(&self.bucket, key, by))
+        self.wait("`increment`", self.store()?.increment(&self.bucket, key, by))
             .await
     }
 
@@ -220,7 +274,7 @@ impl Calls {
     ) -> Result<Vec<(String, Option<Vec<u8>>)>, StoreError> {
         let keys = all(keys, Key::new)?;
         let values = self
-            .wait("`get-many`", self.store.get_many(&self.bucket, &keys))
+            .wait("`get-many`", self.store()?.get_many(&self.bucket, &keys))
             .await?;
         let pairs = keys.into_iter().zip(values);
         Ok(pairs
@@ -230,19 +284,22 @@ impl Calls {
 
     pub(crate) async fn set_many(&self, entries: Vec<(String, Vec<u8>)>) -> Result<(), StoreError> {
         let entries = all(entries, |(key, value)| Ok((Key::new(key)?, Value::new(value)?)))?;
-        self.wait("`set-many`", self.store.set_many(&self.bucket, entries))
+        self.wait("`set-many`", self.store()?.set_many(&self.bucket, entries))
             .await
     }
 
     pub(crate) async fn delete_many(&self, keys: Vec<String>) -> Result<(), StoreError> {
         let keys = all(keys, Key::new)?;
-        self.wait("`delete-many`", self.store.delete_many(&self.bucket, keys))
+        self.wait("`delete-many`", self.store()?.delete_many(&self.bucket, keys))
             .await
     }
 
     async fn get_versioned(&self, key: &Key) -> Result<(Version, Option<Bytes>), StoreError> {
-        self.wait("the value to swap", self.store.get_versioned(&self.bucket, key))
-            .await
+        self.wait(
+            "the value to swap",
+            self.store()?.get_versioned(&self.bucket, key),
+        )
+        .await
     }
 }
 
@@ -286,7 +343,7 @@ impl Cas {
         let value = Value::new(value)?;
         let (calls, key) = self.parts(deadline);
         let swap = calls
-            .store
+            .store()?
             .compare_and_set(&calls.bucket, key.clone(), self.version, value);
         match calls.wait("`swap`", swap).await? {
             Swap::Done => Ok(None),

@@ -3,7 +3,7 @@
 //! Reading order: [`Store`] is what a backend must do and mentions neither WIT nor wasmtime; `backends` has those
 //! that exist; [`KeyValueProvider`] turns config into a backend and a link into a [`KeyValueEndpoint`];
 //! [`KeyValue`] is what a linker gets. `calls` holds what both versions of the contract share; `remote` is what a provider
-//! answers callers on other hosts.
+//! answers callers on other hosts; `watch` is about components that are told of changes.
 //!
 //! Which link a call takes, and who may have one, is decided by the host.
 
@@ -15,6 +15,7 @@ mod positions;
 mod provider;
 mod remote;
 mod store;
+mod watch;
 
 use wasmcloud_capability::{Capability, InstanceState};
 use wasmtime::component::Linker;
@@ -28,6 +29,7 @@ pub use store::{
     BucketName, Cursor, Increment, Key, MAX_BATCH, MAX_BATCH_BYTES, MAX_BUCKET_NAME, MAX_KEY, MAX_PAGE,
     MAX_VALUE, Page, ReplyBudget, Store, StoreError, Swap, Value, Version, check_batch, check_entries,
 };
+pub use watch::{RemoteChange, WatchResolver};
 
 /// `wasi:keyvalue/{store,atomics,batch}` in the versions that guests are built against.
 pub struct KeyValue;

@@ -10,11 +10,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use wasmcloud_capability::{BoundLink, ConfigMap, Handle, Provider, ProviderError, RemoteProvider};
 use wasmcloud_core::{ComponentId, LinkKey, nearest, parse_bytes};
+use wasmcloud_engine::Target;
+use wasmcloud_lattice::rpc::Caller;
 
 use crate::backends::{DEFAULT_MAX_BYTES, MemoryStore, OpenError, RedbStore};
 use crate::calls::KeyValueEndpoint;
 use crate::remote::{Linked, Remote};
 use crate::store::{BucketName, Store};
+use crate::watch::{self, Changes, WATCH, Watched, Watching};
 
 /// Where a provider keeps what it is given, and the config keys of each place (in any letter case).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +38,11 @@ impl Backend {
     }
 }
 
-/// The keys of a link's target config.
-const LINK_KEYS: &[&str] = &["bucket"];
-
 /// The interfaces of `wasi:keyvalue` that it answers.
 const INTERFACES: &[&str] = &["store", "atomics", "batch"];
+
+/// The interface of `wasi:keyvalue` that it calls.
+const CALLED: &[&str] = &["watcher"];
 
 /// A running key-value provider.
 pub struct KeyValueProvider {
@@ -47,6 +50,7 @@ pub struct KeyValueProvider {
     data_dir: PathBuf,
     id: ComponentId,
     linked: Arc<Linked>,
+    watching: Watching,
 }
 
 enum Running {
@@ -84,7 +88,20 @@ impl KeyValueProvider {
             data_dir: data_dir.to_owned(),
             id: id.clone(),
             linked: Arc::default(),
+            watching: Watching::default(),
         }))
+    }
+
+    /// From now on components that do not run here are told of changes over the lattice.
+    pub fn connect(&self, caller: Caller) {
+        self.watching.connect(caller);
+    }
+
+    fn changes(&self) -> &Changes {
+        match &self.running {
+            Running::Memory(store) => store.changes(),
+            Running::Redb { store, .. } => store.changes(),
+        }
     }
 
     /// The store itself.
@@ -100,23 +117,46 @@ impl KeyValueProvider {
 impl Provider for KeyValueProvider {
     async fn link_as_target(&self, link: &BoundLink) -> Result<Handle, ProviderError> {
         let config = &link.target_config;
-        let link = &link.link;
-        ProviderError::unless_for(link, &self.id, ("wasi", "keyvalue"), INTERFACES)?;
-        known_keys(config, LINK_KEYS)?;
-        let bucket = value(config, "bucket").unwrap_or("default");
-        let bucket = BucketName::new(bucket).map_err(|error| ProviderError::Config {
-            key: "bucket".to_owned(),
-            reason: error.to_string(),
-        })?;
+        let (source, name) = (link.link.source.clone(), link.link.name.clone());
+        ProviderError::unless_for(&link.link, &self.id, ("wasi", "keyvalue"), INTERFACES)?;
+        known_keys(config, watch::KEYS)?;
+        let bucket = bucket(config)?;
+        // As with v1's provider for Redis, who calls may also say of what it is to be told.
+        match value(config, WATCH) {
+            Some(written) => {
+                let watched = Watched::parse(written, bucket.clone())?;
+                self.watching.begin(self.changes(), &self.id, link, watched, None);
+            }
+            None => self.watching.end(self.changes(), &link.link.key()),
+        }
         let endpoint = Arc::new(KeyValueEndpoint::new(self.store(), bucket));
-        self.linked
-            .put(link.source.clone(), link.name.clone(), Arc::clone(&endpoint));
+        self.linked.put(source, name, Arc::clone(&endpoint));
         Ok(endpoint)
+    }
+
+    async fn link_as_source(&self, link: &BoundLink, target: Handle) -> Result<(), ProviderError> {
+        let config = &link.source_config;
+        ProviderError::unless_for(&link.link, &self.id, ("wasi", "keyvalue"), CALLED)?;
+        let target = Handle::downcast::<Target>(target)
+            .map_err(|_| ProviderError::Unsupported(format!("`{}` is not a component", link.link.target)))?;
+        watch::check_component(&target)?;
+        known_keys(config, watch::KEYS)?;
+        let written = value(config, WATCH).ok_or_else(|| ProviderError::Config {
+            key: WATCH.to_owned(),
+            reason: "it is not there, so there is nothing to tell; for example `SET@cart,DEL@cart`, or `SET@*`, in the \
+                     link's source config"
+                .to_owned(),
+        })?;
+        let watched = Watched::parse(written, bucket(config)?)?;
+        self.watching
+            .begin(self.changes(), &self.id, link, watched, Some(target));
+        Ok(())
     }
 
     async fn unlink(&self, key: &LinkKey) {
         if (key.namespace.as_str(), key.package.as_str()) == ("wasi", "keyvalue") {
             self.linked.remove(&key.source, &key.name);
+            self.watching.end(self.changes(), key);
         }
     }
 
@@ -145,6 +185,8 @@ impl Provider for KeyValueProvider {
     }
 
     async fn stop(&self) {
+        // Those who are being told may use the store.
+        self.watching.stop(self.changes()).await;
         self.store().close().await;
     }
 
@@ -200,6 +242,15 @@ fn known_keys(config: &ConfigMap, known: &[&str]) -> Result<(), ProviderError> {
         seen.push(lower);
     }
     Ok(())
+}
+
+/// The bucket that a link names.
+fn bucket(config: &ConfigMap) -> Result<BucketName, ProviderError> {
+    let bucket = value(config, "bucket").unwrap_or("default");
+    BucketName::new(bucket).map_err(|error| ProviderError::Config {
+        key: "bucket".to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 fn max_bytes(config: &ConfigMap) -> Result<u64, ProviderError> {

@@ -8,6 +8,7 @@ use wasmcloud_cap_http::{HttpClientProvider, HttpServerProvider, Ingress};
 use wasmcloud_cap_keyvalue::{Backend, KeyValueProvider};
 use wasmcloud_capability::{ConfigMap, Provider, ProviderError};
 use wasmcloud_core::ComponentId;
+use wasmcloud_lattice::rpc::Caller;
 
 /// The names under which they are started: `wasmcloud+builtin://NAME`.
 pub const BUILTIN_PROVIDERS: &[&str] = &[
@@ -22,6 +23,8 @@ pub const BUILTIN_PROVIDERS: &[&str] = &[
 pub(crate) struct Shared<'a> {
     pub(crate) ingress: &'a Arc<Ingress>,
     pub(crate) data_dir: &'a Path,
+    /// What takes calls to other hosts, if this one is part of a lattice.
+    pub(crate) caller: Option<&'a Caller>,
 }
 
 /// Starts a built-in provider; `None` if there is none with this name.
@@ -36,14 +39,23 @@ pub(crate) async fn start(
             .await
             .map(|provider| provider as _),
         "http-client" => HttpClientProvider::start(id.clone(), config).map(|provider| provider as _),
-        "keyvalue-memory" => KeyValueProvider::start(Backend::Memory, id, config, shared.data_dir)
-            .await
-            .map(|provider| provider as _),
-        "keyvalue-redb" => KeyValueProvider::start(Backend::Redb, id, config, shared.data_dir)
-            .await
-            .map(|provider| provider as _),
+        "keyvalue-memory" => keyvalue(Backend::Memory, id, config, shared).await,
+        "keyvalue-redb" => keyvalue(Backend::Redb, id, config, shared).await,
         "blobstore-fs" => BlobstoreProvider::start(id, config, shared.data_dir).map(|provider| provider as _),
         _ => return None,
     };
     Some(started)
+}
+
+async fn keyvalue(
+    backend: Backend,
+    id: &ComponentId,
+    config: &ConfigMap,
+    shared: &Shared<'_>,
+) -> Result<Arc<dyn Provider>, ProviderError> {
+    let provider = KeyValueProvider::start(backend, id, config, shared.data_dir).await?;
+    if let Some(caller) = shared.caller {
+        provider.connect(caller.clone());
+    }
+    Ok(provider)
 }

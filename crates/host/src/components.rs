@@ -10,6 +10,7 @@ use wasmcloud_capability::ComponentContext;
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Limits};
 use wasmcloud_engine::{Prepared, Stats, Target};
 
+use crate::claims::ComponentClaims;
 use crate::rpc::{LEAVE, Serving};
 
 /// A component as it should run on this host.
@@ -52,13 +53,21 @@ pub(crate) struct Component {
     /// concerned.
     pub(crate) running: Mutex<Option<Running>>,
     /// A copy of `running` for those who only look.
-    pub(crate) spec: parking_lot::Mutex<Option<ComponentSpec>>,
+    pub(crate) shown: parking_lot::Mutex<Option<Shown>>,
     /// The calls of others to it, while it runs on a host that is part of a lattice.
     pub(crate) serving: parking_lot::Mutex<Option<Serving>>,
 }
 
+/// A component that runs, for those who look.
+#[derive(Clone)]
+pub(crate) struct Shown {
+    pub(crate) spec: ComponentSpec,
+    pub(crate) claims: ComponentClaims,
+}
+
 pub(crate) struct Running {
     pub(crate) spec: ComponentSpec,
+    pub(crate) claims: ComponentClaims,
     pub(crate) digest: String,
     pub(crate) prepared: Arc<Prepared>,
 }
@@ -70,14 +79,17 @@ impl Component {
             context: ComponentContext::new(id),
             stats: Arc::default(),
             running: Mutex::new(None),
-            spec: parking_lot::Mutex::new(None),
+            shown: parking_lot::Mutex::new(None),
             serving: parking_lot::Mutex::new(None),
         })
     }
 
     /// Puts what was prepared in place of what ran. Calls under way end where they began.
     pub(crate) fn replace(&self, running: &mut Option<Running>, new: Running) {
-        *self.spec.lock() = Some(new.spec.clone());
+        *self.shown.lock() = Some(Shown {
+            spec: new.spec.clone(),
+            claims: new.claims.clone(),
+        });
         if let Some(old) = self.target.set(Arc::clone(&new.prepared)) {
             old.retire();
         }
@@ -87,7 +99,7 @@ impl Component {
     /// Takes the component out and waits until its calls have ended, at most `drain`.
     pub(crate) async fn stop(&self, drain: Duration, reason: &str) -> Option<Running> {
         let mut running = self.running.lock().await;
-        *self.spec.lock() = None;
+        *self.shown.lock() = None;
         let stopped = running.take()?;
         let serving = self.serving.lock().take();
         if let Some(serving) = serving {

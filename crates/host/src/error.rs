@@ -1,5 +1,6 @@
 //! Why the host did not do what it was asked to: one variant for each thing that can be asked.
 
+use wasmcloud_artifacts::claims::ClaimsError;
 use wasmcloud_artifacts::par::ParError;
 use wasmcloud_artifacts::{FetchError, OptionsError};
 use wasmcloud_capability::ProviderError;
@@ -23,6 +24,15 @@ pub enum HostError {
         /// Why not.
         #[source]
         source: FetchError,
+    },
+    /// The claims in the image are not believed, or do not hold now.
+    #[error("start component `{component}`: its claims do not hold")]
+    Claims {
+        /// The component.
+        component: ComponentId,
+        /// Why not.
+        #[source]
+        source: ClaimsError,
     },
     /// The image is not a component that runs here.
     #[error("start component `{component}`")]

@@ -6,6 +6,7 @@
 
 mod elsewhere;
 mod external;
+mod fetched;
 mod settings;
 mod wiring;
 
@@ -17,20 +18,21 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
-use wasmcloud_artifacts::{ArtifactOptions, Artifacts, Kind, Origin, SizeLimits};
+use wasmcloud_artifacts::{ArtifactOptions, Artifacts};
 use wasmcloud_cap_blobstore::Blobstore;
 use wasmcloud_cap_config::{Bus, Config, Logging};
 use wasmcloud_cap_http::{Http, HttpResolver, Ingress, IngressOptions};
-use wasmcloud_cap_keyvalue::KeyValue;
+use wasmcloud_cap_keyvalue::{KeyValue, WatchResolver};
 use wasmcloud_capability::{BoundLink, Capability, ConfigMap, Endpoint, Provider};
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link};
 use wasmcloud_engine::{
-    CallRoute, CompileSource, Compiled, Described, DescribedItem, Engine, EngineConfig, Linkers,
-    PrepareOptions, ResolveExports, StartError, Target, link_dynamic_import,
+    CallRoute, Compiled, Described, DescribedItem, Engine, EngineConfig, Linkers, PrepareOptions,
+    ResolveExports, StartError, Target, link_dynamic_import,
 };
 
 use crate::builtin::{self, Shared};
-use crate::components::{Component, ComponentSpec, Running, Unlinked};
+use crate::claims::{ComponentClaims, ProviderClaims};
+use crate::components::{Component, ComponentSpec, Running, Shown, Unlinked};
 use crate::configs::Configs;
 use crate::error::HostError;
 use crate::external::External;
@@ -41,6 +43,8 @@ use crate::policy::{Gate, Policy};
 use crate::providers::{ProviderSpec, RunningProvider, TakenProvider};
 use crate::router::Router;
 use crate::rpc::{CallsCell, Serving};
+
+pub(crate) use self::fetched::{FetchedComponent, FetchedProvider};
 
 /// Components a host keeps a place for, running or only named by a link.
 const MAX_COMPONENTS: usize = 10_000;
@@ -108,7 +112,7 @@ impl Host {
         let calls = CallsCell::default();
         Ok(Self(Arc::new(Inner {
             linkers: Linkers::new(engine.clone(), capabilities),
-            resolvers: vec![Arc::new(HttpResolver)],
+            resolvers: vec![Arc::new(HttpResolver), Arc::new(WatchResolver)],
             router: Arc::new(Router::new(CallsCell::clone(&calls))),
             calls,
             policy: OnceLock::new(),
@@ -123,38 +127,24 @@ impl Host {
         })))
     }
 
-    /// Reads and compiles an image without running it.
-    pub async fn compile(&self, id: &ComponentId, image: &ImageRef) -> Result<Compiled, HostError> {
-        let limits = SizeLimits {
-            component: self.0.options.engine.max_component_size,
-            ..SizeLimits::default()
-        };
-        let fetched = self.0.artifacts.fetch(image, Kind::Component, limits, None).await;
-        let artifact = fetched.map_err(|source| HostError::Fetch {
-            component: id.clone(),
-            source,
-        })?;
-        if let Origin::Registry(pulled) = &artifact.origin {
-            tracing::info!(component = %id, image = %pulled.resolved(), "pulled");
-        }
-        let source = CompileSource {
-            name: artifact.name,
-            bytes: artifact.bytes,
-        };
-        let compiled = self.0.engine.compile(source).await;
-        compiled.map_err(|source| HostError::Compile {
-            component: id.clone(),
-            source,
-        })
-    }
-
     /// Starts a component, or changes the running one into what is asked for: another image, other limits, other
     /// configs. Calls under way end in the instance they began in; none is dropped. Returns whether anything changed.
     pub async fn scale_component(&self, spec: ComponentSpec) -> Result<bool, HostError> {
+        let fetched = self.fetch_component(&spec.id, &spec.image).await?;
+        self.run_component(spec, fetched).await
+    }
+
+    /// The same with what was fetched.
+    pub(crate) async fn run_component(
+        &self,
+        spec: ComponentSpec,
+        fetched: FetchedComponent,
+    ) -> Result<bool, HostError> {
+        let FetchedComponent { artifact, claims } = fetched;
         let component = self.component(&spec.id)?;
         let mut running = component.running.lock().await;
-        // Whoever stops the host waits for `running`, and must not wait for a registry with it.
-        let compiled = self.unless_stopping(self.compile(&spec.id, &spec.image)).await?;
+        // Whoever stops the host waits for `running`, and must not wait for a compiler with it.
+        let compiled = self.unless_stopping(self.compile(&spec.id, artifact)).await?;
         if let Some(now) = &*running
             && now.spec == spec
             && now.digest == compiled.digest()
@@ -168,7 +158,8 @@ impl Host {
         let served = self.serve(&component);
         let prepared = self
             .unless_stopping(async {
-                let (prepared, served) = tokio::join!(self.prepare(&component, compiled, &spec), served);
+                let (prepared, served) =
+                    tokio::join!(self.prepare(&component, compiled, &spec, &claims), served);
                 let prepared = prepared?;
                 served?;
                 Ok(prepared)
@@ -195,6 +186,7 @@ impl Host {
             &mut running,
             Running {
                 spec,
+                claims,
                 digest,
                 prepared,
             },
@@ -243,6 +235,7 @@ impl Host {
         component: &Component,
         compiled: Compiled,
         spec: &ComponentSpec,
+        claims: &ComponentClaims,
     ) -> Result<Arc<wasmcloud_engine::Prepared>, HostError> {
         let id = || spec.id.clone();
         let may_wait = spec.unlinked == Unlinked::Allow;
@@ -271,7 +264,7 @@ impl Host {
             limits: spec.limits.clone(),
             stats: Arc::clone(&component.stats),
             resolvers: &self.0.resolvers,
-            admit: policy.map(|policy| Arc::new(Gate::new(policy, spec)) as _),
+            admit: policy.map(|policy| Arc::new(Gate::new(policy, spec, claims.clone())) as _),
         };
         let started = wasmcloud_engine::Prepared::start(options).await;
         started.map_err(|source| HostError::Start {
@@ -297,8 +290,22 @@ impl Host {
     /// have, is waited for until it answers. Answers the links that it refused, which are not kept: they were put when
     /// nobody could refuse them, and the provider runs without them.
     pub async fn start_provider(&self, spec: ProviderSpec) -> Result<Vec<(Link, HostError)>, HostError> {
-        let ImageRef::Builtin(name) = &spec.image else {
-            return self.start_external(spec).await;
+        let fetched = self.fetch_provider(&spec).await?;
+        self.run_provider(spec, fetched).await
+    }
+
+    /// The same with what was fetched.
+    pub(crate) async fn run_provider(
+        &self,
+        spec: ProviderSpec,
+        fetched: FetchedProvider,
+    ) -> Result<Vec<(Link, HostError)>, HostError> {
+        let name = match (&spec.image, fetched.0) {
+            (ImageRef::Builtin(name), _) => name,
+            (_, Some(archive)) => return self.start_external(spec, archive).await,
+            (image, None) => {
+                return Err(HostError::UnknownProvider { image: image.clone() });
+            }
         };
         let wiring = self.0.wiring.lock().await;
         self.refuse_if_stopping()?;
@@ -306,6 +313,7 @@ impl Host {
         let shared = Shared {
             ingress: &self.0.ingress,
             data_dir: &self.0.options.data_dir,
+            caller: self.0.calls.get().map(|calls| calls.caller()),
         };
         let started = builtin::start(name, &spec.id, &config, &shared)
             .await
@@ -317,7 +325,7 @@ impl Host {
             source,
         })?;
         let id = spec.id.clone();
-        let refused = self.enter_provider(spec, Arc::clone(&provider)).await;
+        let refused = self.enter_provider(spec, None, Arc::clone(&provider)).await;
         drop(wiring);
         self.serve_provider(&id, provider).await?;
         Ok(refused)
@@ -330,7 +338,7 @@ impl Host {
             return Err(HostError::ProviderExists(spec.id.clone()));
         }
         let component = tables.components.get(&spec.id);
-        if component.is_some_and(|component| component.spec.lock().is_some()) {
+        if component.is_some_and(|component| component.shown.lock().is_some()) {
             return Err(HostError::Kind {
                 id: spec.id.clone(),
                 is: "component",
@@ -346,14 +354,18 @@ impl Host {
     async fn enter_provider(
         &self,
         spec: ProviderSpec,
+        claims: ProviderClaims,
         provider: Arc<dyn Provider>,
     ) -> Vec<(Link, HostError)> {
         let links: Vec<Link> = {
             let mut tables = self.0.tables.lock();
             let id = spec.id.clone();
-            tables
-                .providers
-                .insert(id.clone(), RunningProvider { spec, provider });
+            let running = RunningProvider {
+                spec,
+                claims,
+                provider,
+            };
+            tables.providers.insert(id.clone(), running);
             tables
                 .links
                 .all()
@@ -378,8 +390,13 @@ impl Host {
 
     /// What a component that runs here was started with.
     pub fn component_spec(&self, id: &ComponentId) -> Option<ComponentSpec> {
+        Some(self.shown(id)?.spec)
+    }
+
+    /// A component that runs here.
+    pub(crate) fn shown(&self, id: &ComponentId) -> Option<Shown> {
         let component = self.0.tables.lock().components.get(id).cloned()?;
-        component.spec.lock().clone()
+        component.shown.lock().clone()
     }
 
     /// What a provider that runs here was started with.
@@ -434,7 +451,7 @@ impl Host {
     pub fn inventory(&self) -> Inventory {
         let tables = self.0.tables.lock();
         let components = tables.components.values().filter_map(|component| {
-            let spec = component.spec.lock().clone()?;
+            let Shown { spec, claims } = component.shown.lock().clone()?;
             let prepared = component.target.get().ok()?;
             let ((running, waiting), stats) = (prepared.in_use(), component.stats.snapshot());
             Some(ComponentInfo {
@@ -443,6 +460,7 @@ impl Host {
                 digest: prepared.compiled().digest().to_owned(),
                 max_instances: spec.limits.concurrency,
                 limits: spec.limits,
+                claims,
                 running,
                 waiting,
                 invocations: stats.invocations,
@@ -450,15 +468,19 @@ impl Host {
                 annotations: spec.annotations,
             })
         });
-        let providers = tables
-            .providers
-            .values()
-            .map(|RunningProvider { spec, provider }| ProviderInfo {
+        let providers = tables.providers.values().map(
+            |RunningProvider {
+                 spec,
+                 claims,
+                 provider,
+             }| ProviderInfo {
                 id: spec.id.clone(),
                 image_ref: spec.reference.clone(),
+                claims: claims.clone(),
                 urls: provider.urls(),
                 annotations: spec.annotations.clone(),
-            });
+            },
+        );
         Inventory {
             components: components.collect(),
             providers: providers.collect(),
@@ -607,9 +629,9 @@ impl Tables {
 
     fn user_of(&self, name: &ConfigName) -> Option<String> {
         let component = self.components.values().find_map(|component| {
-            let spec = component.spec.lock();
-            let spec = spec.as_ref().filter(|spec| spec.config.contains(name))?;
-            Some(format!("component `{}`", spec.id))
+            let shown = component.shown.lock();
+            let shown = shown.as_ref().filter(|shown| shown.spec.config.contains(name))?;
+            Some(format!("component `{}`", shown.spec.id))
         });
         let provider = || {
             let provider = self

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use wasmcloud_core::{ComponentId, Limits};
 
+use crate::claims::{ComponentClaims, ProviderClaims};
+
 /// Everything on a host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Inventory {
@@ -31,6 +33,9 @@ pub struct ComponentInfo {
     /// What it may use.
     #[serde(skip)]
     pub limits: Limits,
+    /// What its maker claims of it.
+    #[serde(skip)]
+    pub(crate) claims: ComponentClaims,
     /// Calls that run now.
     pub running: u32,
     /// Calls that wait for a slot now.
@@ -51,6 +56,9 @@ pub struct ProviderInfo {
     pub id: ComponentId,
     /// What runs.
     pub image_ref: String,
+    /// What its maker claims of it.
+    #[serde(skip)]
+    pub(crate) claims: ProviderClaims,
     /// Where people reach it.
     pub urls: Vec<String>,
     /// Opaque notes of whoever manages it.

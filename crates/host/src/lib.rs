@@ -6,6 +6,7 @@
 
 mod admin;
 mod builtin;
+mod claims;
 mod components;
 mod configs;
 mod control;

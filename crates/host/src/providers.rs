@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use wasmcloud_capability::Provider;
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef};
 
+use crate::claims::ProviderClaims;
 use crate::rpc::{LEAVE, Serving};
 
 /// A provider as it should run on this host.
@@ -30,6 +31,7 @@ pub struct ProviderSpec {
 #[derive(Clone)]
 pub(crate) struct RunningProvider {
     pub(crate) spec: ProviderSpec,
+    pub(crate) claims: ProviderClaims,
     pub(crate) provider: Arc<dyn Provider>,
 }
 

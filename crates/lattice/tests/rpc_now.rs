@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use wasmcloud_core::ComponentId;
 use wasmcloud_lattice::HeaderMap;
 use wasmcloud_lattice::rpc::{Caller, Request, Rpc, RpcError, RpcOptions};
-use wasmcloud_wire::rpc::{RpcErrorBody, RpcErrorCode, header};
+use wasmcloud_wire::rpc::{RpcErrorBody, RpcErrorCode};
 
 for_all_servers!(
     who_is_not_full_is_found,

@@ -139,11 +139,22 @@ impl PolicyAction {
     /// What an answer holds for: the same key means the same question.
     ///
     /// The parts are those of v1; the kind is one of them, so that a component and a provider never share an answer.
+    /// Who signed it is another: what is behind a reference may change, and an answer about what one account made must
+    /// not hold for what another did.
     pub fn cache_key(&self) -> String {
         let kind = self.kind();
         match self {
-            Self::StartComponent(it) => format!("{kind}_{}_{}", it.component_id, it.image_ref),
-            Self::StartProvider(it) => format!("{kind}_{}_{}", it.provider_id, it.image_ref),
+            Self::StartComponent(it) => {
+                format!(
+                    "{kind}_{}_{}{}",
+                    it.component_id,
+                    it.image_ref,
+                    signed(&it.claims)
+                )
+            }
+            Self::StartProvider(it) => {
+                format!("{kind}_{}_{}{}", it.provider_id, it.image_ref, signed(&it.claims))
+            }
             Self::PerformInvocation(it) => invocation_key(&it.target, &it.interface, &it.function),
             Self::Unknown(_, request) => format!("{kind}_{request}"),
         }
@@ -161,8 +172,16 @@ impl PolicyAction {
 
 /// The [`PolicyAction::cache_key`] of a call, for who has no action at hand.
 pub fn invocation_key(target: &ComponentPolicy, interface: &str, function: &str) -> String {
-    let (id, image) = (&target.component_id, &target.image_ref);
-    format!("{PERFORM_INVOCATION}_{id}_{image}_{interface}_{function}")
+    let (id, image, signed) = (&target.component_id, &target.image_ref, signed(&target.claims));
+    format!("{PERFORM_INVOCATION}_{id}_{image}_{interface}_{function}{signed}")
+}
+
+/// The part of a key that names who signed, and nothing for what is not signed.
+fn signed(claims: &Option<PolicyClaims>) -> String {
+    match claims {
+        Some(claims) => format!("_{}_{}", claims.issuer, claims.public_key),
+        None => String::new(),
+    }
 }
 
 impl Message for PolicyRequest {
@@ -243,6 +262,20 @@ mod tests {
         let request = PolicyRequest::decode(REQUEST.as_bytes()).unwrap();
         assert_eq!(String::from_utf8(request.encode()).unwrap(), REQUEST);
         assert_eq!(request.action.cache_key(), "startComponent_hello_a/b:1");
+    }
+
+    #[test]
+    fn an_answer_holds_for_what_one_account_signed() {
+        let claims = r#"{"publicKey":"M1","issuer":"A1","issuedAt":"7","expiresAt":null,"expired":false}"#;
+        let text = REQUEST.replace("null", claims);
+        let request = PolicyRequest::decode(text.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(request.encode()).unwrap(), text);
+        assert_eq!(request.action.cache_key(), "startComponent_hello_a/b:1_A1_M1");
+        let PolicyAction::StartComponent(target) = request.action else {
+            panic!("another action")
+        };
+        let key = invocation_key(&target, "a:b/c", "d");
+        assert_eq!(key, "performInvocation_hello_a/b:1_a:b/c_d_A1_M1");
     }
 
     #[test]

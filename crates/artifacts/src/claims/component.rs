@@ -8,11 +8,12 @@
 use std::mem;
 
 use nkeys::KeyPair;
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{BinaryReader, BinaryReaderError, Encoding, Parser, Payload};
 
 use super::error::{ClaimsError, quote};
 use super::metadata::ComponentMetadata;
 use super::token::{Token, Validity};
+use crate::artifact::Artifact;
 use crate::digest::Digest;
 use crate::wasm::MAX_DEPTH;
 
@@ -35,7 +36,13 @@ struct Stripped<'a> {
 
 /// The claims in a component, with signature and hash checked; `None` if it is not signed. Whether they hold now is
 /// for [`check_time`](super::Claims::check_time).
+///
+/// Of what is not signed only the outermost sections are looked at: that costs next to nothing.
 pub fn component_claims(wasm: &[u8]) -> Result<Option<Token<ComponentMetadata>>, ClaimsError> {
+    // What cannot be walked is left to whoever can say what is wrong with it.
+    if is_unsigned(wasm).unwrap_or(false) {
+        return Ok(None);
+    }
     let stripped = strip(wasm)?;
     let token = match *stripped.tokens.as_slice() {
         [] => return Ok(None),
@@ -47,6 +54,16 @@ pub fn component_claims(wasm: &[u8]) -> Result<Option<Token<ComponentMetadata>>,
     token.claims().check_revision()?;
     check_hash(&token.claims().metadata.hash, &stripped.bytes)?;
     Ok(Some(token))
+}
+
+impl Artifact {
+    /// The claims in the artifact, which is a component, as [`component_claims`] reads them, on a thread for such work.
+    pub async fn component_claims(&self) -> Result<Option<Token<ComponentMetadata>>, ClaimsError> {
+        let bytes = self.bytes.clone();
+        tokio::task::spawn_blocking(move || component_claims(&bytes))
+            .await
+            .map_err(|_| ClaimsError::Aborted)?
+    }
 }
 
 /// Signs a component: the claims, with the hash of this component in them, become part of it. Claims that it has are
@@ -89,6 +106,27 @@ pub(crate) fn check_hash(claimed: &str, bytes: &[u8]) -> Result<(), ClaimsError>
     })
 }
 
+/// Whether no section of the outermost level is a token.
+fn is_unsigned(wasm: &[u8]) -> Result<bool, BinaryReaderError> {
+    let mut file = BinaryReader::new(wasm, 0);
+    file.read_bytes(COMPONENT_HEADER.len())?;
+    while !file.eof() {
+        let id = file.read_u8()?;
+        let len = file.read_var_u32()?;
+        let start = file.original_position();
+        let content = file.read_bytes(len as usize)?;
+        if id == CUSTOM && is_token(BinaryReader::new(content, start).read_string()?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether a custom section with this name is a token.
+fn is_token(name: &str) -> bool {
+    [SECTION, LEGACY_SECTION].contains(&name)
+}
+
 fn strip(wasm: &[u8]) -> Result<Stripped<'_>, ClaimsError> {
     let mut outer: Vec<(u8, Vec<u8>)> = Vec::new();
     let mut bytes = Vec::with_capacity(wasm.len());
@@ -104,8 +142,7 @@ fn strip(wasm: &[u8]) -> Result<Stripped<'_>, ClaimsError> {
             // What is within comes next, and then its end.
             (Payload::ModuleSection { .. } | Payload::ComponentSection { .. }, Some((id, _))) => {
                 if outer.len() >= MAX_DEPTH {
-                    let reason = format!("it is nested more than {MAX_DEPTH} deep");
-                    return Err(ClaimsError::NotWasm(reason));
+                    return Err(ClaimsError::TooDeep);
                 }
                 outer.push((id, mem::take(&mut bytes)));
             }
@@ -115,7 +152,7 @@ fn strip(wasm: &[u8]) -> Result<Stripped<'_>, ClaimsError> {
                     add_section(&mut bytes, id, &inner);
                 }
             }
-            (Payload::CustomSection(custom), _) if [SECTION, LEGACY_SECTION].contains(&custom.name()) => {
+            (Payload::CustomSection(custom), _) if is_token(custom.name()) => {
                 if outer.is_empty() {
                     tokens.push(custom.data());
                 }

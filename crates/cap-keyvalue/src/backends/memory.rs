@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
@@ -12,6 +13,7 @@ use crate::store::{
     BucketName, Cursor, Increment, Key, Page, ReplyBudget, Store, StoreError, Swap, Value, Version,
     check_batch, check_entries,
 };
+use crate::watch::Changes;
 
 /// How much a memory store holds where nobody said otherwise, 64 MiB.
 pub const DEFAULT_MAX_BYTES: u64 = 64 << 20;
@@ -23,11 +25,14 @@ const ENTRY_OVERHEAD: u64 = 128;
 pub struct MemoryStore {
     max_bytes: AtomicU64,
     data: RwLock<Data>,
+    changes: Arc<Changes>,
 }
 
 #[derive(Default)]
 struct Data {
     closed: bool,
+    /// Told within the lock, so in the order of the writes.
+    changes: Arc<Changes>,
     /// What all entries cost together.
     bytes: u64,
     /// Of the latest write, in whatever bucket, so that a key that is deleted and set again has a new version.
@@ -47,10 +52,17 @@ fn cost(key: &str, value: &[u8]) -> u64 {
 impl MemoryStore {
     /// An empty store that holds at most `max_bytes`.
     pub fn new(max_bytes: u64) -> Self {
+        let data = Data::default();
         Self {
             max_bytes: AtomicU64::new(max_bytes),
-            data: RwLock::default(),
+            changes: Arc::clone(&data.changes),
+            data: RwLock::new(data),
         }
+    }
+
+    /// Who is told of what is written.
+    pub(crate) fn changes(&self) -> &Arc<Changes> {
+        &self.changes
     }
 
     /// Changes the bound. What is stored stays, even if it is more; then nothing can be added.
@@ -100,6 +112,7 @@ impl Data {
         }
         self.bytes = bytes;
         self.version += 1;
+        self.changes.set(bucket, key.as_str(), &value);
         // Values share the memory of the call they came with; a copy keeps no more alive than what is stored.
         let entry = Entry {
             version: Version(self.version),
@@ -118,6 +131,7 @@ impl Data {
         };
         if let Some(entry) = keys.remove(key.as_str()) {
             self.bytes -= cost(key.as_str(), &entry.value);
+            self.changes.removed(bucket, key.as_str());
             if keys.is_empty() {
                 self.buckets.remove(bucket);
             }

@@ -1,12 +1,16 @@
-//! A host in the words of the wire: what it says when it is asked, and in its heartbeat.
+//! A host in the words of the wire: what it says when it is asked, in its heartbeat, and of what it started.
 
-use wasmcloud_core::Limits;
+use std::collections::BTreeMap;
+
+use wasmcloud_core::{ComponentId, HostId, Limits};
 use wasmcloud_lattice::Lattice;
 use wasmcloud_wire::control::{
     ComponentDescription, Host as HostReply, HostInventory, ProviderDescription, uptime_human,
 };
+use wasmcloud_wire::event::{ComponentScaled, ProviderStarted};
 
 use super::limits;
+use crate::claims::{self, ComponentClaims, ProviderClaims};
 use crate::host::Host;
 use crate::identity::Identity;
 
@@ -35,9 +39,11 @@ pub(crate) fn inventory(identity: &Identity, host: &Host, defaults: &Limits) -> 
         .map(|component| ComponentDescription {
             id: component.id.to_string(),
             image_ref: component.image_ref,
-            name: None,
+            name: component.claims.as_deref().and_then(claims::name),
             annotations: Some(component.annotations),
-            revision: 0,
+            revision: component
+                .claims
+                .map_or(0, |it| it.metadata.revision.unwrap_or_default()),
             max_instances: component.max_instances,
             limits: limits::write(&component.limits, defaults),
         });
@@ -47,8 +53,10 @@ pub(crate) fn inventory(identity: &Identity, host: &Host, defaults: &Limits) -> 
         .map(|provider| ProviderDescription {
             id: provider.id.to_string(),
             image_ref: Some(provider.image_ref),
-            name: None,
-            revision: 0,
+            name: provider.claims.as_deref().and_then(claims::name),
+            revision: provider
+                .claims
+                .map_or(0, |it| it.metadata.revision.unwrap_or_default()),
             annotations: Some(provider.annotations),
         });
     HostInventory {
@@ -60,5 +68,46 @@ pub(crate) fn inventory(identity: &Identity, host: &Host, defaults: &Limits) -> 
         version: identity.version.to_owned(),
         uptime_human: uptime_human(identity.uptime()),
         uptime_seconds: identity.uptime().as_secs(),
+    }
+}
+
+/// A component runs with so many instances, or has stopped if there are none.
+pub(crate) fn scaled(
+    host: &HostId,
+    id: &ComponentId,
+    (image_ref, annotations): (String, BTreeMap<String, String>),
+    max_instances: u32,
+    claims: &ComponentClaims,
+) -> ComponentScaled {
+    let claims = claims.as_deref();
+    ComponentScaled {
+        public_key: claims.map(|claims| claims.subject.clone()),
+        claims: claims.map(claims::component_event),
+        annotations,
+        host_id: host.to_string(),
+        image_ref,
+        max_instances,
+        component_id: id.to_string(),
+    }
+}
+
+/// A provider runs. v1 tells its id thrice of what is signed.
+pub(crate) fn started(
+    host: &HostId,
+    id: &ComponentId,
+    (image_ref, annotations): (String, BTreeMap<String, String>),
+    claims: &ProviderClaims,
+) -> ProviderStarted {
+    let claims = claims.as_deref();
+    let signed = |text: &dyn ToString| claims.map(|_| text.to_string());
+    ProviderStarted {
+        host_id: host.to_string(),
+        image_ref,
+        provider_id: id.to_string(),
+        annotations,
+        claims: claims.map(claims::provider_event),
+        instance_id: signed(id),
+        public_key: signed(id),
+        link_name: signed(&"default"),
     }
 }

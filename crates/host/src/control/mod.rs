@@ -35,7 +35,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
-use wasmcloud_core::{ComponentId, ConfigName, HostId, LatticeName, Limits, Link};
+use wasmcloud_core::{ConfigName, HostId, LatticeName, Limits, Link};
 use wasmcloud_lattice::{CallError, ConnectError, Connection, ConnectionState, Handover, Lattice};
 use wasmcloud_wire::config_service::{ConfigServiceReply, ConfigServiceRequest};
 use wasmcloud_wire::control::{CtlResponse, HostInventory, RegistryCredential};
@@ -62,8 +62,8 @@ pub use self::records::RecordError;
 /// How long a host of the same key may take to say that it is there.
 const DUPLICATE_CHECK: Duration = Duration::from_millis(500);
 
-/// Records of where things came from that may wait to be written; whoever starts one more waits.
-const URLS: usize = 1_024;
+/// Records of what was started that may wait to be written; whoever starts one more waits.
+const NOTES: usize = 1_024;
 
 /// A host that is part of a lattice. Cheap to clone; all clones are the same host.
 #[derive(Clone)]
@@ -82,8 +82,8 @@ struct Inner {
     policy: Option<Arc<Policy>>,
     builtin_providers: bool,
     limits: Limits,
-    /// Where things came from, on the way into their records.
-    urls: mpsc::Sender<(ComponentId, String)>,
+    /// What was started, on the way into its records.
+    notes: mpsc::Sender<operations::Note>,
     /// Set when the control interface asks this host to stop, to the time that calls under way may take.
     stop: watch::Sender<Option<StopRequest>>,
     leaving: AtomicBool,
@@ -130,11 +130,11 @@ impl LatticeHost {
         }
         let events = Events::start(lattice.control.clone(), lattice.name.clone(), identity.id.clone());
         let mirror = Mirror::start(host.clone(), Arc::clone(&records), events.clone()).await?;
-        let (urls, waiting) = mpsc::channel(URLS);
-        tokio::spawn(operations::write_urls(Arc::clone(&records), waiting));
+        let (notes, waiting) = mpsc::channel(NOTES);
+        tokio::spawn(operations::write_notes(Arc::clone(&records), waiting));
         let joined = Self(Arc::new(Inner {
             host,
-            urls,
+            notes,
             identity,
             prefix,
             interface,

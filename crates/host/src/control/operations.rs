@@ -6,23 +6,25 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wasmcloud_core::{ComponentId, ConfigName, Link, LinkKey};
 use wasmcloud_wire::event::{
-    ComponentScaleFailed, ComponentScaled, ConfigChanged, Event, LinkdefDeleted, LinkdefSet,
-    LinkdefSetFailed, ProviderStartFailed, ProviderStarted, ProviderStopped,
+    ComponentScaleFailed, ConfigChanged, Event, LinkdefDeleted, LinkdefSet, LinkdefSetFailed,
+    ProviderStartFailed, ProviderStopped,
 };
 use wasmcloud_wire::message::{chain, scale_denied, start_denied};
 use wasmcloud_wire::policy::{ComponentPolicy, PolicyAction, ProviderPolicy};
-use wasmcloud_wire::state::{Config, ConfigKey};
+use wasmcloud_wire::state::{Claims, Config, ConfigKey};
 
 use super::records::{Deleted, LinkPut, Records};
-use super::{ControlError, LatticeHost, RecordError};
+use super::{ControlError, LatticeHost, RecordError, describe};
+use crate::claims::{self, ProviderClaims};
 use crate::components::ComponentSpec;
 use crate::error::HostError;
+use crate::host::FetchedComponent;
 use crate::providers::ProviderSpec;
 
 /// How long a change of the state may take until it has come back to this host.
@@ -243,48 +245,64 @@ impl LatticeHost {
     /// Starts a component, or changes the running one; see [`Host::scale_component`](crate::Host::scale_component).
     /// Tells the outcome, once.
     pub async fn scale_component(&self, spec: ComponentSpec) -> Result<bool, ControlError> {
-        let (id, reference) = (spec.id.clone(), spec.reference.clone());
-        let (count, annotations) = (spec.limits.concurrency, spec.annotations.clone());
-        let outcome = self.start_component(spec).await;
+        let id = spec.id.clone();
+        let (image_ref, annotations) = (spec.reference.clone(), spec.annotations.clone());
+        let count = spec.limits.concurrency;
+        let fetched = self.fetch_component(&spec).await;
+        let claims = fetched.as_ref().ok().and_then(|fetched| fetched.claims.clone());
+        let outcome = match fetched {
+            Ok(fetched) => self.start_component(spec, fetched).await,
+            Err(error) => Err(error),
+        };
         self.tell(match &outcome {
-            Ok(_) => Event::ComponentScaled(ComponentScaled {
-                annotations,
-                host_id: self.id().to_string(),
-                image_ref: reference,
-                max_instances: count,
-                component_id: id.to_string(),
-                ..ComponentScaled::default()
-            }),
+            Ok(_) => {
+                let of = (image_ref, annotations);
+                Event::ComponentScaled(describe::scaled(self.id(), &id, of, count, &claims))
+            }
             Err(error) => Event::ComponentScaleFailed(ComponentScaleFailed {
+                public_key: claims.map(|claims| claims.subject.clone()),
                 annotations,
                 host_id: self.id().to_string(),
-                image_ref: reference,
+                image_ref,
                 max_instances: count,
                 component_id: id.to_string(),
                 error: chain(error),
-                ..ComponentScaleFailed::default()
             }),
         });
         outcome
     }
 
-    async fn start_component(&self, spec: ComponentSpec) -> Result<bool, ControlError> {
+    /// Reads the component, once what it uses is in effect on this host.
+    async fn fetch_component(&self, spec: &ComponentSpec) -> Result<FetchedComponent, ControlError> {
+        self.catch_up(&spec.id, &spec.config, || format!("component `{}`", spec.id))
+            .await?;
+        Ok(self.0.host.fetch_component(&spec.id, &spec.image).await?)
+    }
+
+    async fn start_component(
+        &self,
+        spec: ComponentSpec,
+        fetched: FetchedComponent,
+    ) -> Result<bool, ControlError> {
+        let signed = fetched.claims.as_deref();
         if let Some(policy) = &self.0.policy {
             let action = PolicyAction::StartComponent(ComponentPolicy {
                 component_id: spec.id.to_string(),
                 image_ref: spec.reference.clone(),
                 max_instances: spec.limits.concurrency,
                 annotations: spec.annotations.clone(),
-                claims: None,
+                claims: signed.map(|signed| claims::for_policy(signed, SystemTime::now())),
             });
             let denied = |_: &str, why: Option<&str>| scale_denied(&spec.id, why);
             policy.check(action.cache_key(), || action, denied).await?;
         }
-        self.catch_up(&spec.id, &spec.config, || format!("component `{}`", spec.id))
-            .await?;
-        let (id, reference) = (spec.id.clone(), spec.reference.clone());
-        let changed = self.0.host.scale_component(spec).await?;
-        self.note_url(&id, &reference).await;
+        let note = Note {
+            id: spec.id.clone(),
+            url: spec.reference.clone(),
+            claims: signed.map(claims::component_record),
+        };
+        let changed = self.0.host.run_component(spec, fetched).await?;
+        self.note(note).await;
         Ok(changed)
     }
 
@@ -295,21 +313,18 @@ impl LatticeHost {
         id: &ComponentId,
         asked: Option<(String, BTreeMap<String, String>)>,
     ) -> Result<(), HostError> {
-        let running = self.0.host.component_spec(id);
+        let running = self.0.host.shown(id);
         let outcome = self.0.host.stop_component(id).await;
-        let told = match running {
-            Some(spec) => Some((spec.reference, spec.annotations)),
-            None => asked,
+        let (told, claims) = match running {
+            Some(running) => {
+                let spec = running.spec;
+                (Some((spec.reference, spec.annotations)), running.claims)
+            }
+            None => (asked, None),
         };
-        if let Some((image_ref, annotations)) = told {
-            self.tell(Event::ComponentScaled(ComponentScaled {
-                annotations,
-                host_id: self.id().to_string(),
-                image_ref,
-                max_instances: 0,
-                component_id: id.to_string(),
-                ..ComponentScaled::default()
-            }));
+        if let Some(told) = told {
+            let event = describe::scaled(self.id(), id, told, 0, &claims);
+            self.tell(Event::ComponentScaled(event));
         }
         outcome
     }
@@ -320,13 +335,10 @@ impl LatticeHost {
             (spec.id.clone(), spec.reference.clone(), spec.annotations.clone());
         let outcome = self.run_provider(spec).await;
         self.tell(match &outcome {
-            Ok(()) => Event::ProviderStarted(ProviderStarted {
-                host_id: self.id().to_string(),
-                image_ref: reference,
-                provider_id: id.to_string(),
-                annotations,
-                ..ProviderStarted::default()
-            }),
+            Ok(claims) => {
+                let of = (reference, annotations);
+                Event::ProviderStarted(describe::started(self.id(), &id, of, claims))
+            }
             Err(error) => Event::ProviderStartFailed(ProviderStartFailed {
                 provider_ref: reference,
                 provider_id: id.to_string(),
@@ -335,23 +347,31 @@ impl LatticeHost {
                 link_name: "default".to_owned(),
             }),
         });
-        outcome
+        outcome.map(drop)
     }
 
-    async fn run_provider(&self, spec: ProviderSpec) -> Result<(), ControlError> {
+    async fn run_provider(&self, spec: ProviderSpec) -> Result<ProviderClaims, ControlError> {
+        self.catch_up(&spec.id, &spec.config, || format!("provider `{}`", spec.id))
+            .await?;
+        let fetched = self.0.host.fetch_provider(&spec).await?;
+        let claims = fetched.claims();
         if let Some(policy) = &self.0.policy {
             let action = PolicyAction::StartProvider(ProviderPolicy {
                 provider_id: spec.id.to_string(),
                 image_ref: spec.reference.clone(),
                 annotations: spec.annotations.clone(),
-                claims: None,
+                claims: claims
+                    .as_deref()
+                    .map(|signed| claims::for_policy(signed, SystemTime::now())),
             });
             policy.check(action.cache_key(), || action, start_denied).await?;
         }
-        self.catch_up(&spec.id, &spec.config, || format!("provider `{}`", spec.id))
-            .await?;
-        let (id, reference) = (spec.id.clone(), spec.reference.clone());
-        let refused = self.0.host.start_provider(spec).await?;
+        let note = Note {
+            id: spec.id.clone(),
+            url: spec.reference.clone(),
+            claims: claims.as_deref().map(claims::provider_record),
+        };
+        let refused = self.0.host.run_provider(spec, fetched).await?;
         for (link, error) in &refused {
             let error = chain(error);
             tracing::warn!(%link, error, "the link is not in effect on this host");
@@ -363,8 +383,8 @@ impl LatticeHost {
         self.0.mirrored.note(refused);
         // Links that waited for this provider's sake, for example because another one had the port.
         self.0.mirrored.retry();
-        self.note_url(&id, &reference).await;
-        Ok(())
+        self.note(note).await;
+        Ok(claims)
     }
 
     /// Stops a provider and tells it.
@@ -429,18 +449,31 @@ impl LatticeHost {
         }
     }
 
-    /// The record says where what runs came from. Whoever started it does not wait for that.
-    async fn note_url(&self, id: &ComponentId, reference: &str) {
-        self.0.urls.send((id.clone(), reference.to_owned())).await.ok();
+    /// The records say what runs. Whoever started it does not wait for that.
+    async fn note(&self, note: Note) {
+        self.0.notes.send(note).await.ok();
     }
 }
 
-/// Writes where things came from, one after another, so that the last word on each is the last one written. That it
-/// cannot be written is no reason to stop what runs.
-pub(super) async fn write_urls(records: Arc<Records>, mut urls: mpsc::Receiver<(ComponentId, String)>) {
-    while let Some((id, url)) = urls.recv().await {
+/// What the state of the lattice says of something that was started.
+pub(super) struct Note {
+    id: ComponentId,
+    /// Where it came from.
+    url: String,
+    /// Who made it, if it is signed.
+    claims: Option<Claims>,
+}
+
+/// Writes what was started, one after another, so that the last word on each is the last one written. That it cannot be
+/// written is no reason to stop what runs.
+pub(super) async fn write_notes(records: Arc<Records>, mut notes: mpsc::Receiver<Note>) {
+    while let Some(Note { id, url, claims }) = notes.recv().await {
         if let Err(error) = records.put_url(&id, &url).await {
             tracing::warn!(%id, error = chain(&error), "where it came from is not in the state of the lattice");
+        }
+        let Some(claims) = claims else { continue };
+        if let Err(error) = records.put_claims(&claims).await {
+            tracing::warn!(%id, error = chain(&error), "its claims are not in the state of the lattice");
         }
     }
 }

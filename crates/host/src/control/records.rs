@@ -267,6 +267,18 @@ impl Records {
         Ok(claims.collect())
     }
 
+    /// Writes the claims of something that was started, unless they are there already. One key has one subject, and what
+    /// was signed last counts.
+    pub(crate) async fn put_claims(&self, claims: &Claims) -> Result<(), RecordError> {
+        let key = format!("{CLAIMS}{}", claims.common().subject);
+        let written = Bytes::from(claims.encode());
+        let known = self.lattice.get(&key).await?;
+        if known.is_none_or(|known| known.value != written) {
+            self.lattice.put(&key, written).await?;
+        }
+        Ok(())
+    }
+
     /// A config, with since which write.
     pub(crate) async fn config(&self, name: &ConfigName) -> Result<Option<(Config, u64)>, RecordError> {
         let Some(entry) = self.configs.get(name.as_str()).await? else {

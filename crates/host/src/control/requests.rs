@@ -20,14 +20,14 @@ use wasmcloud_wire::control::{
     ClaimsEntry, ClaimsList, ComponentAuction, CtlResponse, Links, Nothing, ProviderAuction, Request,
     ScaleComponent, StartProvider, StopHost, StopProvider, UpdateComponent,
 };
-use wasmcloud_wire::event::{ComponentScaled, Event, LabelsChanged};
+use wasmcloud_wire::event::{Event, LabelsChanged};
 use wasmcloud_wire::message::{self, chain};
 use wasmcloud_wire::subject::Auctions;
 use wasmcloud_wire::{Link, Message as _};
 
 use super::records::LinkPut;
 use super::{ControlError, LatticeHost, StopRequest, describe, limits};
-use crate::components::{ComponentSpec, Unlinked};
+use crate::components::{ComponentSpec, Shown, Unlinked};
 use crate::identity::LabelError;
 use crate::providers::ProviderSpec;
 
@@ -337,7 +337,11 @@ impl LatticeHost {
         let text = message::component_updating(&id, &running.reference, &reference);
         let host = self.clone();
         self.submit(&id, text, async move {
-            let Some(running) = host.0.host.component_spec(&update.component_id) else {
+            let Some(Shown {
+                spec: running,
+                claims,
+            }) = host.0.host.shown(&update.component_id)
+            else {
                 return;
             };
             let spec = ComponentSpec {
@@ -349,14 +353,9 @@ impl LatticeHost {
             let outcome = host.scale_component(spec).await.map(drop);
             if outcome.is_ok() {
                 // As in v1: who counts instances by image learns that the former has none any more.
-                host.0.events.tell(Event::ComponentScaled(ComponentScaled {
-                    annotations: running.annotations,
-                    host_id: host.id().to_string(),
-                    image_ref: running.reference,
-                    max_instances: 0,
-                    component_id: running.id.to_string(),
-                    ..ComponentScaled::default()
-                }));
+                let of = (running.reference, running.annotations);
+                let event = describe::scaled(host.id(), &running.id, of, 0, &claims);
+                host.0.events.tell(Event::ComponentScaled(event));
             }
             host.report(&update.component_id, outcome);
         })

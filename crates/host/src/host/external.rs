@@ -1,11 +1,9 @@
-//! External providers on a host: from an image to a process that is a provider like any other.
+//! External providers on a host: from an archive to a process that is a provider like any other.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use wasmcloud_artifacts::par::{ParError, ParLimits, Target};
-use wasmcloud_artifacts::{Kind, Origin, SizeLimits};
+use wasmcloud_artifacts::par::{ProviderArchive, Target};
 use wasmcloud_capability::Provider;
 use wasmcloud_core::{ComponentId, Link};
 
@@ -23,20 +21,26 @@ impl Host {
         *self.0.external.lock() = Some(Arc::new(context));
     }
 
-    /// Starts a provider whose image is not a built-in one, and waits until it answers. The pull and the start of the
-    /// process take their time, so links and other providers are not held up by them; whoever puts a link meanwhile
-    /// finds the provider in the table.
+    /// What an external provider needs to be started.
+    pub(super) fn external(&self, spec: &ProviderSpec) -> Result<Arc<external::Context>, HostError> {
+        let context = self.0.external.lock().clone();
+        context.ok_or_else(|| HostError::NoLattice {
+            provider: spec.id.clone(),
+        })
+    }
+
+    /// Starts a provider from its archive, and waits until it answers. The start of the process takes its time, so links
+    /// and other providers are not held up by it; whoever puts a link meanwhile finds the provider in the table.
     pub(super) async fn start_external(
         &self,
         spec: ProviderSpec,
+        archive: ProviderArchive,
     ) -> Result<Vec<(Link, HostError)>, HostError> {
-        let context = self.0.external.lock().clone();
-        let context = context.ok_or_else(|| HostError::NoLattice {
-            provider: spec.id.clone(),
-        })?;
-        // Who cannot start anyway should not wait for a pull to hear of it.
-        self.admit_provider(&spec)?;
-        let program = self.unless_stopping(self.program(&spec)).await?;
+        let context = self.external(&spec)?;
+        let program = self.unless_stopping(self.program(&spec, &archive)).await?;
+        let claims = Some(Arc::new(archive.claims().clone()));
+        // It has as many bytes as the program, which is a file now.
+        drop(archive);
         let (provider, refused) = {
             let _wiring = self.0.wiring.lock().await;
             self.refuse_if_stopping()?;
@@ -45,7 +49,7 @@ impl Host {
             let provider = ExternalProvider::new(context, spec.id.clone(), program, config, drain);
             let provider = Arc::new(provider);
             let refused = self
-                .enter_provider(spec.clone(), Arc::clone(&provider) as _)
+                .enter_provider(spec.clone(), claims, Arc::clone(&provider) as _)
                 .await;
             (provider, refused)
         };
@@ -75,33 +79,14 @@ impl Host {
     }
 
     /// The program for this machine, as a file.
-    async fn program(&self, spec: &ProviderSpec) -> Result<PathBuf, HostError> {
-        let fetched = self
-            .0
-            .artifacts
-            .fetch(&spec.image, Kind::Provider, SizeLimits::default(), None)
-            .await;
-        let artifact = fetched.map_err(|source| HostError::FetchProvider {
-            provider: spec.id.clone(),
-            source,
-        })?;
-        if let Origin::Registry(pulled) = &artifact.origin {
-            tracing::info!(provider = %spec.id, image = %pulled.resolved(), "pulled");
-        }
-        let here = Target::here();
-        let unusable = |source| HostError::Archive {
-            provider: spec.id.clone(),
-            source,
-        };
-        let archive = artifact
-            .provider_archive(ParLimits::default(), here.clone())
-            .await;
-        let archive = archive.map_err(unusable)?;
-        archive
-            .claims()
-            .check_time(SystemTime::now())
-            .map_err(|source| unusable(ParError::Claims(source)))?;
-        let program = archive.binary(&here).map_err(unusable)?.clone();
+    async fn program(&self, spec: &ProviderSpec, archive: &ProviderArchive) -> Result<PathBuf, HostError> {
+        let program = archive
+            .binary(&Target::here())
+            .map_err(|source| HostError::Archive {
+                provider: spec.id.clone(),
+                source,
+            })?;
+        let program = program.clone();
         let dir = self.0.options.data_dir.join(PROGRAMS);
         let kept = tokio::task::spawn_blocking({
             let dir = dir.clone();

@@ -23,10 +23,10 @@ impl Host {
                 .values()
                 .filter(|component| {
                     component
-                        .spec
+                        .shown
                         .lock()
                         .as_ref()
-                        .is_some_and(|spec| uses(&spec.config))
+                        .is_some_and(|shown| uses(&shown.spec.config))
                 })
                 .cloned()
                 .collect();
@@ -47,15 +47,15 @@ impl Host {
         // One user that refuses the new values must not keep them from the others.
         let mut refused = Vec::new();
         for component in components {
-            let spec = component.spec.lock().clone();
-            if let Some(spec) = spec {
-                match self.merged(&spec) {
+            let shown = component.shown.lock().clone();
+            if let Some(shown) = shown {
+                match self.merged(&shown.spec) {
                     Ok(config) => component.context.set_config(config),
                     Err(error) => refused.push(error),
                 }
             }
         }
-        for RunningProvider { spec, provider } in providers {
+        for RunningProvider { spec, provider, .. } in providers {
             let user = || format!("provider `{}`", spec.id);
             let merged = self.0.tables.lock().configs.merge(&spec.config, user);
             let updated = match merged {

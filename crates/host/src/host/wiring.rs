@@ -164,7 +164,7 @@ impl Host {
     /// all links of its lattice, and a table costs as much as its source has links.
     pub(super) fn refresh_table(&self, source: &ComponentId) {
         let component = self.0.tables.lock().components.get(source).cloned();
-        if let Some(component) = component.filter(|component| component.spec.lock().is_some()) {
+        if let Some(component) = component.filter(|component| component.shown.lock().is_some()) {
             self.fill_table(&component);
         }
     }

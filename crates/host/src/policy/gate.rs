@@ -4,7 +4,7 @@
 //! exports it, however a caller writes its version: callers cannot make up questions.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use async_trait::async_trait;
 use tokio::time::timeout_at;
@@ -15,17 +15,21 @@ use wasmcloud_wire::message::{chain, invocation_denied};
 use wasmcloud_wire::policy::{ComponentPolicy, InvocationPolicy, PolicyAction, invocation_key};
 
 use super::{Policy, PolicyError};
+use crate::claims::{self, ComponentClaims};
 use crate::components::ComponentSpec;
 
 /// Asks the policy service before a component is called.
 pub(crate) struct Gate {
     policy: Arc<Policy>,
     id: ComponentId,
+    /// With the claims as they were told at the start, which is enough for the key of an answer.
     target: ComponentPolicy,
+    claims: ComponentClaims,
 }
 
 impl Gate {
-    pub(crate) fn new(policy: Arc<Policy>, spec: &ComponentSpec) -> Self {
+    pub(crate) fn new(policy: Arc<Policy>, spec: &ComponentSpec, claims: ComponentClaims) -> Self {
+        let now = SystemTime::now();
         Self {
             policy,
             id: spec.id.clone(),
@@ -34,8 +38,9 @@ impl Gate {
                 image_ref: spec.reference.clone(),
                 max_instances: 0,
                 annotations: spec.annotations.clone(),
-                claims: None,
+                claims: claims.as_deref().map(|claims| claims::for_policy(claims, now)),
             },
+            claims,
         }
     }
 
@@ -52,10 +57,17 @@ impl Gate {
 impl Admit for Gate {
     async fn admit(&self, interface: &str, function: &str, deadline: Instant) -> Result<(), CallError> {
         let action = || {
+            let mut target = self.target.clone();
+            // They may have expired since it started.
+            let now = SystemTime::now();
+            target.claims = self
+                .claims
+                .as_deref()
+                .map(|claims| claims::for_policy(claims, now));
             PolicyAction::PerformInvocation(InvocationPolicy {
                 interface: interface.to_owned(),
                 function: function.to_owned(),
-                target: self.target.clone(),
+                target,
             })
         };
         let key = invocation_key(&self.target, interface, function);

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 use wasmcloud_cap_http::{INCOMING_HANDLER, RemoteRequest};
+use wasmcloud_cap_keyvalue::RemoteChange;
 use wasmcloud_capability::{Caller, Invocation};
 use wasmcloud_core::ComponentId;
 use wasmcloud_engine::{CallError, Called, EncodedCall, Exported, Prepared, Refused, Slot, Target};
@@ -65,11 +66,11 @@ impl ComponentCallee {
     }
 
     async fn run(&self, begun: Begun, accepted: &Accepted) -> Result<(), RpcError> {
-        let (call, exported, span) = match begun {
+        let call = match begun {
             Begun::Http(request) => return request.answer(accepted).await,
-            Begun::Typed { call, exported, span } => (call, exported, span),
+            Begun::Whole(call) => call,
         };
-        let whole = accepted.is_whole() || exported.is_whole(accepted.first());
+        let whole = accepted.is_whole() || call.is_whole(accepted.first());
         let params = match whole {
             true => accepted.first().clone(),
             false => match accepted.params().await {
@@ -84,7 +85,7 @@ impl ComponentCallee {
                 }
             },
         };
-        match call.run(&params).instrument(span).await {
+        match call.run(&params).await {
             Ok(results) => accepted.finish(results.into()).await,
             Err(error) => accepted.fail(&self.told(&error)).await,
         }
@@ -125,6 +126,17 @@ impl ComponentCallee {
             );
             return Ok((Begun::Http(Box::new(request)), deadline));
         }
+        if let Some(is_set) = RemoteChange::find(&prepared, instance, function) {
+            RemoteChange::admit(&prepared, is_set, decided_by).await?;
+            let begin = RemoteChange::begin(&prepared, is_set, invocation);
+            let change = self.in_time(begin).await?;
+            set_parent(
+                &change.span(),
+                incoming.header(TRACEPARENT),
+                incoming.header(TRACESTATE),
+            );
+            return Ok((Begun::Whole(Whole::Change(Box::new(change))), deadline));
+        }
         let exported = Exported::find(&prepared, &called)?;
         if known.is_none() {
             let mut names = self.called.lock();
@@ -139,7 +151,7 @@ impl ComponentCallee {
         let slot = slot(incoming, &prepared)?;
         let begin = exported.clone().begin(slot, invocation).instrument(span.clone());
         let call = Box::new(self.in_time(begin).await?);
-        Ok((Begun::Typed { call, exported, span }, deadline))
+        Ok((Begun::Whole(Whole::Typed { call, exported, span }), deadline))
     }
 
     /// Waits for an instance no longer than its caller waits for an answer.
@@ -173,14 +185,39 @@ impl ComponentCallee {
 
 /// A call that will be taken.
 enum Begun {
+    /// Of the HTTP handler, whose parameters are read as they come.
+    Http(Box<RemoteRequest>),
+    /// One that begins when its parameters are whole.
+    Whole(Whole),
+}
+
+/// A call whose parameters and results are bytes.
+enum Whole {
     /// Of a function by its type.
     Typed {
         call: Box<EncodedCall>,
         exported: Exported,
         span: tracing::Span,
     },
-    /// Of the HTTP handler.
-    Http(Box<RemoteRequest>),
+    /// A change of a key that the component is told of.
+    Change(Box<RemoteChange>),
+}
+
+impl Whole {
+    /// Whether these bytes are all of the parameters. For callers that do not say so.
+    fn is_whole(&self, params: &[u8]) -> bool {
+        match self {
+            Self::Typed { exported, .. } => exported.is_whole(params),
+            Self::Change(change) => change.is_whole(params),
+        }
+    }
+
+    async fn run(self, params: &[u8]) -> Result<Vec<u8>, CallError> {
+        match self {
+            Self::Typed { call, span, .. } => call.run(params).instrument(span).await,
+            Self::Change(change) => change.run(params).await.map(|()| Vec::new()),
+        }
+    }
 }
 
 /// How long a call waits for the word of a policy. Callers of v1 do not come back, so they wait as long as it takes; of

@@ -116,7 +116,8 @@ fn what_is_wrong_is_said() {
         "(component ".repeat(MAX_DEPTH + 2),
         ")".repeat(MAX_DEPTH + 2)
     );
-    let error = component_claims(&wat::parse_str(&deep).unwrap()).unwrap_err();
+    let deep = with_token(&wat::parse_str(&deep).unwrap(), SECTION, jwt.as_bytes());
+    let error = component_claims(&deep).unwrap_err();
     assert!(error.to_string().contains("nested"), "{error}");
 }
 

@@ -26,6 +26,7 @@ use crate::store::{
     BucketName, Cursor, Increment, Key, Page, ReplyBudget, Store, StoreError, Swap, Value, Version,
     check_batch, check_entries,
 };
+use crate::watch::Changes;
 
 pub use self::file::OpenError;
 
@@ -47,6 +48,7 @@ pub struct RedbStore {
     writes: Mutex<Option<mpsc::Sender<Write>>>,
     /// Closed when the write thread has ended and let go of the file.
     ended: watch::Receiver<()>,
+    changes: Arc<Changes>,
 }
 
 impl RedbStore {
@@ -62,10 +64,12 @@ impl RedbStore {
         let (writes, queue) = mpsc::channel(QUEUE);
         let (end, ended) = watch::channel(());
         let writer = Arc::clone(&file);
+        let changes = Arc::<Changes>::default();
+        let told = Arc::clone(&changes);
         std::thread::Builder::new()
             .name("keyvalue-write".to_owned())
             .spawn(move || {
-                write::run(&writer, queue);
+                write::run(&writer, queue, &told);
                 drop(writer);
                 drop(end);
             })
@@ -80,7 +84,13 @@ impl RedbStore {
             room: Arc::new(Semaphore::new(QUEUE_KIB)),
             writes: Mutex::new(Some(writes)),
             ended,
+            changes,
         })
+    }
+
+    /// Who is told of what is written.
+    pub(crate) fn changes(&self) -> &Arc<Changes> {
+        &self.changes
     }
 
     async fn write(&self, bucket: &BucketName, op: Op) -> Result<Outcome, StoreError> {

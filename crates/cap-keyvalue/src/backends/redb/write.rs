@@ -7,6 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::file::{COUNTERS, Counters, ENTRIES, EntryKey, EntryValue, FileState, SharedFile, VERSION};
 use crate::store::{BucketName, Increment, Key, StoreError, Swap, Value, Version};
+use crate::watch::Changes;
 
 /// Most writes in one transaction: bounds how long the first of them waits for the last.
 const GROUP: usize = 512;
@@ -49,6 +50,8 @@ impl Op {
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
     Done,
+    /// Of each key, whether it was there.
+    Removed(Vec<bool>),
     Number(i128),
     Swap(Swap),
 }
@@ -60,8 +63,9 @@ impl Outcome {
     }
 }
 
-/// Writes until the last sender is gone, then closes the file.
-pub(super) fn run(file: &SharedFile, mut queue: mpsc::Receiver<Write>) {
+/// Writes until the last sender is gone, then closes the file. What was committed is told to `changes`, in the order in
+/// which it was written.
+pub(super) fn run(file: &SharedFile, mut queue: mpsc::Receiver<Write>, changes: &Changes) {
     while let Some(first) = queue.blocking_recv() {
         let mut bytes = 0;
         let mut group = vec![first];
@@ -75,6 +79,11 @@ pub(super) fn run(file: &SharedFile, mut queue: mpsc::Receiver<Write>) {
         let outcomes = commit(file, &group);
         match outcomes {
             Ok(outcomes) => {
+                if changes.is_watched() {
+                    for (write, outcome) in group.iter().zip(&outcomes) {
+                        tell(changes, write, outcome);
+                    }
+                }
                 for (write, outcome) in group.into_iter().zip(outcomes) {
                     write.reply.send(outcome).ok();
                 }
@@ -87,6 +96,28 @@ pub(super) fn run(file: &SharedFile, mut queue: mpsc::Receiver<Write>) {
         }
     }
     file.close();
+}
+
+/// Says what a write has changed.
+fn tell(changes: &Changes, write: &Write, outcome: &Result<Outcome, StoreError>) {
+    let bucket = &write.bucket;
+    match (&write.op, outcome) {
+        (Op::Set(pairs), Ok(_)) => pairs
+            .iter()
+            .for_each(|(key, value)| changes.set(bucket, key.as_str(), value.as_bytes())),
+        (Op::Delete(keys), Ok(Outcome::Removed(removed))) => keys
+            .iter()
+            .zip(removed)
+            .filter(|(_, was_there)| **was_there)
+            .for_each(|(key, _)| changes.removed(bucket, key.as_str())),
+        (Op::Increment(key, _), Ok(Outcome::Number(number))) => {
+            changes.set(bucket, key.as_str(), number.to_string().as_bytes());
+        }
+        (Op::Swap(key, _, value), Ok(Outcome::Swap(Swap::Done))) => {
+            changes.set(bucket, key.as_str(), value.as_bytes());
+        }
+        _ => {}
+    }
 }
 
 /// One transaction. An error is everyone's: nothing was written.
@@ -166,10 +197,11 @@ fn apply(
             Ok(Outcome::Done)
         }
         Op::Delete(keys) => {
+            let mut removed = Vec::with_capacity(keys.len());
             for key in keys {
-                entries.remove((bucket, key.as_str()))?;
+                removed.push(entries.remove((bucket, key.as_str()))?.is_some());
             }
-            Ok(Outcome::Done)
+            Ok(Outcome::Removed(removed))
         }
         Op::Increment(key, by) => {
             let number = {

@@ -24,7 +24,9 @@ async fn it_starts_with_host_data_and_stops(target: Target) -> Result<()> {
     let event = scene.provide("p", json!({ "a": "b" })).await?;
     let expected = json!({
         "host_id": scene.host.id().as_str(), "image_ref": scene.image, "provider_id": "p",
-        "annotations": { "a": "b" },
+        "annotations": { "a": "b" }, "instance_id": "p", "public_key": "p", "link_name": "default",
+        // What they say is for `claims`.
+        "claims": event.data["claims"],
     });
     ensure!(event.data == expected, "{event:?}");
     // It has told that it runs, so it answers at once.
@@ -61,7 +63,9 @@ async fn it_starts_with_host_data_and_stops(target: Target) -> Result<()> {
     ensure!(files.len() == 1, "{files:?}");
     ensure!(files[0].metadata()?.permissions().mode() & 0o777 == 0o500);
     let inventory = scene.rig.inventory(&scene.host).await?;
-    let listed = json!([{ "id": "p", "image_ref": scene.image, "revision": 0, "annotations": { "a": "b" } }]);
+    let listed = json!([{
+        "id": "p", "image_ref": scene.image, "name": "test", "revision": 0, "annotations": { "a": "b" },
+    }]);
     ensure!(inventory["providers"] == listed, "{inventory}");
 
     let process = pid(&report)?;

@@ -23,7 +23,7 @@ use wasmcloud_test_nats::example;
 use crate::support::{Rig, Target, on, until};
 
 /// An archive with a program for one machine.
-fn archive(machine: Machine, program: Vec<u8>) -> Result<Vec<u8>> {
+pub(crate) fn archive(machine: Machine, program: Vec<u8>) -> Result<Vec<u8>> {
     let metadata = ProviderMetadata {
         name: Some("test".to_owned()),
         vendor: "acme".to_owned(),
