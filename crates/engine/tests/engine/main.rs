@@ -1,4 +1,4 @@
-//! The engine from outside: hand-written components, no network, no guest toolchain.
+//! The engine from outside, without a network: hand-written components, and for resources the guests of tests/guests.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,5 +11,7 @@ mod cache;
 mod calls;
 mod limits;
 mod observed;
+mod pipes;
+mod resources;
 mod starting;
 mod support;
