@@ -14,13 +14,14 @@ use bytes::Bytes;
 use tokio::time::timeout_at;
 use tracing::Instrument as _;
 use wasmcloud_capability::{InstanceState, Invocation, LinkEntry};
-use wasmcloud_core::ComponentId;
+use wasmcloud_core::{ComponentId, Route};
 use wasmtime::component::{Func, Linker, Val};
 use wasmtime::{Store, StoreContextMut};
 
 use crate::compile::Compiled;
 use crate::error::{CallError, DeadlineExceeded};
 use crate::prepared::{ImportName, Prepared};
+use crate::resources::{Function, Interface};
 use crate::signature::{self, Signature};
 use crate::typed;
 use crate::values::{self, Unfit, mismatch};
@@ -109,8 +110,9 @@ pub fn link_dynamic_import(
     };
     let interface = Arc::new(ImportName::new(import));
     let mut instance = linker.instance(import)?;
+    let mut resources = Interface::link(&mut instance, compiled, import, &item.functions)?;
     for function in &item.functions {
-        let call = Arc::new(Import {
+        let call = Import {
             route: Arc::clone(route),
             raw: import.into(),
             interface: Arc::clone(&interface),
@@ -118,7 +120,16 @@ pub fn link_dynamic_import(
             signature: signature::imported(compiled, import, function)
                 .unwrap_or_else(|| Err("it is no function".to_owned())),
             checked: AtomicU64::new(0),
-        });
+        };
+        if let Some(shapes) = resources.as_mut().and_then(|interface| interface.take(function)) {
+            let call = Arc::new(Function { import: call, shapes });
+            instance.func_new_async(function, move |store, _ty, params, results| {
+                let call = Arc::clone(&call);
+                Box::new(async move { call.run(store, params, results).await })
+            })?;
+            continue;
+        }
+        let call = Arc::new(call);
         match call.signature.as_ref().ok().and_then(typed::form) {
             Some(form) => form.link(&mut instance, call)?,
             None => instance.func_new_async(function, move |store, _ty, params, results| {
@@ -158,9 +169,9 @@ pub(crate) trait Carried: Send + Sized {
 }
 
 /// Values of any type, in wasmtime's form for what is known at run time only.
-struct Values<'a> {
-    params: &'a [Val],
-    results: &'a mut [Val],
+pub(crate) struct Values<'a> {
+    pub(crate) params: &'a [Val],
+    pub(crate) results: &'a mut [Val],
 }
 
 impl<'a> Carried for Values<'a> {
@@ -196,19 +207,38 @@ impl<'a> Carried for Values<'a> {
 pub(crate) struct Import {
     route: Arc<dyn CallRoute>,
     /// The interface as the component writes it.
-    raw: Box<str>,
-    interface: Arc<ImportName>,
-    function: Box<str>,
+    pub(crate) raw: Box<str>,
+    pub(crate) interface: Arc<ImportName>,
+    pub(crate) function: Box<str>,
     /// Its type, or why its values cannot travel.
     signature: Result<Signature, String>,
     /// The component whose export was found to have this type last, by its serial.
-    checked: AtomicU64,
+    pub(crate) checked: AtomicU64,
 }
 
 impl Import {
     /// Its name.
     pub(crate) fn function(&self) -> &str {
         &self.function
+    }
+
+    /// Who answers a call now.
+    pub(crate) fn route(&self, caller: &InstanceState) -> Result<Routed, CallError> {
+        self.route.route(caller, &self.interface.unversioned)
+    }
+
+    /// Why a call cannot go where the link leads, and what would help.
+    pub(crate) fn elsewhere(&self, what: &str, remote: &Remote) -> String {
+        let target = &remote.link.target;
+        match remote.link.route {
+            Route::Lattice => format!(
+                "{what}, and the route of the link to `{target}` is `lattice`; hint: with `auto` or `local` the call \
+                 stays on this host if `{target}` runs here"
+            ),
+            _ => format!(
+                "{what}, and `{target}` does not run on this host; hint: start it here, where both sides have to be"
+            ),
+        }
     }
 
     /// Makes a call.
@@ -218,7 +248,7 @@ impl Import {
         params: C,
     ) -> wasmtime::Result<C::Results> {
         let caller = store.data();
-        match self.route.route(caller, &self.interface.unversioned)? {
+        match self.route(caller)? {
             Routed::Local(target) => {
                 self.check(caller.component_id(), &target)?;
                 let invocation = caller
@@ -276,12 +306,8 @@ impl Import {
     ) -> wasmtime::Result<C::Results> {
         let (raw, function) = (&self.raw, &self.function);
         let unfit = |what: String| mismatch(caller, format!("`{function}` of `{raw}`: {what}"));
-        let signature = self.signature.as_ref().map_err(|what| {
-            unfit(format!(
-                "{what}, and `{}` does not run on this host",
-                remote.link.target
-            ))
-        })?;
+        let signature = self.signature.as_ref();
+        let signature = signature.map_err(|what| unfit(self.elsewhere(what, remote)))?;
         let encoded = params.encode(signature).map_err(unfit)?;
         let deadline = invocation.deadline;
         let request = EncodedRequest {
@@ -369,7 +395,7 @@ async fn call_in_span<C: Carried>(
         return Err(not_exported(id, interface, function));
     };
     if params.holds_handle() {
-        let what = format!("resources cannot be passed to `{function}` of another component");
+        let what = format!("a stream or future cannot be passed to `{function}` of another component");
         return Err(mismatch(id, what));
     }
     let named = exported.interface.as_deref().unwrap_or_default();
@@ -393,7 +419,7 @@ async fn call_in_span<C: Carried>(
     let outcome = timeout_at(deadline, params.call(store, func)).await;
     let results = live.settle(outcome)?;
     if C::returned_handle(&results) {
-        let what = format!("`{function}` returns a resource, which cannot leave its component");
+        let what = format!("`{function}` returns a stream or future, which cannot leave its component");
         return Err(mismatch(id, what));
     }
     Ok(results)

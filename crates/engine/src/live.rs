@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::time::error::Elapsed;
-use wasmcloud_capability::InstanceState;
+use wasmcloud_capability::{InstanceState, Invocation};
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
@@ -32,6 +32,7 @@ enum Outcome {
     Unused,
     Ended,
     Failed,
+    Resting,
 }
 
 impl Live {
@@ -87,6 +88,36 @@ impl Live {
         Err(self.prepared.failed(&error, store))
     }
 
+    /// Ends a call that ended well, but not the instance's time with its caller, who has handles into it: it waits,
+    /// with its slot, until it is resumed or dropped.
+    pub(crate) fn rest(&mut self) {
+        if self.outcome == Outcome::Ended {
+            self.count();
+            self.uses += 1;
+        }
+        self.outcome = Outcome::Resting;
+    }
+
+    /// Begins the next call of an instance that rested.
+    pub(crate) fn resume(&mut self, invocation: Invocation) {
+        let (store, _) = self.parts();
+        store.data_mut().set_invocation(invocation);
+        store.set_epoch_deadline(1);
+        self.begun = Instant::now();
+        self.outcome = Outcome::Unsettled;
+    }
+
+    /// What ended well was no call of a function.
+    pub(crate) fn do_not_count(&mut self) {
+        self.outcome = Outcome::Unused;
+    }
+
+    fn count(&self) {
+        let failed = self.outcome == Outcome::Failed;
+        let stats = &self.prepared.stats;
+        stats.finished(self.begun.elapsed(), failed, self.uses == 0);
+    }
+
     /// Gives back an instance that was made to see whether it can be.
     pub(crate) fn release_unused(mut self) {
         self.outcome = Outcome::Unused;
@@ -98,13 +129,11 @@ impl Drop for Live {
         let Some((store, instance)) = self.running.take() else {
             return;
         };
-        if self.outcome != Outcome::Unused {
-            let failed = self.outcome == Outcome::Failed;
-            self.prepared
-                .stats
-                .finished(self.begun.elapsed(), failed, self.uses == 0);
+        if !matches!(self.outcome, Outcome::Unused | Outcome::Resting) {
+            self.count();
         }
-        if matches!(self.outcome, Outcome::Ended | Outcome::Unused) {
+        // One that has handles into others would keep their slots until somebody happens to call it again.
+        if matches!(self.outcome, Outcome::Ended | Outcome::Unused) && !store.data().is_bound() {
             let uses = self.uses + u32::from(self.outcome == Outcome::Ended);
             self.prepared.keep(Idle {
                 store,

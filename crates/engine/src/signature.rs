@@ -1,20 +1,13 @@
 //! The type of a function, in the words of the codec: whether its values can travel, and whether two sides mean the same.
 
 use std::fmt::{self, Write as _};
-use std::sync::Arc;
 
-use wasmcloud_wire::value::{Case, Field, Type};
-use wasmtime::component::types::{self, ComponentFunc, ComponentItem};
+use wasmcloud_wire::value::Type;
+use wasmtime::component::types::{self, ComponentFunc};
 
 use crate::compile::Compiled;
+use crate::shape::{self, Reader, Resources};
 use crate::typed;
-
-/// Parts of a type that are looked at. Types of a component are made of shared parts, so a small one may have very
-/// many.
-const MAX_PARTS: usize = 10_000;
-
-/// Levels of a type that are looked at; components have no deeper ones (see [`wasmcloud_wire::value::MAX_DEPTH`]).
-const MAX_LEVELS: usize = wasmcloud_wire::value::MAX_DEPTH;
 
 /// The parameters and results of a function whose values can leave the instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,16 +24,21 @@ pub struct Signature {
 impl Signature {
     /// The signature of a function, or why its values cannot leave the instance.
     pub(crate) fn of(function: &ComponentFunc) -> Result<Self, String> {
-        let mut left = MAX_PARTS;
+        let resources = Resources::default();
+        let mut reader = Reader::new(&resources);
+        let mut plain = |ty: &types::Type| {
+            let shape = reader.read(ty)?;
+            shape
+                .plain()
+                .map_err(|_| "is or holds a resource, which cannot leave its host".to_owned())
+        };
         let params: Result<Box<[Type]>, String> = function
             .params()
-            .map(|(name, ty)| {
-                convert(&ty, MAX_LEVELS, &mut left).map_err(|what| format!("its parameter `{name}` {what}"))
-            })
+            .map(|(name, ty)| plain(&ty).map_err(|what| format!("its parameter `{name}` {what}")))
             .collect();
         let results: Result<Box<[Type]>, String> = function
             .results()
-            .map(|ty| convert(&ty, MAX_LEVELS, &mut left).map_err(|what| format!("its result {what}")))
+            .map(|ty| plain(&ty).map_err(|what| format!("its result {what}")))
             .collect();
         Ok(Self::new(params?, results?))
     }
@@ -90,16 +88,7 @@ pub(crate) fn imported(
     interface: &str,
     function: &str,
 ) -> Option<Result<Signature, String>> {
-    let engine = compiled.component.engine();
-    match compiled
-        .component
-        .component_type()
-        .get_import(engine, interface)?
-        .ty
-    {
-        ComponentItem::ComponentInstance(instance) => of_instance(engine, &instance, function),
-        _ => None,
-    }
+    Some(Signature::of(&shape::imported(compiled, interface, function)?))
 }
 
 /// The signature of an exported function; without an interface, of one at the root.
@@ -108,99 +97,7 @@ pub(crate) fn exported(
     interface: Option<&str>,
     function: &str,
 ) -> Option<Result<Signature, String>> {
-    let engine = compiled.component.engine();
-    let ty = compiled.component.component_type();
-    match (
-        interface,
-        ty.get_export(engine, interface.unwrap_or(function))?.ty,
-    ) {
-        (Some(_), ComponentItem::ComponentInstance(instance)) => of_instance(engine, &instance, function),
-        (None, ComponentItem::ComponentFunc(function)) => Some(Signature::of(&function)),
-        _ => None,
-    }
-}
-
-fn of_instance(
-    engine: &wasmtime::Engine,
-    instance: &types::ComponentInstance,
-    function: &str,
-) -> Option<Result<Signature, String>> {
-    match instance.get_export(engine, function)?.ty {
-        ComponentItem::ComponentFunc(function) => Some(Signature::of(&function)),
-        _ => None,
-    }
-}
-
-fn convert(ty: &types::Type, levels: usize, left: &mut usize) -> Result<Type, String> {
-    let (Some(levels), Some(rest)) = (levels.checked_sub(1), left.checked_sub(1)) else {
-        return Err("has a type with too many parts to travel".to_owned());
-    };
-    *left = rest;
-    let mut inner = |ty: &types::Type| convert(ty, levels, left);
-    Ok(match ty {
-        types::Type::Bool => Type::Bool,
-        types::Type::S8 => Type::S8,
-        types::Type::U8 => Type::U8,
-        types::Type::S16 => Type::S16,
-        types::Type::U16 => Type::U16,
-        types::Type::S32 => Type::S32,
-        types::Type::U32 => Type::U32,
-        types::Type::S64 => Type::S64,
-        types::Type::U64 => Type::U64,
-        types::Type::Float32 => Type::Float32,
-        types::Type::Float64 => Type::Float64,
-        types::Type::Char => Type::Char,
-        types::Type::String => Type::String,
-        types::Type::List(list) => Type::List(Arc::new(inner(&list.ty())?)),
-        types::Type::Record(record) => Type::Record(
-            record
-                .fields()
-                .map(|field| {
-                    Ok(Field {
-                        name: field.name.into(),
-                        ty: inner(&field.ty)?,
-                    })
-                })
-                .collect::<Result<_, String>>()?,
-        ),
-        types::Type::Tuple(tuple) => Type::Tuple(
-            tuple
-                .types()
-                .map(|ty| inner(&ty))
-                .collect::<Result<_, String>>()?,
-        ),
-        types::Type::Variant(variant) => Type::Variant(
-            variant
-                .cases()
-                .map(|case| {
-                    Ok(Case {
-                        name: case.name.into(),
-                        ty: case.ty.map(|ty| inner(&ty)).transpose()?,
-                    })
-                })
-                .collect::<Result<_, String>>()?,
-        ),
-        types::Type::Enum(names) => Type::Enum(names.names().map(Arc::from).collect()),
-        types::Type::Option(some) => Type::Option(Arc::new(inner(&some.ty())?)),
-        types::Type::Result(result) => {
-            let ok = result.ok().map(|ty| inner(&ty)).transpose()?;
-            let err = result.err().map(|ty| inner(&ty)).transpose()?;
-            Type::Result {
-                ok: ok.map(Arc::new),
-                err: err.map(Arc::new),
-            }
-        }
-        types::Type::Flags(flags) => Type::Flags(flags.names().map(Arc::from).collect()),
-        types::Type::Own(_) | types::Type::Borrow(_) => {
-            return Err("is or holds a resource, which cannot leave its component".to_owned());
-        }
-        types::Type::Stream(_) | types::Type::Future(_) => {
-            return Err("is or holds a stream or future, which cannot leave its component".to_owned());
-        }
-        types::Type::Map(_) | types::Type::FixedLengthList(_) | types::Type::ErrorContext => {
-            return Err("has a type that the protocol of the lattice does not know".to_owned());
-        }
-    })
+    Some(Signature::of(&shape::exported(compiled, interface, function)?))
 }
 
 /// FNV-1a over the structure of types: the same on every host, whatever it was compiled with.

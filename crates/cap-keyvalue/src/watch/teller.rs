@@ -128,6 +128,7 @@ impl Teller {
         // Whoever runs it has its own limit, which is not known here.
         let invocation = self.invocation(Limits::DEFAULT_DEADLINE);
         let request = rpc::Request {
+            signature: None,
             source: &self.provider,
             link_name: self.name.as_str(),
             target: &self.to,

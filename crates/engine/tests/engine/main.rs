@@ -1,4 +1,4 @@
-//! The engine from outside: hand-written components, no network, no guest toolchain.
+//! The engine from outside, without a network: hand-written components, and for resources the guests of tests/guests.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,5 +12,7 @@ mod calls;
 mod limits;
 mod observed;
 mod overflow;
+mod pipes;
+mod resources;
 mod starting;
 mod support;

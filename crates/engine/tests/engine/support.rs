@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use wasmcloud_capability::{
-    Caller, ComponentContext, Endpoint, Handle, InstanceState, Invocation, LinkEntry, LinkTable,
+    Caller, Capability, ComponentContext, Endpoint, Handle, InstanceState, Invocation, LinkEntry, LinkTable,
 };
 use wasmcloud_core::{ComponentId, Limits, LinkName, Route};
 use wasmcloud_engine::{
@@ -13,6 +13,7 @@ use wasmcloud_engine::{
     PrepareOptions, Prepared, Remote, RemoteCall, Routed, StartError, Target, call_export,
     link_dynamic_import,
 };
+use wasmcloud_test_kit::guests::guest;
 use wasmtime::component::Val;
 
 /// A component that exports `test:unit/ops@1.0.0`:
@@ -86,9 +87,13 @@ impl Bench {
     }
 
     pub(crate) fn with(config: EngineConfig) -> Self {
+        Self::offering(config, Vec::new())
+    }
+
+    pub(crate) fn offering(config: EngineConfig, capabilities: Vec<Arc<dyn Capability>>) -> Self {
         let engine = Engine::new(config).unwrap();
         Self {
-            linkers: Linkers::new(engine.clone(), Vec::new()),
+            linkers: Linkers::new(engine.clone(), capabilities),
             engine,
             elsewhere: None,
         }
@@ -116,6 +121,23 @@ impl Bench {
         links: LinkTable,
     ) -> Result<Arc<Prepared>, StartError> {
         let compiled = self.compile(wat::parse_str(wat).unwrap()).await.unwrap();
+        self.start_compiled(id, compiled, limits, links).await
+    }
+
+    /// Starts a component of tests/guests under its own name.
+    pub(crate) async fn start_guest(&self, name: &str, limits: Limits, links: LinkTable) -> Arc<Prepared> {
+        let bytes = std::fs::read(guest(name).unwrap()).unwrap();
+        let compiled = self.compile(bytes).await.unwrap();
+        self.start_compiled(name, compiled, limits, links).await.unwrap()
+    }
+
+    async fn start_compiled(
+        &self,
+        id: &str,
+        compiled: Compiled,
+        limits: Limits,
+        links: LinkTable,
+    ) -> Result<Arc<Prepared>, StartError> {
         let (custom, problems) = self
             .linkers
             .check(&compiled, |interface| links.has_interface(interface));
@@ -167,14 +189,20 @@ impl CallRoute for ToTarget {
 }
 
 pub(crate) fn link_to(target: &Arc<Target>) -> LinkTable {
-    LinkTable::new(vec![LinkEntry {
-        interfaces: ["test:unit/ops".into()].into(),
+    links(&[(target, "test:unit/ops")])
+}
+
+/// Links by which these interfaces are answered.
+pub(crate) fn links(to: &[(&Arc<Target>, &str)]) -> LinkTable {
+    let link = |(target, interface): &(&Arc<Target>, &str)| LinkEntry {
+        interfaces: [(*interface).into()].into(),
         name: LinkName::default_name(),
         target: target.id().clone(),
         route: Route::Auto,
         endpoint: Endpoint::Component(Arc::clone(target) as Handle),
         elsewhere: None,
-    }])
+    };
+    LinkTable::new(to.iter().map(link).collect())
 }
 
 pub(crate) fn target(id: &str) -> Arc<Target> {

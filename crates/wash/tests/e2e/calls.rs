@@ -16,7 +16,7 @@ fn running(name: &str, id: &str) -> Result<Machine> {
     Ok(machine)
 }
 
-fn start(machine: &Machine, name: &str, id: &str) -> Result<()> {
+pub(crate) fn start(machine: &Machine, name: &str, id: &str) -> Result<()> {
     let file = guest(name)?.display().to_string();
     machine.value(&["start", "component", &file, id, "--max-instances", "10"])?;
     Ok(())
@@ -30,7 +30,7 @@ fn printed(machine: &Machine, args: &[&str]) -> Result<Vec<String>> {
 }
 
 /// What is said of a call that does not: the exit code, the kind, and all words.
-fn refused(machine: &Machine, args: &[&str]) -> Result<(i32, String, String)> {
+pub(crate) fn refused(machine: &Machine, args: &[&str]) -> Result<(i32, String, String)> {
     let ended = machine.run(&[&["-o", "json", "call"], args].concat())?;
     let said = ended.events().pop().with_context(|| ended.text())?;
     let kind = said.get("kind").and_then(Value::as_str);

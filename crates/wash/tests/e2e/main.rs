@@ -15,6 +15,7 @@ mod lifecycle;
 mod observed;
 mod refused;
 mod registry;
+mod resources;
 mod server;
 mod sign;
 mod spied;

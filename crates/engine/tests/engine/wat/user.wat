@@ -1,0 +1,30 @@
+;; Makes two things, asks one, drops it, and answers how many there are.
+(component
+  (import "test:unit/things@1.0.0" (instance $things
+    (export "thing" (type $thing (sub resource)))
+    (export "[constructor]thing" (func (param "n" u32) (result (own $thing))))
+    (export "[method]thing.get" (func (param "self" (borrow $thing)) (result u32)))
+    (export "alive" (func (result u32)))))
+  (alias export $things "thing" (type $thing))
+  (core func $make (canon lower (func $things "[constructor]thing")))
+  (core func $get (canon lower (func $things "[method]thing.get")))
+  (core func $alive (canon lower (func $things "alive")))
+  (core func $drop (canon resource.drop $thing))
+  (core module $m
+    (import "i" "make" (func $make (param i32) (result i32)))
+    (import "i" "get" (func $get (param i32) (result i32)))
+    (import "i" "alive" (func $alive (result i32)))
+    (import "i" "drop" (func $drop (param i32)))
+    (func (export "leak") (result i32) (local $a i32)
+      (local.set $a (call $make (i32.const 7)))
+      (drop (call $make (i32.const 8)))
+      (if (i32.ne (call $get (local.get $a)) (i32.const 7)) (then unreachable))
+      (if (i32.ne (call $alive) (i32.const 2)) (then unreachable))
+      (call $drop (local.get $a))
+      (call $alive)))
+  (core instance $i (instantiate $m (with "i" (instance
+    (export "make" (func $make)) (export "get" (func $get)) (export "alive" (func $alive))
+    (export "drop" (func $drop))))))
+  (func $leak (result u32) (canon lift (core func $i "leak")))
+  (instance $driver (export "run-leak" (func $leak)))
+  (export "test:resources/driver@0.1.0" (instance $driver)))
