@@ -92,6 +92,11 @@ impl Sample {
         plan.steps.len()
     }
 
+    /// Loses the first host, with all that runs on it.
+    pub fn lose_a_host(&mut self) {
+        self.observed.hosts.pop_first();
+    }
+
     /// Plans until nothing is left to be done. Answers how many plans that took, `limit` at most.
     pub fn settle(&mut self, limit: usize) -> usize {
         (0..limit)
