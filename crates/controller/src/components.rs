@@ -5,105 +5,20 @@
 
 use std::rc::Rc;
 
-use wasmcloud_core::AppName;
 use wasmcloud_manifest::{DesiredComponent, Scaler, ScalerKind};
 
 use crate::app::App;
-use crate::configs::{self, Unready};
+use crate::configs::Unready;
 use crate::daemon;
 use crate::desk::{self, Desk};
 use crate::marks::{self, Hashes, Part};
 use crate::observed::{RunningComponent, is_image};
-use crate::share::largest_remainder;
+use crate::scaler::{self, Targets, eligible, part_kind, remembered, shares};
 use crate::spread::Division;
-use crate::status::{PartKind, PartReport, Status, StatusKind};
+use crate::status::{PartReport, Status, StatusKind};
 use crate::step::{Action, Step};
 use crate::view::View;
 use crate::why::{Decision, OnHost, Share, Wait};
-
-/// Most hosts that are avoided for one component or provider. Where it fails on more, it is not the hosts' fault, and
-/// trying all others in turn would help nobody.
-const MAX_AVOIDED: usize = 3;
-
-/// What shall be on the hosts, by their places.
-pub(crate) struct Targets<'a> {
-    /// How many on each host.
-    pub(crate) counts: Vec<u32>,
-    /// The names of the spreads that chose a host.
-    pub(crate) spreads: Vec<Vec<&'a str>>,
-}
-
-/// The hosts that each spread of a scaler may use.
-pub(crate) fn eligible<'a>(scaler: &'a Scaler, view: &View<'a>, taken: &[usize]) -> Vec<Rc<[usize]>> {
-    let spreads = scaler
-        .spread
-        .iter()
-        .map(|spread| view.eligible(&spread.requirements));
-    if taken.is_empty() {
-        return spreads.collect();
-    }
-    let free = |hosts: Rc<[usize]>| {
-        hosts
-            .iter()
-            .copied()
-            .filter(|host| !taken.contains(host))
-            .collect()
-    };
-    spreads.map(free).collect()
-}
-
-/// How many each spread of a scaler shall have, or with a `daemonscaler`, have on each host.
-pub(crate) fn shares(scaler: &Scaler) -> Vec<u32> {
-    match scaler.kind {
-        ScalerKind::Spread => {
-            let weights: Vec<u32> = scaler.spread.iter().map(|spread| spread.weight).collect();
-            largest_remainder(scaler.instances, &weights)
-        }
-        ScalerKind::Daemon => vec![scaler.instances; scaler.spread.len()],
-    }
-}
-
-/// The kind of the part that a scaler makes.
-pub(crate) fn part_kind(scaler: &Scaler) -> PartKind {
-    match scaler.kind {
-        ScalerKind::Spread => PartKind::Spread,
-        ScalerKind::Daemon => PartKind::Daemon,
-    }
-}
-
-/// The hosts where something failed several times, as far as they are avoided, and what hosts will have of it.
-pub(crate) fn remembered(
-    id: &wasmcloud_core::ComponentId,
-    view: &View<'_>,
-    desk: &Desk<'_>,
-    mut expected: impl FnMut(usize, u32),
-) -> Vec<bool> {
-    let mut avoid = vec![false; view.hosts.len()];
-    let mut left = MAX_AVOIDED;
-    for remembered in desk.memory().of(id) {
-        let Some(place) = view.place(remembered.host) else {
-            continue;
-        };
-        if let Some(count) = remembered.expected {
-            expected(place, count);
-        }
-        if let Some(avoid) = avoid.get_mut(place).filter(|_| remembered.avoid && left > 0) {
-            *avoid = true;
-            left -= 1;
-        }
-    }
-    avoid
-}
-
-/// The report on a part whose id another application has.
-pub(crate) fn taken(id: &str, by: &AppName) -> (Status, Vec<Wait>) {
-    let text = format!("Component identifier '{id}' is already deployed in a different application '{by}'.");
-    let wait = Wait::Taken {
-        what: format!("id `{id}`"),
-        by: by.clone(),
-    };
-    (Status::new(StatusKind::Failed, text), vec![wait])
-}
 
 /// Plans one component; nothing is said of one that has no scaler.
 pub(crate) fn plan<'a>(
@@ -114,49 +29,28 @@ pub(crate) fn plan<'a>(
     desk: &mut Desk<'_>,
 ) -> Option<PartReport> {
     let scaler = component.scaler.as_ref()?;
-    let kind = part_kind(scaler);
     let image = component.image.to_string();
-    let hashes = Part {
-        kind: kind.name(),
+    let part = Part {
+        kind: part_kind(scaler),
         app: app.name,
         name: &component.name,
-        id: component.id.as_str(),
+        id: &component.id,
         image: &image,
         config: &component.config,
         secrets: &component.secrets,
         limits: Some(&component.limits),
-    }
-    .hashes();
-    let mut decision = Decision {
-        alias: Some(component.name.clone()),
-        ..Decision::default()
     };
-    let waits = unready.of(component.config.iter().chain(&component.secrets));
-    let status = if let Some(by) = app.claims.id_of_other(&component.id, app.name) {
-        let (status, waits) = taken(component.id.as_str(), by);
-        decision.waits = waits;
-        status
-    } else if waits.is_empty() {
+    Some(scaler::report(app, &part, unready, |hashes, decision| {
+        let image = &image;
         Scaling {
             app,
             component,
             scaler,
-            image: &image,
-            hashes: &hashes,
+            image,
+            hashes,
         }
-        .plan(view, desk, &mut decision)
-    } else {
-        let status = configs::unready(&waits);
-        decision.waits = waits;
-        status
-    };
-    Some(PartReport {
-        id: hashes.scaler,
-        kind,
-        name: component.id.to_string(),
-        status,
-        decision,
-    })
+        .plan(view, desk, decision)
+    }))
 }
 
 /// One component that may be scaled.
@@ -220,6 +114,13 @@ impl<'a> Scaling<'_, 'a> {
             false => &scaling,
         };
         let waiting = !ups.is_empty() || problem.is_some();
+        // What changes and shall have fewer keeps what it has until the others have more.
+        let grows = |up: &Change<'_>| up.running.is_none_or(|running| running.count < up.target);
+        if problem.is_some() || ups.iter().any(grows) {
+            for up in &mut ups {
+                up.target = up.target.max(up.running.map_or(0, |running| running.count));
+            }
+        }
         let changing = !ups.is_empty() || !downs.is_empty();
         let mut waits = self.ask_for_ups(ups, &targets, view, desk);
         match waiting {

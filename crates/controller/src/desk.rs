@@ -16,14 +16,14 @@ pub(crate) struct Desk<'m> {
     memory: &'m mut Memory,
     now: Moment,
     /// Why nothing may be changed.
-    held: Option<String>,
+    held: Option<Wait>,
     room: usize,
     steps: Vec<Step>,
     wanted: HashSet<StepKey>,
 }
 
 impl<'m> Desk<'m> {
-    pub(crate) fn new(memory: &'m mut Memory, now: Moment, held: Option<String>, room: usize) -> Self {
+    pub(crate) fn new(memory: &'m mut Memory, now: Moment, held: Option<Wait>, room: usize) -> Self {
         Self {
             memory,
             now,
@@ -41,8 +41,8 @@ impl<'m> Desk<'m> {
 
     /// Wants a step, and says what has to be waited for now.
     pub(crate) fn want(&mut self, step: Step) -> Wait {
-        if let Some(why) = &self.held {
-            return Wait::Store(why.clone());
+        if let Some(held) = &self.held {
+            return held.clone();
         }
         let key = step.action.key();
         let full = self.steps.len() >= self.room;
@@ -108,12 +108,13 @@ pub(crate) fn status(doing: &str, waits: &[Wait]) -> Status {
                 }
                 error = error.or(Some(last));
             }
-            Wait::Store(_) if kind != StatusKind::Failed => kind = StatusKind::Waiting,
+            Wait::Store(_) | Wait::Partial if kind != StatusKind::Failed => kind = StatusKind::Waiting,
             _ => {}
         }
     }
     let held = waits.iter().find_map(|wait| match wait {
         Wait::Store(why) => Some(format!("{doing} waits: {why}")),
+        Wait::Partial => Some(format!("{doing} waits: not all hosts have been heard of yet")),
         _ => None,
     });
     match (held, error) {

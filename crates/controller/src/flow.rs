@@ -79,13 +79,8 @@ impl<'a> Flow<'a> {
             }
         }
         for spread in 0..self.totals.len() {
-            let mut hosts: Vec<usize> = self
-                .eligible
-                .get(spread)
-                .map_or_else(Vec::new, |hosts| hosts.to_vec());
-            hosts.sort_by_key(|host| rank.get(*host).copied());
             // The short way first: what needs nobody to make room.
-            for host in hosts {
+            for host in self.preferred(spread, &rank) {
                 let amount = self
                     .left(spread)
                     .min(at(&limits, host).saturating_sub(at(&self.taken, host)));
@@ -99,6 +94,16 @@ impl<'a> Flow<'a> {
         }
     }
 
+    /// The hosts that a spread may give to, the best first.
+    fn preferred(&self, spread: usize, rank: &[usize]) -> Vec<usize> {
+        let mut hosts = self
+            .eligible
+            .get(spread)
+            .map_or_else(Vec::new, |hosts| hosts.to_vec());
+        hosts.sort_by_key(|host| rank.get(*host).copied());
+        hosts
+    }
+
     /// Finds a host with room by letting other spreads give elsewhere; answers whether anything more was given.
     fn reroute(&mut self, from: usize, limits: &[u32], rank: &[usize]) -> bool {
         let mut came: Vec<Option<usize>> = vec![None; self.taken.len()];
@@ -107,12 +112,7 @@ impl<'a> Flow<'a> {
         while let Some(stop) = open.pop_front() {
             match stop {
                 Stop::Spread(spread) => {
-                    let mut hosts: Vec<usize> = self
-                        .eligible
-                        .get(spread)
-                        .map_or_else(Vec::new, |hosts| hosts.to_vec());
-                    hosts.sort_by_key(|host| rank.get(*host).copied());
-                    for host in hosts {
+                    for host in self.preferred(spread, rank) {
                         let Some(place) = came.get_mut(host).filter(|place| place.is_none()) else {
                             continue;
                         };

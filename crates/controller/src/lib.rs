@@ -14,6 +14,7 @@
 //! - Nothing at all is changed while the store cannot be believed ([`StoreHealth`]), not even added: an older revision
 //!   would be started beside a newer one. What runs shows by its generation that a store was set back, even to somebody
 //!   who leads for the first time. An application that the store does not know is left alone ([`Orphan`]).
+//! - Nothing is changed either while hosts may be missing among those that were heard of ([`Observed::partial`]).
 //! - A host that is lost, is asked for nothing, and what it ran does not count. What runs on too many hosts when it
 //!   comes back is cut.
 //! - What runs stays where it is as far as the totals allow. Nothing moves for balance alone.
@@ -40,6 +41,7 @@ mod order;
 mod plan;
 mod providers;
 mod sample;
+mod scaler;
 mod share;
 mod shared;
 mod spread;

@@ -4,8 +4,10 @@
 //! two of our own. Things without them, or with those of somebody else, are never touched.
 
 use sha2::{Digest as _, Sha256};
-use wasmcloud_core::{AppName, ConfigName, InstanceMode, Limits};
+use wasmcloud_core::{AppName, ComponentId, ConfigName, InstanceMode, Limits};
 use wasmcloud_wire::Labels;
+
+use crate::status::PartKind;
 
 /// Who looks after a thing; [`MANAGER`] for us.
 pub const MANAGED_BY: &str = "wasmcloud.dev/managed-by";
@@ -44,10 +46,10 @@ pub(crate) fn generation_of(annotations: &Labels) -> u64 {
 /// What identifies a component or provider of an application and what its host is told of it.
 pub(crate) struct Part<'a> {
     /// The kind of scaler, for its id.
-    pub(crate) kind: &'a str,
+    pub(crate) kind: PartKind,
     pub(crate) app: &'a AppName,
     pub(crate) name: &'a str,
-    pub(crate) id: &'a str,
+    pub(crate) id: &'a ComponentId,
     pub(crate) image: &'a str,
     pub(crate) config: &'a [ConfigName],
     pub(crate) secrets: &'a [ConfigName],
@@ -68,7 +70,13 @@ const REVISION_DIGITS: usize = 16;
 impl Part<'_> {
     pub(crate) fn hashes(&self) -> Hashes {
         let configs = || self.config.iter().chain(self.secrets).map(ConfigName::as_str);
-        let named = [self.kind, self.app.as_str(), self.name, self.id, self.image];
+        let named = [
+            self.kind.name(),
+            self.app.as_str(),
+            self.name,
+            self.id.as_str(),
+            self.image,
+        ];
         let mut revision = hash(
             [self.image]
                 .into_iter()
@@ -165,15 +173,15 @@ mod tests {
 
     #[test]
     fn a_revision_is_all_that_a_host_is_told() {
-        let app: AppName = "shop".parse().unwrap();
+        let (app, id): (AppName, ComponentId) = ("shop".parse().unwrap(), "shop-cart".parse().unwrap());
         let (one, two): (ConfigName, ConfigName) = ("a".parse().unwrap(), "b".parse().unwrap());
         let limits = Limits::default();
         let revision = |image: &str, config: &[ConfigName], limits: &Limits| {
             let part = Part {
-                kind: "SpreadScaler",
+                kind: PartKind::Spread,
                 app: &app,
                 name: "cart",
-                id: "shop-cart",
+                id: &id,
                 image,
                 config,
                 secrets: &[],

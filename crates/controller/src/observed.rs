@@ -13,6 +13,10 @@ use crate::model::Moment;
 pub struct Observed {
     /// Whether what the store says should run can be believed.
     pub store: StoreHealth,
+    /// Whether hosts may be missing that are there: so it is when somebody has just begun to observe, or goes on after
+    /// having stood still or been cut off. Until every host had the time to be heard of, nothing is changed, or what runs
+    /// on the others would be started again on the first one.
+    pub partial: bool,
     /// The hosts, lost ones as long as they are remembered.
     pub hosts: BTreeMap<HostId, ObservedHost>,
     /// All links. Several may have the same key, with targets and interfaces of their own.

@@ -19,7 +19,7 @@ use crate::shared::{self, Retained};
 use crate::status::{AppReport, PartReport, Status, StatusKind};
 use crate::step::Step;
 use crate::view::View;
-use crate::why::Decision;
+use crate::why::{Decision, Wait};
 use crate::{components, configs, links, providers};
 
 /// What v1 says of an application that is undeployed (wire reference §16).
@@ -65,8 +65,8 @@ pub fn plan(
     let applications = claims::by_name(lattice);
     let store = believe(&observed.store, &applications, &ours);
     let held = match &store {
-        StoreHealth::Trusted => None,
-        StoreHealth::Suspect(why) => Some(why.clone()),
+        StoreHealth::Suspect(why) => Some(Wait::Store(why.clone())),
+        StoreHealth::Trusted => observed.partial.then_some(Wait::Partial),
     };
     let claims = Claims::new(&applications, &view);
     let mut desk = Desk::new(memory, now, held, options.max_steps);

@@ -10,13 +10,13 @@ use wasmcloud_core::ImageRef;
 use wasmcloud_manifest::{DesiredProvider, ScalerKind};
 
 use crate::app::App;
-use crate::components::{eligible, part_kind, remembered, shares, taken};
-use crate::configs::{self, Unready};
+use crate::configs::Unready;
 use crate::daemon;
 use crate::desk::{self, Desk};
 use crate::flow::Flow;
 use crate::marks::{self, Hashes, Part};
 use crate::observed::{Health, RunningProvider, is_image};
+use crate::scaler::{self, eligible, part_kind, remembered, shares};
 use crate::status::{PartReport, Status, StatusKind};
 use crate::step::{Action, Step};
 use crate::view::View;
@@ -30,50 +30,27 @@ pub(crate) fn plan<'a>(
     view: &mut View<'a>,
     desk: &mut Desk<'_>,
 ) -> PartReport {
-    let kind = part_kind(&provider.scaler);
     // v1 hosts do not know our built-in providers, and our hosts know which image means which of them.
     let image = provider.replaced.as_ref().unwrap_or(&provider.image);
-    let text = image.to_string();
-    let hashes = Part {
-        kind: kind.name(),
+    let part = Part {
+        kind: part_kind(&provider.scaler),
         app: app.name,
         name: &provider.name,
-        id: provider.id.as_str(),
-        image: &text,
+        id: &provider.id,
+        image: &image.to_string(),
         config: &provider.config,
         secrets: &provider.secrets,
         limits: None,
-    }
-    .hashes();
-    let mut decision = Decision {
-        alias: Some(provider.name.clone()),
-        ..Decision::default()
     };
-    let waits = unready.of(provider.config.iter().chain(&provider.secrets));
-    let status = if let Some(by) = app.claims.id_of_other(&provider.id, app.name) {
-        let (status, waits) = taken(provider.id.as_str(), by);
-        decision.waits = waits;
-        status
-    } else if waits.is_empty() {
+    scaler::report(app, &part, unready, |hashes, decision| {
         Starting {
             app,
             provider,
             image,
-            hashes: &hashes,
+            hashes,
         }
-        .plan(view, desk, &mut decision)
-    } else {
-        let status = configs::unready(&waits);
-        decision.waits = waits;
-        status
-    };
-    PartReport {
-        id: hashes.scaler,
-        kind,
-        name: provider.id.to_string(),
-        status,
-        decision,
-    }
+        .plan(view, desk, decision)
+    })
 }
 
 /// One provider that may be started.

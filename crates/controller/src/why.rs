@@ -88,6 +88,8 @@ pub enum Wait {
     Room,
     /// Nothing is changed, because the store cannot be believed.
     Store(String),
+    /// Nothing is changed, because hosts may be missing among those that were heard of.
+    Partial,
 }
 
 impl fmt::Display for Wait {
@@ -120,6 +122,7 @@ impl fmt::Display for Wait {
             Self::NotShared(what) => f.write_str(what),
             Self::OneByOne => f.write_str("for another host to be done first"),
             Self::Room => f.write_str("for the steps of this plan to be done"),
+            Self::Partial => f.write_str("for all hosts to be heard of"),
             Self::Store(why) => write!(f, "for somebody to make sure of the store: {why}"),
         }
     }

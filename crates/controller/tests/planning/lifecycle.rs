@@ -142,6 +142,23 @@ fn a_store_that_cannot_be_believed_changes_nothing() {
 }
 
 #[test]
+fn nothing_is_decided_before_all_hosts_were_heard_of() {
+    let mut world = World::new("NA, NB");
+    world.deploy(&manifest("shop", &[&component("cart", "acme/cart:1", 2, "")]));
+    world.settle();
+    let others = world.0.observed.hosts.split_off("NB");
+    world.0.observed.partial = true;
+    assert!(world.plan().steps.is_empty());
+    assert_eq!(
+        world.status("shop").to_string(),
+        "waiting: Scaling component on 1 host(s) waits: not all hosts have been heard of yet"
+    );
+    world.0.observed.hosts.extend(others);
+    world.0.observed.partial = false;
+    assert!(world.plan().steps.is_empty());
+}
+
+#[test]
 fn what_runs_shows_that_a_store_was_set_back() {
     let mut world = World::new("NA");
     world.deploy(&manifest("shop", &[&component("cart", "acme/cart:1", 2, "")]));

@@ -103,3 +103,33 @@ fn two_applications_do_not_overwrite_each_others_configs() {
         "failed: config `a_b-c` belongs to application a-b"
     );
 }
+
+#[test]
+fn two_applications_do_not_overwrite_each_others_links() {
+    let app = |name: &str, interface: &str| {
+        let server = format!(
+            "{{ name: http, type: capability, properties: {{ application: {{ name: base, component: server }} }}, traits: [ {{ type: link, properties: {{ namespace: acme, package: db, interfaces: [ {interface} ], target: {{ name: log }} }} }} ] }}"
+        );
+        let log =
+            "{ name: log, type: component, properties: { application: { name: base, component: log } } }";
+        manifest(name, &[&server, log])
+    };
+    let mut world = World::new("NA");
+    world.deploy(&owner());
+    world.deploy(&app("one", "x"));
+    world.deploy(&app("two", "y"));
+    world.settle();
+    assert_eq!(world.0.observed.links.len(), 1);
+    assert_eq!(world.0.observed.links[0].interfaces, ["x"]);
+    assert_eq!(
+        world.status("two").to_string(),
+        "failed: Link base-server -(acme:db, default)-> base-log belongs to application one"
+    );
+    // It stays as long as anybody wants it.
+    world.undeploy("one");
+    assert_eq!(
+        world.settle(),
+        ["put link base-server -(acme:db, default)-> base-log"]
+    );
+    assert_eq!(world.0.observed.links[0].interfaces, ["y"]);
+}

@@ -277,6 +277,21 @@ impl World<'_> {
         self.say(|| "the disturbances end".to_owned());
         self.bus.disturbed = false;
         self.truth.disturbed = false;
+        // Some hosts never come back.
+        let all = self.truth.hosts.len();
+        let gone: Vec<HostId> = self
+            .truth
+            .hosts
+            .iter()
+            .filter(|(_, host)| !host.up)
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in gone.into_iter().take(all - 1) {
+            if self.rng.chance(500) {
+                self.say(|| format!("{id} is gone for good"));
+                self.truth.hosts.remove(&id);
+            }
+        }
         for host in self.truth.hosts.values_mut() {
             host.away_until = host.away_until.min(self.now + 2_000);
         }

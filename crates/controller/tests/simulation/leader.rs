@@ -11,6 +11,8 @@ use crate::truth::Truth;
 
 /// How long a lease lasts without being renewed (issue 5).
 pub(crate) const LEASE: u64 = 5_000;
+/// How long it takes to hear of all hosts.
+const LOOK: u64 = 4_000;
 /// How long an answer is waited for.
 const ANSWER: u64 = 2_000;
 
@@ -32,6 +34,9 @@ pub(crate) struct Lease {
 #[derive(Default)]
 pub(crate) struct Controller {
     pub(crate) paused_until: u64,
+    /// When it did something last, and until when it may not have heard of all hosts.
+    pub(crate) awake_at: u64,
+    pub(crate) partial_until: u64,
     /// The epoch in which it believes to lead.
     pub(crate) leads: Option<u64>,
     pub(crate) memory: Memory,
@@ -93,9 +98,18 @@ impl Controller {
         self.seen.configs.clone_from(&truth.configs);
     }
 
-    pub(crate) fn observed(&self, store: StoreHealth) -> Observed {
+    /// Notices that it stood still, or has just begun.
+    pub(crate) fn awake(&mut self, now: u64, tick: u64) {
+        if now > self.awake_at + tick || self.awake_at == 0 {
+            self.partial_until = now + LOOK;
+        }
+        self.awake_at = now;
+    }
+
+    pub(crate) fn observed(&self, store: StoreHealth, now: u64) -> Observed {
         Observed {
             store,
+            partial: now < self.partial_until,
             hosts: self
                 .heard
                 .iter()

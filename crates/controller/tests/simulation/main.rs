@@ -18,6 +18,7 @@ mod leader;
 mod oracle;
 mod rng;
 mod run;
+mod serving;
 mod truth;
 
 use crate::run::{Sabotage, run};
@@ -64,7 +65,7 @@ fn seeds_c() {
 /// Prints the history of one seed.
 #[test]
 fn one() {
-    let seed = std::env::var("SIMULATE").map_or(8, |seed| seed.parse().unwrap());
+    let seed = std::env::var("SIMULATE").map_or(3, |seed| seed.parse().unwrap());
     let mut trace = Vec::new();
     let outcome = run(seed, Sabotage::None, Some(&mut trace));
     println!("{}", trace.join("\n"));

@@ -12,6 +12,7 @@ use crate::chaos::Store;
 use crate::leader::{Controller, LEASE, Lease, time};
 use crate::oracle;
 use crate::rng::Rng;
+use crate::serving;
 use crate::truth::{Checked, Truth, Worked};
 
 /// How long one look at everything takes, in milliseconds.
@@ -230,6 +231,7 @@ impl World<'_> {
         if controller.paused_until > now {
             return Ok(());
         }
+        controller.awake(now, TICK);
         controller.give_up(now);
         while let Some((epoch, step)) = self.controllers[at].next(&self.lease, now) {
             if self.sabotage == Sabotage::NeverStop && !step.action.is_additive() {
@@ -277,7 +279,7 @@ impl World<'_> {
             epoch,
             applications: self.store.applications.clone(),
         };
-        let mut observed = controller.observed(self.store.health.clone());
+        let mut observed = controller.observed(self.store.health.clone(), self.now);
         match self.sabotage {
             Sabotage::AllIsOurs => claim_all(&mut observed),
             Sabotage::BelieveAll => {
@@ -310,6 +312,7 @@ impl World<'_> {
                 return Err(format!("a store that is set back leads to: {step}"));
             }
         }
+        serving::check(&lattice, &observed, &plan, self.now)?;
         controller
             .outbox
             .extend(plan.steps.iter().map(|step| (epoch, step.clone())));
@@ -319,7 +322,12 @@ impl World<'_> {
 
     /// Whether nothing is under way and nothing is going to be.
     fn is_settled(&self) -> bool {
-        let waits = |wait: &Wait| matches!(wait, Wait::Sent(_) | Wait::Effect { .. } | Wait::Room);
+        let waits = |wait: &Wait| {
+            matches!(
+                wait,
+                Wait::Sent(_) | Wait::Effect { .. } | Wait::Room | Wait::Partial
+            )
+        };
         let Some(last) = &self.last else { return false };
         let mut parts = last
             .reports
