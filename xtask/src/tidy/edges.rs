@@ -106,6 +106,12 @@ const ROOMS: &[Room] = &[
         may_know: &["core", "capability", "engine", "wire", "lattice"],
         never: &["serde-saphyr"],
     },
+    Room {
+        name: "controller",
+        // The plan is pure. Who leads, observes and carries out will need `lattice` and `client`.
+        may_know: &["core", "wire", "manifest"],
+        never: &["async-nats", "hyper", "tokio", "wasmtime"],
+    },
     // Top: who puts it together.
     Room {
         name: "host",

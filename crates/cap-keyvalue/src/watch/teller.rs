@@ -128,7 +128,6 @@ impl Teller {
         // Whoever runs it has its own limit, which is not known here.
         let invocation = self.invocation(Limits::DEFAULT_DEADLINE);
         let request = rpc::Request {
-            signature: None,
             source: &self.provider,
             link_name: self.name.as_str(),
             target: &self.to,
@@ -136,6 +135,7 @@ impl Teller {
             function: C::FUNCTION,
             depth: invocation.depth,
             deadline: invocation.deadline.into(),
+            signature: None,
             headers,
             params: call.to_bytes().into(),
         };

@@ -1,0 +1,299 @@
+//! What belongs to an application and should not be there any more: because a former revision had it, or because the
+//! application is undeployed.
+//!
+//! Components go first, then providers, links, configs, each when the ones before were seen to be gone. Nothing goes
+//! that does not say it is ours (components and providers) or that no revision names (links and configs), and nothing
+//! that another application uses.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use wasmcloud_core::{AppName, ComponentId, ConfigName};
+use wasmcloud_manifest::Desired;
+
+use crate::app::Ours;
+use crate::claims::{Claims, LinkId};
+use crate::desk::{self, Desk};
+use crate::links::{self, Known};
+use crate::model::Application;
+use crate::shared::Retained;
+use crate::status::{PartKind, PartReport, Status, StatusKind};
+use crate::step::{Action, Step};
+use crate::view::View;
+use crate::why::{Decision, OnHost, Wait};
+
+/// What is left of an application.
+pub(crate) struct Leftovers<'p, 'a> {
+    pub(crate) claims: &'p Claims<'a>,
+    pub(crate) application: &'a Application,
+    pub(crate) known: &'p Known<'a>,
+    pub(crate) ours: &'p Ours<'a>,
+    pub(crate) retained: &'p Retained<'a>,
+    pub(crate) view: &'p View<'a>,
+    /// Whether all that should be there is.
+    pub(crate) settled: bool,
+}
+
+/// One thing that goes.
+struct Going {
+    kind: PartKind,
+    name: String,
+    hosts: Vec<OnHost>,
+    /// What is done about it.
+    actions: Vec<Action>,
+    /// Whether it stays, because others use it.
+    shared: bool,
+}
+
+impl<'a> Leftovers<'_, 'a> {
+    /// Removes what can be removed now, and reports on all of it.
+    pub(crate) fn plan(&self, desk: &mut Desk<'_>) -> Vec<PartReport> {
+        let mut reports = Vec::new();
+        let mut may_go = self.settled;
+        for stage in [self.components(), self.providers(), self.links(), self.configs()] {
+            let wait = if self.settled {
+                Wait::Users
+            } else {
+                Wait::Additions
+            };
+            let gone = stage.iter().all(|going| going.shared);
+            for going in stage {
+                reports.push(self.remove(going, may_go.then_some(&mut *desk), wait.clone()));
+            }
+            may_go &= gone;
+        }
+        reports
+    }
+
+    fn remove(&self, going: Going, desk: Option<&mut Desk<'_>>, wait: Wait) -> PartReport {
+        let Going {
+            kind,
+            name,
+            hosts,
+            actions,
+            shared,
+        } = going;
+        if shared {
+            return self.stays(kind, name, hosts);
+        }
+        let blocked = actions.is_empty();
+        let waits = match desk {
+            Some(desk) => {
+                let why = match self.application.deployed {
+                    Some(_) => "the deployed revision does not have it",
+                    None => "the application is undeployed",
+                };
+                let step = |action| Step {
+                    app: self.application.name.clone(),
+                    action,
+                    why: why.to_owned(),
+                };
+                actions
+                    .into_iter()
+                    .map(|action| desk.want(step(action)))
+                    .collect()
+            }
+            None => vec![wait],
+        };
+        let status = if blocked {
+            let text = format!("Cannot remove {name} without removing what this application did not put");
+            Status::new(StatusKind::Failed, text)
+        } else {
+            desk::status(&format!("Removing {name}"), &waits)
+        };
+        PartReport {
+            id: String::new(),
+            kind,
+            name,
+            status,
+            decision: Decision {
+                hosts,
+                waits,
+                ..Decision::default()
+            },
+        }
+    }
+
+    fn stays(&self, kind: PartKind, name: String, hosts: Vec<OnHost>) -> PartReport {
+        let by: Vec<_> = self.retained.by.iter().map(|app| (*app).clone()).collect();
+        let users: Vec<&str> = by.iter().map(AppName::as_str).collect();
+        let text = format!("{name} stays because applications use it: {}", users.join(", "));
+        let status = Status::new(StatusKind::Waiting, text);
+        let decision = Decision {
+            hosts,
+            waits: vec![Wait::Shared(by)],
+            ..Decision::default()
+        };
+        PartReport {
+            id: String::new(),
+            kind,
+            name,
+            status,
+            decision,
+        }
+    }
+
+    fn components(&self) -> Vec<Going> {
+        let wanted: HashSet<&ComponentId> = self.desired().map_or_else(HashSet::new, |desired| {
+            let scaled = desired
+                .components
+                .iter()
+                .filter(|component| component.scaler.is_some());
+            scaled.map(|component| &component.id).collect()
+        });
+        let mut going = BTreeMap::new();
+        for (place, id, running) in &self.ours.components {
+            let Some(host) = self.view.hosts.get(*place) else {
+                continue;
+            };
+            let stop = Action::StopComponent {
+                host: host.id.clone(),
+                id: (*id).clone(),
+                image: running.image.clone(),
+                annotations: running.annotations.clone(),
+            };
+            let runs = OnHost {
+                host: host.id.clone(),
+                runs: running.count,
+                wanted: 0,
+            };
+            self.add(&mut going, &wanted, id, stop, runs);
+        }
+        going.into_values().collect()
+    }
+
+    fn providers(&self) -> Vec<Going> {
+        let wanted: HashSet<&ComponentId> = self.desired().map_or_else(HashSet::new, |desired| {
+            desired.providers.iter().map(|provider| &provider.id).collect()
+        });
+        let mut going = BTreeMap::new();
+        for (place, id, _) in &self.ours.providers {
+            let Some(host) = self.view.hosts.get(*place) else {
+                continue;
+            };
+            let stop = Action::StopProvider {
+                host: host.id.clone(),
+                id: (*id).clone(),
+            };
+            let runs = OnHost {
+                host: host.id.clone(),
+                runs: 1,
+                wanted: 0,
+            };
+            self.add(&mut going, &wanted, id, stop, runs);
+        }
+        going.into_values().collect()
+    }
+
+    fn add(
+        &self,
+        going: &mut BTreeMap<&'a ComponentId, Going>,
+        wanted: &HashSet<&ComponentId>,
+        id: &'a ComponentId,
+        stop: Action,
+        runs: OnHost,
+    ) {
+        if wanted.contains(id) {
+            return;
+        }
+        let entry = going.entry(id).or_insert_with(|| Going {
+            kind: PartKind::Spread,
+            name: id.to_string(),
+            hosts: Vec::new(),
+            actions: Vec::new(),
+            shared: self.retained.parts.contains(id),
+        });
+        entry.hosts.push(runs);
+        entry.actions.push(stop);
+    }
+
+    fn links(&self) -> Vec<Going> {
+        let mut sources: Vec<&ComponentId> = self
+            .application
+            .revisions()
+            .flat_map(|revision| revision.desired.links.iter().map(|link| &link.link.source))
+            .collect();
+        sources.sort_unstable();
+        sources.dedup();
+        let mut going = Vec::new();
+        for link in sources.into_iter().flat_map(|source| self.view.links_of(source)) {
+            let id = LinkId::of(link);
+            let stays = !self.known.named().contains(&id)
+                || self.known.desires(&id)
+                || self.retained.links.contains(&id)
+                || self.claims.link(id).is_some();
+            if stays {
+                continue;
+            }
+            let mut actions = Vec::new();
+            let retained = || {
+                let siblings = self
+                    .view
+                    .links_of(&link.source)
+                    .iter()
+                    .map(|other| LinkId::of(other));
+                siblings
+                    .into_iter()
+                    .any(|other| other.has_key_of(&id) && self.retained.links.contains(&other))
+            };
+            if self
+                .known
+                .in_the_way(
+                    &self.application.name,
+                    self.claims,
+                    &id,
+                    self.view.links_of(&link.source),
+                )
+                .is_none()
+                && !retained()
+            {
+                actions.push(Action::DeleteLink(link.key()));
+                // The key takes them along.
+                let desired = self.desired().into_iter().flat_map(|desired| &desired.links);
+                let siblings = desired.filter(|other| LinkId::of(&other.link).has_key_of(&id));
+                actions.extend(siblings.map(|other| Action::PutLink(links::full(other))));
+            }
+            going.push(Going {
+                kind: PartKind::Link,
+                name: link.to_string(),
+                hosts: Vec::new(),
+                actions,
+                shared: false,
+            });
+        }
+        going
+    }
+
+    fn configs(&self) -> Vec<Going> {
+        let named: BTreeSet<&ConfigName> = self
+            .application
+            .revisions()
+            .flat_map(|revision| {
+                revision
+                    .desired
+                    .configs
+                    .keys()
+                    .chain(revision.desired.secrets.keys())
+            })
+            .collect();
+        let goes = |name: &&ConfigName| {
+            self.view.observed.configs.contains_key(*name)
+                && !self.claims.uses_config(name)
+                && !self.retained.configs.contains(*name)
+        };
+        let going = |name: &ConfigName| Going {
+            kind: PartKind::Config,
+            name: name.to_string(),
+            hosts: Vec::new(),
+            actions: vec![Action::DeleteConfig(name.clone())],
+            shared: false,
+        };
+        named.into_iter().filter(goes).map(going).collect()
+    }
+
+    fn desired(&self) -> Option<&'a Desired> {
+        self.application
+            .deployed
+            .as_ref()
+            .map(|revision| &*revision.desired)
+    }
+}

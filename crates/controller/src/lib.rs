@@ -1,0 +1,62 @@
+//! The heart of the application controller: from what should run in a lattice ([`Lattice`]) and what does
+//! ([`Observed`]) to the [`Step`]s between ([`plan`]), and to what can be said of each application and why.
+//!
+//! Pure: no input or output, no clock (time is handed in), no chance. Whoever leads a lattice observes it, plans,
+//! carries out the steps under the epoch of the plan, tells [`Memory`] what failed, and begins again. What wakes it
+//! carries no instructions, so a restart and an event take the same way.
+//!
+//! # What holds
+//!
+//! - What is not annotated as ours, or is another application's, is never changed or stopped; a link or config is only
+//!   removed if a revision of its application names it.
+//! - What goes, goes when what comes was seen to run: within a component, and for what a new revision does not have.
+//!   What cannot be placed keeps what it replaces running.
+//! - Nothing at all is changed while the store cannot be believed ([`StoreHealth`]), not even added: an older revision
+//!   would be started beside a newer one. What runs shows by its generation that a store was set back, even to somebody
+//!   who leads for the first time. An application that the store does not know is left alone ([`Orphan`]).
+//! - Nothing is changed either while hosts may be missing among those that were heard of ([`Observed::partial`]).
+//! - A host that is lost, is asked for nothing, and what it ran does not count. What runs on too many hosts when it
+//!   comes back is cut.
+//! - What runs stays where it is as far as the totals allow. Nothing moves for balance alone.
+//! - A plan that was carried out is followed by an empty one. What does not succeed is tried again after pauses that
+//!   double up to a minute, and said to have failed.
+//!
+//! Traffic that shifts between revisions, the lease, the store of applications and everything that asks or tells
+//! anybody are for others.
+
+mod app;
+mod backoff;
+mod claims;
+mod components;
+mod configs;
+mod daemon;
+mod desk;
+mod flow;
+mod leftovers;
+mod links;
+pub mod marks;
+mod model;
+mod observed;
+mod order;
+mod plan;
+mod providers;
+mod sample;
+mod scaler;
+mod share;
+mod shared;
+mod spread;
+mod status;
+mod step;
+mod view;
+mod why;
+
+pub use backoff::{AVOIDED_FOR, FAILED_AFTER, FIRST_PAUSE, MAX_PAUSE, Memory, SETTLED_FOR};
+pub use model::{Application, Lattice, Moment, Options, Revision};
+pub use observed::{Health, Observed, ObservedHost, RunningComponent, RunningProvider, StoreHealth};
+pub use order::Phase;
+pub use plan::{Orphan, Plan, plan};
+pub use sample::Sample;
+pub use share::largest_remainder;
+pub use status::{AppReport, PartKind, PartReport, Status, StatusKind};
+pub use step::{Action, Step, StepKey};
+pub use why::{Decision, OnHost, Share, Wait};

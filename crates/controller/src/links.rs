@@ -1,0 +1,242 @@
+//! Links: compared in full, put where they differ, and never in the way of links that are not ours.
+//!
+//! A link is known by both ends, its name and its package; what an application's revisions name so is ours. Links are
+//! removed by key, which says nothing of the target, so a removal that would take somebody else's link along is not
+//! made.
+
+use std::collections::{BTreeSet, HashSet};
+
+use wasmcloud_core::{AppName, ConfigName, Link};
+use wasmcloud_manifest::DesiredLink;
+
+use crate::app::App;
+use crate::claims::{Claims, LinkId};
+use crate::configs::{self, Unready};
+use crate::desk::{self, Desk};
+use crate::marks;
+use crate::status::{PartKind, PartReport, Status, StatusKind};
+use crate::step::{Action, Step};
+use crate::view::View;
+use crate::why::{Decision, Wait};
+
+/// The links of one application that it shall have or had.
+pub(crate) struct Known<'a> {
+    /// All that any revision names.
+    named: HashSet<LinkId<'a>>,
+    /// Those that it shall have.
+    desired: HashSet<LinkId<'a>>,
+}
+
+impl<'a> Known<'a> {
+    pub(crate) fn new(
+        revisions: impl Iterator<Item = &'a [DesiredLink]>,
+        desired: &'a [DesiredLink],
+    ) -> Self {
+        let id = |link: &'a DesiredLink| LinkId::of(&link.link);
+        Self {
+            named: revisions.flatten().map(id).collect(),
+            desired: desired.iter().map(id).collect(),
+        }
+    }
+
+    /// All that any revision names.
+    pub(crate) fn named(&self) -> &HashSet<LinkId<'a>> {
+        &self.named
+    }
+
+    /// Whether the application shall have a link.
+    pub(crate) fn desires(&self, id: &LinkId<'_>) -> bool {
+        self.desired.contains(id)
+    }
+
+    /// The links that go away together with `id` when its key is deleted and that this application may not remove:
+    /// not its own, or those of other applications too.
+    pub(crate) fn in_the_way<'v>(
+        &self,
+        app: &AppName,
+        claims: &Claims<'_>,
+        id: &LinkId<'_>,
+        of_source: &[&'v Link],
+    ) -> Option<&'v Link> {
+        let siblings = of_source.iter().filter(|link| LinkId::of(link).has_key_of(id));
+        let mut foreign = siblings.filter(|link| {
+            let id = LinkId::of(link);
+            !self.named.contains(&id) || claims.link(id).is_some_and(|owner| owner != app)
+        });
+        foreign.next().copied()
+    }
+}
+
+/// A link as it is put: references to secrets are among its configs.
+pub(crate) fn full(desired: &DesiredLink) -> Link {
+    let with =
+        |configs: &[ConfigName], secrets: &[ConfigName]| configs.iter().chain(secrets).cloned().collect();
+    Link {
+        source_config: with(&desired.link.source_config, &desired.source_secrets),
+        target_config: with(&desired.link.target_config, &desired.target_secrets),
+        ..desired.link.clone()
+    }
+}
+
+/// Plans one link.
+pub(crate) fn plan<'a>(
+    app: &App<'a>,
+    desired: &DesiredLink,
+    known: &Known<'a>,
+    unready: &Unready<'_>,
+    view: &View<'_>,
+    desk: &mut Desk<'_>,
+) -> PartReport {
+    let link = full(desired);
+    let waits = unready.of(link.source_config.iter().chain(&link.target_config));
+    let (status, waits) = match app.claims.link(LinkId::of(&link)) {
+        Some(owner) if owner != app.name => {
+            let text = format!("Link {link} belongs to application {owner}");
+            let wait = Wait::Taken {
+                what: format!("link `{link}`"),
+                by: owner.clone(),
+            };
+            (Status::new(StatusKind::Failed, text), vec![wait])
+        }
+        _ if !waits.is_empty() => (configs::unready(&waits), waits),
+        _ => Putting {
+            app,
+            link: &link,
+            known,
+            view,
+        }
+        .plan(desk),
+    };
+    PartReport {
+        id: scaler_id(app, &link),
+        kind: PartKind::Link,
+        // As v1 says it.
+        name: format!(
+            "{} -({}:{})-> {}",
+            link.source, link.namespace, link.package, link.target
+        ),
+        status,
+        decision: Decision {
+            waits,
+            ..Decision::default()
+        },
+    }
+}
+
+/// Over all fields, as in v1 (wire reference §8.6).
+fn scaler_id(app: &App<'_>, link: &Link) -> String {
+    let words = [
+        PartKind::Link.name(),
+        app.name.as_str(),
+        link.source.as_str(),
+        link.target.as_str(),
+        link.name.as_str(),
+        &link.namespace,
+        &link.package,
+        link.route.name(),
+    ];
+    let configs = link.source_config.iter().map(ConfigName::as_str).chain(["to"]);
+    let configs = configs.chain(link.target_config.iter().map(ConfigName::as_str));
+    marks::hash(
+        words
+            .into_iter()
+            .chain(link.interfaces.iter().map(String::as_str))
+            .chain(["with"])
+            .chain(configs),
+    )
+}
+
+/// One link that may be put.
+struct Putting<'p, 'a, 'v> {
+    app: &'p App<'a>,
+    link: &'p Link,
+    known: &'p Known<'a>,
+    view: &'p View<'v>,
+}
+
+impl Putting<'_, '_, '_> {
+    fn plan(&self, desk: &mut Desk<'_>) -> (Status, Vec<Wait>) {
+        let Self { link, view, .. } = *self;
+        let id = LinkId::of(link);
+        let present = view
+            .links_of(&link.source)
+            .iter()
+            .find(|other| LinkId::of(other) == id);
+        if present.is_some_and(|present| self.same(present)) {
+            return (Status::deployed(), Vec::new());
+        }
+        let conflict = view
+            .links_of(&link.source)
+            .iter()
+            .find(|other| other.conflicts_with(link));
+        let doing = format!(
+            "Putting link definition between {} and {}",
+            link.source, link.target
+        );
+        // v1 hosts tell providers nothing of a link that merely changes.
+        let make_room = conflict.is_some() || (present.is_some() && !view.in_place);
+        if make_room
+            && let Some(foreign) =
+                self.known
+                    .in_the_way(self.app.name, self.app.claims, &id, view.links_of(&link.source))
+        {
+            let text = format!("{doing}: {foreign} is in the way, which this application did not put");
+            return (
+                Status::new(StatusKind::Failed, text),
+                vec![Wait::Foreign(format!("link `{foreign}`"))],
+            );
+        }
+        let mut waits = Vec::new();
+        if make_room {
+            let why = match conflict {
+                Some(other) => format!("it goes to {}, not to {}", other.target, link.target),
+                None => "it differs, and hosts of v1 do not change links in place".to_owned(),
+            };
+            waits.push(desk.want(self.step(Action::DeleteLink(link.key()), why)));
+        }
+        // A deletion that is still under way could take a link along that is put now.
+        if waits.iter().all(|wait| matches!(wait, Wait::Sent(_))) {
+            let why = match present {
+                Some(present) => self.difference(present),
+                None => "there is no such link".to_owned(),
+            };
+            waits.push(desk.want(self.step(Action::PutLink(link.clone()), why)));
+        }
+        (desk::status(&doing, &waits), waits)
+    }
+
+    fn step(&self, action: Action, why: String) -> Step {
+        Step {
+            app: self.app.name.clone(),
+            action,
+            why,
+        }
+    }
+
+    /// Hosts of v1 do not keep the route, so among them it tells nothing.
+    fn same(&self, other: &Link) -> bool {
+        let link = self.link;
+        interfaces(other) == interfaces(link)
+            && other.source_config == link.source_config
+            && other.target_config == link.target_config
+            && (other.route == link.route || !self.view.in_place)
+    }
+
+    fn difference(&self, other: &Link) -> String {
+        let link = self.link;
+        let what = if interfaces(other) != interfaces(link) {
+            "interfaces"
+        } else if other.source_config != link.source_config {
+            "configs of the source"
+        } else if other.target_config != link.target_config {
+            "configs of the target"
+        } else {
+            "route"
+        };
+        format!("the link has other {what}")
+    }
+}
+
+fn interfaces(link: &Link) -> BTreeSet<&str> {
+    link.interfaces.iter().map(String::as_str).collect()
+}

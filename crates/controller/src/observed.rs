@@ -1,0 +1,168 @@
+//! What runs in a lattice, as somebody has seen it. Whoever observes fills this in; nothing here asks anybody.
+
+use std::collections::BTreeMap;
+
+use wasmcloud_core::{ComponentId, ConfigName, HostId, ImageRef, Link};
+use wasmcloud_wire::Labels;
+use wasmcloud_wire::control::HostInventory;
+
+use crate::model::Moment;
+
+/// What is in a lattice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// Whether what the store says should run can be believed.
+    pub store: StoreHealth,
+    /// Whether hosts may be missing that are there: so it is when somebody has just begun to observe, or goes on after
+    /// having stood still or been cut off. Until every host had the time to be heard of, nothing is changed, or what runs
+    /// on the others would be started again on the first one.
+    pub partial: bool,
+    /// The hosts, lost ones as long as they are remembered.
+    pub hosts: BTreeMap<HostId, ObservedHost>,
+    /// All links. Several may have the same key, with targets and interfaces of their own.
+    pub links: Vec<Link>,
+    /// All configs and references to secrets.
+    pub configs: BTreeMap<ConfigName, BTreeMap<String, String>>,
+}
+
+/// Whether the store of applications can be believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum StoreHealth {
+    /// It has all that was ever written to it, as far as anybody can tell.
+    #[default]
+    Trusted,
+    /// It was lost, replaced or set back, for the reason given. Nothing in the lattice is changed until somebody has
+    /// made sure of it.
+    Suspect(String),
+}
+
+/// A host and what runs on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObservedHost {
+    /// Its labels.
+    pub labels: Labels,
+    /// Whether it is being emptied: it gets nothing new, and what it has is started elsewhere.
+    pub draining: bool,
+    /// When it was heard of last.
+    pub last_seen: Moment,
+    /// Whether it replaces the image of a component, and a link, without a gap. Our hosts do. v1 hosts are stopped and
+    /// started: after an update in place they answer no calls (v1 wire reference §2.4).
+    pub in_place: bool,
+    /// The components, one for each id: scaling it again changes that one (v1 wire reference §2.4).
+    pub components: BTreeMap<ComponentId, RunningComponent>,
+    /// The providers, one for each id.
+    pub providers: BTreeMap<ComponentId, RunningProvider>,
+}
+
+/// A component on a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunningComponent {
+    /// Where it came from, as the host says it.
+    pub image: String,
+    /// How many invocations may run at once.
+    pub count: u32,
+    /// What whoever started it wanted to remember.
+    pub annotations: Labels,
+}
+
+/// A provider on a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunningProvider {
+    /// Where it came from, as the host says it.
+    pub image: String,
+    /// Whether it does what it should.
+    pub health: Health,
+    /// What whoever started it wanted to remember.
+    pub annotations: Labels,
+}
+
+/// What the last check of a provider said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// It was not checked yet. Such a provider counts as one that runs.
+    #[default]
+    Unknown,
+    /// It is well.
+    Healthy,
+    /// It is not.
+    Unhealthy,
+}
+
+impl ObservedHost {
+    /// What a host says of itself, and its id; `None` where it could not be asked for anything, because its id is none.
+    /// What has no usable id is left out. Health and draining are for others to fill in.
+    pub fn read(inventory: &HostInventory, last_seen: Moment, in_place: bool) -> Option<(HostId, Self)> {
+        let components = inventory.components.iter().filter_map(|component| {
+            let running = RunningComponent {
+                image: component.image_ref.clone(),
+                count: component.max_instances,
+                annotations: component.annotations.clone().unwrap_or_default(),
+            };
+            Some((component.id.parse().ok()?, running))
+        });
+        let providers = inventory.providers.iter().filter_map(|provider| {
+            let running = RunningProvider {
+                image: provider.image_ref.clone().unwrap_or_default(),
+                health: Health::Unknown,
+                annotations: provider.annotations.clone().unwrap_or_default(),
+            };
+            Some((provider.id.parse().ok()?, running))
+        });
+        let host = Self {
+            labels: inventory.labels.clone(),
+            draining: false,
+            last_seen,
+            in_place,
+            components: components.collect(),
+            providers: providers.collect(),
+        };
+        Some((inventory.host_id.parse().ok()?, host))
+    }
+}
+
+/// Whether what a host says runs there is `wanted`. Hosts say a reference in several ways: with or without its scheme,
+/// and v1 hosts name the file of a provider by its path alone (recorded).
+pub(crate) fn is_image(said: &str, wanted: &ImageRef) -> bool {
+    match wanted {
+        ImageRef::Oci(reference) if reference == said => true,
+        ImageRef::File(path) if path.as_os_str() == said => true,
+        _ => said.parse().is_ok_and(|said: ImageRef| said == *wanted),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_say_images_in_several_ways() {
+        let check = |said: &str, wanted: &str, same: bool| {
+            assert_eq!(
+                is_image(said, &wanted.parse().unwrap()),
+                same,
+                "{said} and {wanted}"
+            );
+        };
+        check("ghcr.io/a/b:1", "ghcr.io/a/b:1", true);
+        check("oci://ghcr.io/a/b:1", "ghcr.io/a/b:1", true);
+        check("ghcr.io/a/b:2", "ghcr.io/a/b:1", false);
+        check("/app/p.par.gz", "file:///app/p.par.gz", true);
+        check("file:///app/p.par.gz", "file:///app/p.par.gz", true);
+        check("", "ghcr.io/a/b:1", false);
+    }
+
+    #[test]
+    fn an_inventory_is_read() {
+        let text = r#"{"host_id":"NA","labels":{"zone":"eu"},
+            "components":[{"id":"cart","image_ref":"a/b:1","max_instances":5,"annotations":{"k":"v"}},
+                          {"id":"a.b","image_ref":"a/b:1"}],
+            "providers":[{"id":"http","image_ref":"a/http:1"}]}"#;
+        let inventory: HostInventory = serde_json::from_str(text).unwrap();
+        let (id, host) = ObservedHost::read(&inventory, Moment::from_secs(1), true).unwrap();
+        assert_eq!((id.as_str(), host.labels["zone"].as_str()), ("NA", "eu"));
+        let ids: Vec<&str> = host.components.keys().map(ComponentId::as_str).collect();
+        assert_eq!(ids, ["cart"], "what could not be asked for is left out");
+        assert_eq!(host.components["cart"].count, 5);
+        assert_eq!(host.providers["http"].image, "a/http:1");
+    }
+}

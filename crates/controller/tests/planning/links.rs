@@ -1,0 +1,151 @@
+//! Links are compared in full, and those of others stay.
+
+use crate::world::{World, component, manifest};
+
+fn app(link: &str) -> String {
+    let caller = format!(
+        "{{ name: a, type: component, properties: {{ image: 'acme/a:1' }}, traits: [ {{ type: link, properties: {{ namespace: acme, package: db, {link} }} }} ] }}"
+    );
+    manifest(
+        "shop",
+        &[
+            &caller,
+            &component("b", "acme/b:1", 1, ""),
+            &component("c", "acme/c:1", 1, ""),
+        ],
+    )
+}
+
+fn only_links(steps: Vec<String>) -> Vec<String> {
+    steps
+        .into_iter()
+        .filter(|step| step.contains("link") || step.contains("config"))
+        .collect()
+}
+
+const TO_B: &str = "interfaces: [ one ], target: { name: b }";
+const PUT: &str = "put link shop-a -(acme:db, default)-> shop-b";
+const DELETE: &str = "delete link shop-a -(acme:db, default)->";
+
+#[test]
+fn any_difference_is_put_right() {
+    let mut world = World::new("NA");
+    world.deploy(&app(TO_B));
+    assert_eq!(only_links(world.settle()), [PUT]);
+    world.deploy(&app("interfaces: [ one, two ], target: { name: b }"));
+    assert_eq!(only_links(world.settle()), [PUT]);
+    world.deploy(&app(
+        "interfaces: [ two, one ], target: { name: b, config: [ { name: c, properties: { k: v } } ] }",
+    ));
+    assert_eq!(only_links(world.settle()), ["put config shop-c", PUT]);
+    // Somebody changes it by hand.
+    world.0.observed.links[0].target_config.clear();
+    let plan = world.plan();
+    assert_eq!(
+        plan.steps[0].to_string(),
+        format!("{PUT}: the link has other configs of the target")
+    );
+    world.0.carry_out(&plan);
+    assert!(world.settle().is_empty());
+}
+
+#[test]
+fn a_link_to_another_target_makes_room_first() {
+    let mut world = World::new("NA");
+    world.deploy(&app(TO_B));
+    world.settle();
+    world.deploy(&app("interfaces: [ one ], target: { name: c }"));
+    assert_eq!(
+        world.settle(),
+        [DELETE, "put link shop-a -(acme:db, default)-> shop-c"]
+    );
+}
+
+#[test]
+fn hosts_of_v1_get_a_changed_link_anew() {
+    let mut world = World::new("NA");
+    world.host("NA").in_place = false;
+    world.deploy(&app(TO_B));
+    world.settle();
+    world.deploy(&app("interfaces: [ one, two ], target: { name: b }"));
+    assert_eq!(only_links(world.settle()), [DELETE, PUT]);
+}
+
+#[test]
+fn a_link_that_somebody_else_put_stays() {
+    let mut world = World::new("NA");
+    world.deploy(&app(TO_B));
+    world.settle();
+    let mut foreign = world.0.observed.links[0].clone();
+    foreign.target = "other".parse().unwrap();
+    foreign.interfaces = vec!["three".to_owned()];
+    world.0.observed.links.push(foreign.clone());
+    assert!(world.settle().is_empty());
+    // What is ours cannot be removed without it, for a deletion names only the key.
+    world.undeploy("shop");
+    world.settle();
+    assert_eq!(world.0.observed.links.len(), 2);
+    assert_eq!(
+        world.status("shop").to_string(),
+        "failed: Cannot remove shop-a -(acme:db, default)-> shop-b without removing what this application did not put"
+    );
+    world.0.observed.links.remove(0);
+    world.deploy(&app("interfaces: [ three ], target: { name: b }"));
+    world.settle();
+    assert_eq!(world.0.observed.links, [foreign]);
+    assert!(
+        world
+            .status("shop")
+            .to_string()
+            .contains("is in the way, which this application did not put")
+    );
+}
+
+#[test]
+fn a_removed_link_takes_none_along_that_stays() {
+    let two = |second: &str| {
+        app(&format!(
+            "interfaces: [ one ], target: {{ name: b }} }} }}, {{ type: link, properties: {{ namespace: acme, package: db, interfaces: [ two ], target: {{ name: c }}, {second}"
+        ))
+    };
+    let mut world = World::new("NA");
+    world.deploy(&two("name: default"));
+    world.settle();
+    assert_eq!(world.0.observed.links.len(), 2);
+    world.deploy(&app(TO_B));
+    assert_eq!(world.settle(), [DELETE, PUT]);
+    assert_eq!(world.0.observed.links.len(), 1);
+}
+
+#[test]
+fn secrets_are_configs_of_links_and_components() {
+    let text = "
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: { name: shop }
+spec:
+  policies:
+    - { name: vault, type: policy.secret.wasmcloud.dev/v1alpha1, properties: { backend: nats-kv } }
+  components:
+    - name: a
+      type: component
+      properties: { image: 'acme/a:1', secrets: [ { name: pw, properties: { policy: vault, key: db/pw } } ] }
+      traits:
+        - { type: spreadscaler, properties: { instances: 1 } }
+        - { type: link, properties: { namespace: acme, package: db, interfaces: [ one ], target: { name: b, secrets: [ { name: tok, properties: { policy: vault, key: tok } } ] } } }
+    - { name: b, type: component, properties: { image: 'acme/b:1' } }
+";
+    let mut world = World::new("NA");
+    world.deploy(text);
+    assert_eq!(
+        world.round(),
+        ["put config SECRET_shop-pw", "put config SECRET_shop-tok"]
+    );
+    let plan = world.plan();
+    let told = format!("{:?}", plan.steps);
+    assert!(told.contains(r#"target_config: ["SECRET_shop-tok"]"#), "{told}");
+    assert!(told.contains(r#"config: ["SECRET_shop-pw"]"#), "{told}");
+    world.0.carry_out(&plan);
+    assert!(world.settle().is_empty());
+    assert_eq!(world.0.observed.configs["SECRET_shop-pw"]["backend"], "nats-kv");
+}
