@@ -51,17 +51,7 @@ async fn run(
     rounds: u32,
     calls: u32,
 ) -> Result<BTreeMap<&'static str, Vec<f64>>> {
-    let host = Host::new(HostOptions {
-        data_dir: env::temp_dir(),
-        engine: EngineConfig::default(),
-        drain: Duration::from_secs(1),
-        ingress: IngressOptions::default(),
-        artifacts: ArtifactOptions {
-            allow_file_load: true,
-            ..ArtifactOptions::default()
-        },
-    })
-    .context("start a host")?;
+    let host = crate::host()?;
     let reused = Pair::start(&host, "reused", InstanceMode::Reuse, caller, callee).await?;
     let fresh = Pair::start(&host, "fresh", InstanceMode::Fresh, caller, callee).await?;
     let bare = Bare::load(callee)?;

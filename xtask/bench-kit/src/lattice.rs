@@ -79,17 +79,7 @@ pub(crate) async fn main(args: &[String]) -> Result<()> {
 }
 
 async fn join(url: &str) -> Result<LatticeHost> {
-    let host = Host::new(HostOptions {
-        data_dir: env::temp_dir(),
-        engine: EngineConfig::default(),
-        drain: Duration::from_secs(1),
-        ingress: IngressOptions::default(),
-        artifacts: ArtifactOptions {
-            allow_file_load: true,
-            ..ArtifactOptions::default()
-        },
-    })
-    .context("make a host")?;
+    let host = crate::host()?;
     let lattice = LatticeOptions::new("bench".parse()?, NatsOptions::new(url)?);
     LatticeHost::join(host, JoinOptions::new(lattice))
         .await

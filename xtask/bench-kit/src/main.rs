@@ -13,7 +13,11 @@ mod call;
 mod control;
 mod lattice;
 
-use anyhow::{Result, bail};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use wasmcloud_engine::EngineConfig;
+use wasmcloud_host::{ArtifactOptions, Host, HostOptions, IngressOptions};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -25,4 +29,19 @@ async fn main() -> Result<()> {
         Some((name, words)) if name == "lattice" => lattice::main(words).await,
         _ => bail!("usage: bench-kit bare-hyper|call|control|lattice …"),
     }
+}
+
+/// A host that may read files.
+fn host() -> Result<Host> {
+    Host::new(HostOptions {
+        data_dir: std::env::temp_dir(),
+        engine: EngineConfig::default(),
+        drain: Duration::from_secs(1),
+        ingress: IngressOptions::default(),
+        artifacts: ArtifactOptions {
+            allow_file_load: true,
+            ..ArtifactOptions::default()
+        },
+    })
+    .context("make a host")
 }

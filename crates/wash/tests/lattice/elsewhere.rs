@@ -32,11 +32,24 @@ struct Rig {
     front: Wash,
     backs: Vec<Wash>,
     address: SocketAddr,
+    /// How long a request may take.
+    time: Duration,
 }
 
 impl Rig {
     /// Each of the hosts behind may have so many instances.
     async fn start(nats_url: &str, backs: usize, image: &str, count: u32) -> Result<Self> {
+        Self::with_time(nats_url, backs, image, count, DEADLINE).await
+    }
+
+    /// With other time for a request than [`DEADLINE`].
+    async fn with_time(
+        nats_url: &str,
+        backs: usize,
+        image: &str,
+        count: u32,
+        time: Duration,
+    ) -> Result<Self> {
         let client = connect(nats_url).await?;
         let events = client.events().await?;
         let front = host(nats_url)?.ready()?;
@@ -47,6 +60,7 @@ impl Rig {
             front,
             backs: Vec::new(),
             address,
+            time,
         };
         for _ in 0..backs {
             rig.back(nats_url, image, count).await?;
@@ -55,7 +69,9 @@ impl Rig {
         let start = json!({ "provider_id": "http", "provider_ref": HTTP, "host_id": front });
         rig.client.ok(&format!("provider.start.{front}"), &start).await?;
         rig.events.wait("provider_started", &json!({})).await?;
-        let config = json!({ "address": address.to_string() });
+        let config = json!({
+            "address": address.to_string(), "timeout_ms": time.as_millis().to_string(),
+        });
         rig.client.ok("config.put.web", &config).await?;
         rig.client.ok("link.put", &web_link("web")).await?;
         until("answer", async || Ok(get(address, "/")?.status == 200)).await?;
@@ -68,6 +84,7 @@ impl Rig {
         let host = id(&wash)?;
         let scale = json!({
             "component_ref": image, "component_id": "web", "host_id": host, "count": count,
+            "component_limits": { "max_execution_time": self.time.as_secs().to_string() },
         });
         self.client.ok(&format!("component.scale.{host}"), &scale).await?;
         let fields = json!({ "component_id": "web", "host_id": host });
@@ -297,9 +314,11 @@ async fn a_client_that_takes_its_time_with_a_long_answer() -> Result<()> {
     const BODY: usize = 1 << 30;
     /// What a process may take more than before.
     const GROWTH: u64 = 64 << 20;
+    /// Enough for 1 GiB between processes that are not optimised, on a machine that does other things as well.
+    const TIME: Duration = Duration::from_secs(240);
     let nats = nats()?;
     let image = format!("file://{}", guest("http_misbehave")?.display());
-    let rig = Rig::start(&nats.url(), 1, &image, 1).await?;
+    let rig = Rig::with_time(&nats.url(), 1, &image, 1, TIME).await?;
     let back = rig.backs.first().context("a host")?;
     let before = [rig.front.memory()?.0, back.memory()?.0];
     let grown = || -> Result<u64> {
@@ -310,7 +329,7 @@ async fn a_client_that_takes_its_time_with_a_long_answer() -> Result<()> {
             .map(|(now, before)| now.saturating_sub(*before));
         Ok(grown.max().unwrap_or_default())
     };
-    let mut connection = Connection::within(rig.address, Duration::from_secs(240))?;
+    let mut connection = Connection::within(rig.address, TIME)?;
     connection.request("GET", "/endless-body", &[], b"")?;
     ensure!(connection.head()?.status == 200);
     let mut read = connection.bytes(1)?.len();
@@ -325,7 +344,9 @@ async fn a_client_that_takes_its_time_with_a_long_answer() -> Result<()> {
     .await?;
     ensure!(last < GROWTH, "{last} bytes more for what nobody reads");
     while read < BODY {
-        read += connection.bytes(1 << 20)?.len();
+        let piece = connection.bytes(1 << 20)?.len();
+        ensure!(piece > 0, "the answer ended after {read} bytes");
+        read += piece;
         if read % (64 << 20) < (1 << 20) {
             let now = grown()?;
             ensure!(now < GROWTH, "{now} bytes more after {read} bytes");
