@@ -7,7 +7,6 @@
 //! nanoseconds for each call.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use serde_json::json;
 use wasmcloud_capability::{Caller, Invocation};
 use wasmcloud_core::{ComponentId, ImageRef, InstanceMode, Limits, Link, LinkName, Route};
 use wasmcloud_engine::{Engine, EngineConfig, Flavor, Prepared, call_export};
-use wasmcloud_host::{ArtifactOptions, ComponentSpec, Host, HostOptions, IngressOptions};
+use wasmcloud_host::{ComponentSpec, Host};
 use wasmtime::Store;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, Val};
 

@@ -23,11 +23,8 @@ use wasmcloud_artifacts::claims::{ProviderMetadata, Validity};
 use wasmcloud_artifacts::par::{ProviderArchiveBuilder, Target};
 use wasmcloud_capability::{Caller, Invocation};
 use wasmcloud_core::{ImageRef, InstanceMode, Limits, Link, LinkName, Route};
-use wasmcloud_engine::{EngineConfig, Prepared, call_export};
-use wasmcloud_host::{
-    ArtifactOptions, ComponentSpec, Host, HostOptions, IngressOptions, JoinOptions, LatticeHost,
-    ProviderSpec, Unlinked,
-};
+use wasmcloud_engine::{Prepared, call_export};
+use wasmcloud_host::{ComponentSpec, JoinOptions, LatticeHost, ProviderSpec, Unlinked};
 use wasmcloud_lattice::{LatticeOptions, NatsOptions};
 use wasmtime::component::Val;
 
