@@ -25,7 +25,8 @@ use wasmcloud_capability::{Caller, Invocation};
 use wasmcloud_core::{ImageRef, InstanceMode, Limits, Link, LinkName, Route};
 use wasmcloud_engine::{Prepared, call_export};
 use wasmcloud_host::{ComponentSpec, JoinOptions, LatticeHost, ProviderSpec, Unlinked};
-use wasmcloud_lattice::{LatticeOptions, NatsOptions};
+use wasmcloud_lattice::{HeaderMap, LatticeOptions, NatsOptions};
+use wasmcloud_wire::rpc::header;
 use wasmtime::component::Val;
 
 const DRIVER: &str = "test:calls/driver@0.1.0";
@@ -195,10 +196,15 @@ async fn peer(url: &str, callee: &str, hello: &str) -> Result<()> {
     let connection = host.connection().clone();
     let mut raw = connection.subscribe(RAW).await?;
     connection.barrier(connection.default_deadline()).await?;
+    let answer = said(
+        "1; window=1048576; host=NAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        [(header::STATUS, "ok")],
+    );
     let echo = tokio::spawn(async move {
         while let Some(message) = raw.next().await {
             if let Some(reply) = message.reply {
-                connection.publish(&reply, None, message.payload).await?;
+                let headers = message.headers.map(|_| answer.clone());
+                connection.publish(&reply, headers, message.payload).await?;
             }
         }
         Ok::<_, anyhow::Error>(())
@@ -209,6 +215,16 @@ async fn peer(url: &str, callee: &str, hello: &str) -> Result<()> {
     echo.abort();
     host.leave(&[], &[]).await;
     Ok(())
+}
+
+/// The headers of one message of a call.
+fn said<const N: usize>(terms: &str, others: [(&'static str, &str); N]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::TERMS, terms);
+    for (name, value) in others {
+        headers.insert(name, value);
+    }
+    headers
 }
 
 struct Plan {
@@ -274,11 +290,18 @@ async fn measure(plan: &Plan) -> Result<Times> {
     let mut here = Client::connect(here).await?;
     let mut there = Client::connect(there).await?;
     let connection = host.connection().clone();
-    let raw = |size: usize| {
+    let headers = said(
+        "1; window=1048576; deadline-ms=60000; depth=1; type=0123456789abcdef",
+        [
+            (header::SOURCE_ID, "caller-reused"),
+            (header::LINK_NAME, "default"),
+        ],
+    );
+    let request = |size: usize, headers: Option<HeaderMap>| {
         let (connection, payload) = (connection.clone(), Bytes::from(vec![7; size]));
         async move {
             let deadline = connection.default_deadline();
-            let answer = connection.request(RAW, None, payload, deadline).await?;
+            let answer = connection.request(RAW, headers, payload, deadline).await?;
             ensure!(
                 answer.payload.len() == size,
                 "{} bytes came back",
@@ -288,6 +311,8 @@ async fn measure(plan: &Plan) -> Result<Times> {
         }
     };
 
+    let raw = |size: usize| request(size, None);
+
     let mut clock = Clock::new(plan);
     // The first round fills caches and is not counted.
     for round in 0..=plan.rounds {
@@ -295,6 +320,9 @@ async fn measure(plan: &Plan) -> Result<Times> {
         for _ in 0..plan.calls {
             let one = [Val::U32(1)];
             clock.time("raw", raw(16)).await?;
+            clock
+                .time("raw_headers", request(16, Some(headers.clone())))
+                .await?;
             clock.time("reused", drive(&reused, "run-add", &one)).await?;
             clock.time("fresh", drive(&fresh, "run-add", &one)).await?;
             clock.time("provider", drive(&provider, "run-add", &one)).await?;

@@ -16,8 +16,9 @@ use super::{Common, about_the_machine, call, control_plane};
 const LIMIT: Duration = Duration::from_secs(900);
 
 /// What `bench-kit lattice` measures, and how to call it.
-const KINDS: [(&str, &str); 10] = [
+const KINDS: [(&str, &str); 11] = [
     ("raw", "bare request and reply, 16 bytes"),
+    ("raw_headers", "the same with the headers of a call"),
     ("reused", "component to component on another host, reused"),
     ("fresh", "component to component on another host, fresh"),
     ("provider", "component to an external provider"),
