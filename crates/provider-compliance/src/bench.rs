@@ -10,7 +10,7 @@ use wasmcloud_lattice::rpc::{Outgoing, Rpc, RpcError, RpcOptions};
 use wasmcloud_lattice::{Connection, HeaderMap, NatsOptions};
 use wasmcloud_wire::Message as _;
 use wasmcloud_wire::provider::{HealthReply, HostData, InterfaceLinkDefinition};
-use wasmcloud_wire::rpc::{Prefix, Terms, header};
+use wasmcloud_wire::rpc::{Terms, exact, header};
 use wasmcloud_wire::subject::{ProviderOperation, ProviderSubject};
 
 use crate::process::Process;
@@ -200,20 +200,11 @@ impl Bench {
 
     /// Where a function is called.
     pub(crate) fn function(&self, sample: &Sample) -> Result<String, String> {
-        let prefix = Prefix {
-            lattice: self.trial.lattice.clone(),
-            component: self.trial.provider.clone(),
-        };
-        let instance = match sample.instance.as_str() {
-            "" => None,
-            name => Some(
-                name.parse()
-                    .map_err(|error| format!("a call of the trial: {error}"))?,
-            ),
-        };
-        let function = sample.function.parse();
-        let function = function.map_err(|error| format!("a call of the trial: {error}"))?;
-        Ok(prefix.exact(instance.as_ref(), &function))
+        let Trial {
+            lattice, provider, ..
+        } = &self.trial;
+        let subject = exact(lattice, provider, &sample.instance, &sample.function);
+        subject.map_err(|error| format!("a call of the trial: {error}"))
     }
 
     pub(crate) async fn publish(&self, subject: &str, payload: impl Into<Bytes>) -> Result<(), String> {

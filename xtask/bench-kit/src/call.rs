@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 use wasmcloud_capability::{Caller, Invocation};
-use wasmcloud_core::{ComponentId, ImageRef, InstanceMode, Limits, Link, LinkName, Route};
+use wasmcloud_core::{ComponentId, InstanceMode, Link, LinkName, Route};
 use wasmcloud_engine::{Engine, EngineConfig, Flavor, Prepared, call_export};
-use wasmcloud_host::{ComponentSpec, Host};
+use wasmcloud_host::Host;
 use wasmtime::Store;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, Val};
 
@@ -134,22 +134,7 @@ impl Pair {
 }
 
 async fn start(host: &Host, id: ComponentId, file: &Path, mode: InstanceMode) -> Result<Arc<Prepared>> {
-    let limits = Limits {
-        instance: mode,
-        // A kept instance is never replaced while we look.
-        max_reuse: u32::MAX,
-        deadline: LIMIT,
-        ..Limits::default()
-    };
-    let spec = ComponentSpec {
-        id: id.clone(),
-        image: ImageRef::File(file.to_owned()),
-        reference: file.display().to_string(),
-        unlinked: wasmcloud_host::Unlinked::Allow,
-        limits,
-        config: Vec::new(),
-        annotations: BTreeMap::new(),
-    };
+    let spec = crate::component(id.clone(), file, mode, LIMIT);
     host.scale_component(spec)
         .await
         .with_context(|| format!("start {id}"))?;

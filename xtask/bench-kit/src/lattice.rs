@@ -22,9 +22,9 @@ use tokio::net::TcpStream;
 use wasmcloud_artifacts::claims::{ProviderMetadata, Validity};
 use wasmcloud_artifacts::par::{ProviderArchiveBuilder, Target};
 use wasmcloud_capability::{Caller, Invocation};
-use wasmcloud_core::{ImageRef, InstanceMode, Limits, Link, LinkName, Route};
+use wasmcloud_core::{ImageRef, InstanceMode, Link, LinkName, Route};
 use wasmcloud_engine::{Prepared, call_export};
-use wasmcloud_host::{ComponentSpec, JoinOptions, LatticeHost, ProviderSpec, Unlinked};
+use wasmcloud_host::{JoinOptions, LatticeHost, ProviderSpec};
 use wasmcloud_lattice::{HeaderMap, LatticeOptions, NatsOptions};
 use wasmcloud_wire::rpc::header;
 use wasmtime::component::Val;
@@ -85,22 +85,7 @@ async fn join(url: &str) -> Result<LatticeHost> {
 }
 
 async fn start(host: &LatticeHost, id: &str, file: &str, instance: InstanceMode) -> Result<()> {
-    let limits = Limits {
-        instance,
-        // A kept instance is never replaced while we look.
-        max_reuse: u32::MAX,
-        deadline: LIMIT,
-        ..Limits::default()
-    };
-    let spec = ComponentSpec {
-        id: id.parse()?,
-        image: ImageRef::File(Path::new(file).to_owned()),
-        reference: file.to_owned(),
-        unlinked: Unlinked::Allow,
-        limits,
-        config: Vec::new(),
-        annotations: BTreeMap::new(),
-    };
+    let spec = crate::component(id.parse()?, Path::new(file), instance, LIMIT);
     host.scale_component(spec)
         .await
         .with_context(|| format!("start {id}"))?;

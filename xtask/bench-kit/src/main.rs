@@ -13,11 +13,14 @@ mod call;
 mod control;
 mod lattice;
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use wasmcloud_core::{ComponentId, ImageRef, InstanceMode, Limits};
 use wasmcloud_engine::EngineConfig;
-use wasmcloud_host::{ArtifactOptions, Host, HostOptions, IngressOptions};
+use wasmcloud_host::{ArtifactOptions, ComponentSpec, Host, HostOptions, IngressOptions, Unlinked};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -44,4 +47,23 @@ fn host() -> Result<Host> {
         },
     })
     .context("make a host")
+}
+
+/// A component to be started from a file, whose calls may take as long as a measurement.
+fn component(id: ComponentId, file: &Path, instance: InstanceMode, longest: Duration) -> ComponentSpec {
+    ComponentSpec {
+        id,
+        image: ImageRef::File(file.to_owned()),
+        reference: file.display().to_string(),
+        unlinked: Unlinked::Allow,
+        limits: Limits {
+            instance,
+            // A kept instance is never replaced while we look.
+            max_reuse: u32::MAX,
+            deadline: longest,
+            ..Limits::default()
+        },
+        config: Vec::new(),
+        annotations: BTreeMap::new(),
+    }
 }
