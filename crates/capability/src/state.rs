@@ -31,7 +31,6 @@ pub struct InstanceState {
     component: Arc<ComponentContext>,
     wasi: Option<Box<(WasiCtx, CurrentInvocation)>>,
     slots: Vec<Box<dyn Any + Send>>,
-    bound: bool,
     /// The guest's handles. Last, so that it is dropped last: a capability's slot that is dropped may first break off
     /// what an unfinished body in here would otherwise end as if it were whole.
     pub table: ResourceTable,
@@ -49,7 +48,6 @@ impl InstanceState {
             component,
             wasi: None,
             slots: Vec::new(),
-            bound: false,
         }
     }
 
@@ -69,16 +67,6 @@ impl InstanceState {
             wasi.1.set(invocation.id);
         }
         self.invocation = invocation;
-    }
-
-    /// Says whether the instance has something of another component's, which must not outlive the call it is handling.
-    pub fn set_bound(&mut self, bound: bool) {
-        self.bound = bound;
-    }
-
-    /// Whether it has, and so cannot be kept for another call.
-    pub fn is_bound(&self) -> bool {
-        self.bound
     }
 
     /// What the instances of this component share.

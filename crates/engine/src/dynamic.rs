@@ -228,7 +228,7 @@ impl Import {
     }
 
     /// Why a call cannot go where the link leads, and what would help.
-    pub(crate) fn elsewhere(&self, what: &str, remote: &Remote) -> String {
+    pub(crate) fn not_here(&self, what: &str, remote: &Remote) -> String {
         let target = &remote.link.target;
         match remote.link.route {
             Route::Lattice => format!(
@@ -307,7 +307,7 @@ impl Import {
         let (raw, function) = (&self.raw, &self.function);
         let unfit = |what: String| mismatch(caller, format!("`{function}` of `{raw}`: {what}"));
         let signature = self.signature.as_ref();
-        let signature = signature.map_err(|what| unfit(self.elsewhere(what, remote)))?;
+        let signature = signature.map_err(|what| unfit(self.not_here(what, remote)))?;
         let encoded = params.encode(signature).map_err(unfit)?;
         let deadline = invocation.deadline;
         let request = EncodedRequest {

@@ -37,6 +37,12 @@ struct Sessions {
     resting: Vec<Session>,
 }
 
+/// Whether an instance has handles into others.
+pub(crate) fn any(state: &InstanceState) -> bool {
+    let sessions = state.get_slot::<Sessions>();
+    sessions.is_some_and(|sessions| !sessions.resting.is_empty())
+}
+
 fn sessions(state: &mut InstanceState) -> &mut Sessions {
     state.slot(|_| Sessions::default())
 }
@@ -73,13 +79,10 @@ impl Session {
 
     /// After something that ended well: waits for the next use, or ends if no handle is left.
     pub(crate) fn rest(mut self, state: &mut InstanceState) {
-        let sessions = sessions(state);
-        let bound = self.handles > 0 || !sessions.resting.is_empty();
         if self.handles > 0 {
             self.live.rest();
-            sessions.resting.push(self);
+            sessions(state).resting.push(self);
         }
-        state.set_bound(bound);
     }
 
     /// Notes that owned handles went back to the component they came from.

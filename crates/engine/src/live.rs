@@ -9,6 +9,7 @@ use wasmtime::Store;
 use wasmtime::component::Instance;
 
 use crate::error::{CallError, DeadlineExceeded};
+use crate::handles;
 use crate::permits::Slot;
 use crate::prepared::{Idle, Prepared};
 
@@ -133,7 +134,7 @@ impl Drop for Live {
             self.count();
         }
         // One that has handles into others would keep their slots until somebody happens to call it again.
-        if matches!(self.outcome, Outcome::Ended | Outcome::Unused) && !store.data().is_bound() {
+        if matches!(self.outcome, Outcome::Ended | Outcome::Unused) && !handles::any(store.data()) {
             let uses = self.uses + u32::from(self.outcome == Outcome::Ended);
             self.prepared.keep(Idle {
                 store,

@@ -105,7 +105,7 @@ impl Function {
             Ok(shapes) => shapes,
             Err(what) => return Err(self.unfit(store.data(), what).into()),
         };
-        if shapes.resources.is_empty() && !store.data().is_bound() {
+        if shapes.resources.is_empty() && !handles::any(store.data()) {
             return self.run_plain(store, params, results).await;
         }
         let mut values = params.to_vec();
@@ -128,7 +128,7 @@ impl Function {
                     (target, session)
                 }
                 Routed::Remote(remote) if !shapes.resources.is_empty() => {
-                    let what = self.import.elsewhere("it passes resources", &remote);
+                    let what = self.import.not_here("it passes resources", &remote);
                     return Err(self.unfit(state, &what).into());
                 }
                 Routed::Remote(_) => return self.run_plain(store, params, results).await,

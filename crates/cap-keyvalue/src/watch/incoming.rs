@@ -57,8 +57,8 @@ impl RemoteChange {
     }
 
     /// The span of the call.
-    pub fn span(&self) -> tracing::Span {
-        self.begun.span().clone()
+    pub fn span(&self) -> &tracing::Span {
+        self.begun.span()
     }
 
     /// Whether these bytes are all of the parameters. For callers that do not say so.

@@ -98,60 +98,65 @@ impl ComponentCallee {
             component: id.clone(),
             reason,
         };
+        let prepared = self.target.get()?;
         let subject = incoming.subject();
         let known = self.called.lock().get(subject).cloned();
-        let called = match &known {
-            Some(called) => Arc::clone(called),
+        let called = match known {
+            Some(known) => known,
             None => {
                 let read: InvocationSubject =
                     subject.parse().map_err(|error| mismatch(format!("{error}")))?;
                 let instance = read.instance.as_ref().map(|instance| instance.as_str());
-                Arc::new(Called::new(instance, read.function.as_str()))
+                let called = Arc::new(Called::new(instance, read.function.as_str()));
+                if Self::has(&prepared, &called) {
+                    self.keep(subject, &called);
+                }
+                called
             }
         };
-        let prepared = self.target.get()?;
         let (instance, function) = (called.interface(), called.function());
         let invocation = invocation(incoming, &prepared);
         let deadline = invocation.deadline;
         let decided_by = decided_by(incoming, deadline);
-        if (instance, function) == (Some(INCOMING_HANDLER), "handle") {
+        if is_request(&called) {
             RemoteRequest::admit(&prepared, decided_by).await?;
             let slot = slot(incoming, &prepared)?;
             let begin = RemoteRequest::begin(&prepared, slot, invocation);
             let request = self.in_time(begin).await?;
-            set_parent(
-                &request.span(),
-                incoming.header(TRACEPARENT),
-                incoming.header(TRACESTATE),
-            );
+            follow(incoming, &request.span());
             return Ok((Begun::Http(Box::new(request)), deadline));
         }
         if let Some(is_set) = RemoteChange::find(&prepared, instance, function) {
             RemoteChange::admit(&prepared, is_set, decided_by).await?;
             let begin = RemoteChange::begin(&prepared, is_set, invocation);
             let change = self.in_time(begin).await?;
-            set_parent(
-                &change.span(),
-                incoming.header(TRACEPARENT),
-                incoming.header(TRACESTATE),
-            );
+            follow(incoming, change.span());
             return Ok((Begun::Whole(Whole::Change(Box::new(change))), deadline));
         }
         let exported = Exported::find(&prepared, &called)?;
-        if known.is_none() {
-            let mut names = self.called.lock();
-            if names.len() < MAX_CALLED {
-                names.insert(subject.into(), Arc::clone(&called));
-            }
-        }
         self.check(incoming, &exported, function)?;
         exported.admit(decided_by).await?;
         let span = prepared.span(&invocation, instance.unwrap_or_default(), function);
-        set_parent(&span, incoming.header(TRACEPARENT), incoming.header(TRACESTATE));
+        follow(incoming, &span);
         let slot = slot(incoming, &prepared)?;
         let begin = exported.clone().begin(slot, invocation).instrument(span.clone());
         let call = Box::new(self.in_time(begin).await?);
         Ok((Begun::Whole(Whole::Typed { call, exported, span }), deadline))
+    }
+
+    /// Whether the component has what is called.
+    fn has(prepared: &Arc<Prepared>, called: &Arc<Called>) -> bool {
+        is_request(called)
+            || RemoteChange::find(prepared, called.interface(), called.function()).is_some()
+            || Exported::find(prepared, called).is_ok()
+    }
+
+    /// Keeps a subject in mind.
+    fn keep(&self, subject: &str, called: &Arc<Called>) {
+        let mut names = self.called.lock();
+        if names.len() < MAX_CALLED {
+            names.insert(subject.into(), Arc::clone(called));
+        }
     }
 
     /// Waits for an instance no longer than its caller waits for an answer.
@@ -218,6 +223,16 @@ impl Whole {
             Self::Change(change) => change.run(params).await.map(|()| Vec::new()),
         }
     }
+}
+
+/// Whether a call is an HTTP request.
+fn is_request(called: &Called) -> bool {
+    (called.interface(), called.function()) == (Some(INCOMING_HANDLER), "handle")
+}
+
+/// The trace of a call goes on from that of its caller.
+fn follow(incoming: &Incoming, span: &tracing::Span) {
+    set_parent(span, incoming.header(TRACEPARENT), incoming.header(TRACESTATE));
 }
 
 /// How long a call waits for the word of a policy. Callers of v1 do not come back, so they wait as long as it takes; of

@@ -60,7 +60,6 @@ use async_nats::HeaderValue;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
-
 use wasmcloud_wire::rpc::Terms;
 
 use crate::connection::{CallError, Connection};

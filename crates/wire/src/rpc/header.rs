@@ -35,6 +35,7 @@ pub const ERROR: &str = "wasmcloud-error";
 /// That more parameters follow on `params`, besides streams. Without it, those in the request are all; a peer of v1 says
 /// nothing and ends `params` in any case.
 pub const MORE: &str = "wasmcloud-more";
+
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {

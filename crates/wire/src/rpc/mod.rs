@@ -39,4 +39,4 @@ pub use payload::{Call, Payload};
 pub use subject::{
     DIRECTLY, FunctionName, InstanceName, InvalidSubject, InvocationSubject, Prefix, called, directly, exact,
 };
-pub use terms::{MAX_DEPTH, Terms};
+pub use terms::Terms;

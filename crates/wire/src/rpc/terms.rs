@@ -15,7 +15,7 @@ use super::header::InvalidHeader;
 const VERSION_SPOKEN: u32 = 1;
 
 /// Most calls that may lead to one, as read from a header: adding to it is safe.
-pub const MAX_DEPTH: u32 = 1_000;
+const MAX_DEPTH: u32 = 1_000;
 
 /// Longest name of a host, in bytes. A public key has 56.
 const MAX_HOST: usize = 128;
@@ -84,7 +84,7 @@ impl Terms {
     }
 }
 
-/// The text of the header. A deadline that is longer than it can say becomes the longest it can.
+/// The text of the header, which can always be read: what is more than it can say becomes the most that it can.
 impl fmt::Display for Terms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -104,7 +104,7 @@ impl fmt::Display for Terms {
             write!(f, "; deadline-ms={millis}")?;
         }
         if *depth > 0 {
-            write!(f, "; depth={depth}")?;
+            write!(f, "; depth={}", MAX_DEPTH.min(*depth))?;
         }
         if let Some(signature) = signature {
             write!(f, "; type={signature:016x}")?;
@@ -112,11 +112,17 @@ impl fmt::Display for Terms {
         if *now {
             f.write_str("; now")?;
         }
-        if let Some(host) = host {
-            f.write_str("; host=")?;
-            // What would end the word cannot be in it.
-            let mut kept = host.chars().filter(|c| !unfit(*c));
-            kept.try_for_each(|c| f.write_char(c))?;
+        let mut room = MAX_HOST;
+        // What would end the word cannot be in it.
+        let host = host.iter().flat_map(|host| host.chars()).filter(|c| !unfit(*c));
+        let mut host = host.take_while(|c| {
+            let fits = room.checked_sub(c.len_utf8());
+            room = fits.unwrap_or_default();
+            fits.is_some()
+        });
+        if let Some(first) = host.next() {
+            write!(f, "; host={first}")?;
+            host.try_for_each(|c| f.write_char(c))?;
         }
         Ok(())
     }
@@ -164,15 +170,24 @@ mod tests {
     }
 
     #[test]
-    fn long_deadlines_and_odd_hosts_are_written_as_far_as_they_can_be() {
-        let odd = Terms {
-            deadline: Some(Duration::MAX),
-            host: Some("a; depth=7\r\nb".into()),
-            ..Terms::default()
-        };
-        let read = Terms::read(&odd.to_string()).unwrap();
-        assert_eq!(read.deadline.unwrap().as_millis(), 4_294_967_295);
-        assert_eq!((read.depth, read.host.as_deref()), (0, Some("adepth=7b")));
+    fn what_is_written_can_be_read() {
+        let long = "é".repeat(100);
+        for (host, kept) in [
+            ("a; depth=7\r\nb", Some("adepth=7b")),
+            ("", None),
+            (" ;", None),
+            (long.as_str(), long.get(..MAX_HOST)),
+        ] {
+            let odd = Terms {
+                deadline: Some(Duration::MAX),
+                depth: u32::MAX,
+                host: Some(host.into()),
+                ..Terms::default()
+            };
+            let read = Terms::read(&odd.to_string()).unwrap();
+            assert_eq!(read.deadline.unwrap().as_millis(), 4_294_967_295);
+            assert_eq!((read.depth, read.host.as_deref()), (MAX_DEPTH, kept));
+        }
     }
 
     #[test]
