@@ -7,13 +7,13 @@ use wasmcloud_core::ConfigName;
 use wasmcloud_manifest::SecretRef;
 use wasmcloud_wire::state::SecretReference;
 
-use crate::app::App;
-use crate::desk::{self, Desk};
-use crate::marks;
-use crate::status::{PartKind, PartReport, Status, StatusKind};
-use crate::step::{Action, Step};
-use crate::view::View;
-use crate::why::{Decision, Wait};
+use crate::planning::app::App;
+use crate::planning::desk::{self, Desk};
+use crate::planning::marks;
+use crate::planning::status::{PartKind, PartReport, Status, StatusKind};
+use crate::planning::step::{Action, Step};
+use crate::planning::view::View;
+use crate::planning::why::{Decision, Wait};
 
 /// The values of a config.
 type Values = BTreeMap<String, String>;

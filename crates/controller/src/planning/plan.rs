@@ -7,20 +7,20 @@ use std::collections::HashMap;
 
 use wasmcloud_core::AppName;
 
-use crate::app::{self, App, Ours, Reports};
-use crate::backoff::Memory;
-use crate::claims::{self, Claims};
-use crate::desk::Desk;
-use crate::leftovers::Leftovers;
-use crate::links::Known;
-use crate::model::{Application, Lattice, Moment, Options, Revision};
-use crate::observed::{Observed, StoreHealth};
-use crate::shared::{self, Retained};
-use crate::status::{AppReport, PartReport, Status, StatusKind};
-use crate::step::Step;
-use crate::view::View;
-use crate::why::{Decision, Wait};
-use crate::{components, configs, links, providers};
+use crate::planning::app::{self, App, Ours, Reports};
+use crate::planning::backoff::Memory;
+use crate::planning::claims::{self, Claims};
+use crate::planning::desk::Desk;
+use crate::planning::leftovers::Leftovers;
+use crate::planning::links::Known;
+use crate::planning::model::{Application, Lattice, Moment, Options, Revision};
+use crate::planning::observed::{Observed, StoreHealth};
+use crate::planning::shared::{self, Retained};
+use crate::planning::status::{AppReport, PartReport, Status, StatusKind};
+use crate::planning::step::Step;
+use crate::planning::view::View;
+use crate::planning::why::{Decision, Wait};
+use crate::planning::{components, configs, links, providers};
 
 /// What v1 says of an application that is undeployed (wire reference §16).
 const UNDEPLOYED: &str = "Manifest has been undeployed";

@@ -5,8 +5,8 @@ use std::fmt;
 
 use wasmcloud_core::{AppName, ConfigName, HostId};
 
-use crate::model::Moment;
-use crate::step::StepKey;
+use crate::planning::model::Moment;
+use crate::planning::step::StepKey;
 
 /// The last decision about one part of an application.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use wasmcloud_core::{ComponentId, HostId};
 
-use crate::model::Moment;
-use crate::step::{Action, StepKey};
+use crate::planning::model::Moment;
+use crate::planning::step::{Action, StepKey};
 
 /// The pause after the first failure.
 pub const FIRST_PAUSE: Duration = Duration::from_secs(1);

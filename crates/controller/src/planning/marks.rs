@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use wasmcloud_core::{AppName, ComponentId, ConfigName, InstanceMode, Limits};
 use wasmcloud_wire::Labels;
 
-use crate::status::PartKind;
+use crate::planning::status::PartKind;
 
 /// Who looks after a thing; [`MANAGER`] for us.
 pub const MANAGED_BY: &str = "wasmcloud.dev/managed-by";

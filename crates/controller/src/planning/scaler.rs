@@ -5,14 +5,14 @@ use std::rc::Rc;
 use wasmcloud_core::ComponentId;
 use wasmcloud_manifest::{Scaler, ScalerKind};
 
-use crate::app::App;
-use crate::configs::{self, Unready};
-use crate::desk::Desk;
-use crate::marks::{Hashes, Part};
-use crate::share::largest_remainder;
-use crate::status::{PartKind, PartReport, Status, StatusKind};
-use crate::view::View;
-use crate::why::{Decision, Wait};
+use crate::planning::app::App;
+use crate::planning::configs::{self, Unready};
+use crate::planning::desk::Desk;
+use crate::planning::marks::{Hashes, Part};
+use crate::planning::share::largest_remainder;
+use crate::planning::status::{PartKind, PartReport, Status, StatusKind};
+use crate::planning::view::View;
+use crate::planning::why::{Decision, Wait};
 
 /// Most hosts that are avoided for one component or provider. Where it fails on more, it is not the hosts' fault, and
 /// trying all others in turn would help nobody.

@@ -6,7 +6,7 @@ use wasmcloud_core::{ComponentId, ConfigName, HostId, ImageRef, Link};
 use wasmcloud_wire::Labels;
 use wasmcloud_wire::control::HostInventory;
 
-use crate::model::Moment;
+use crate::planning::model::Moment;
 
 /// What is in a lattice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

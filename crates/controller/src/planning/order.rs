@@ -5,7 +5,7 @@
 //! was seen to run. A link or provider that is in the way of its successor goes first. Steps of one phase may be
 //! carried out side by side if they have different keys; a phase begins when all steps of the one before were answered.
 
-use crate::step::{Action, Step, StepKey};
+use crate::planning::step::{Action, Step, StepKey};
 
 /// When a step is carried out, compared with others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,15 +9,15 @@ use std::collections::{BTreeSet, HashSet};
 use wasmcloud_core::{AppName, ConfigName, Link};
 use wasmcloud_manifest::DesiredLink;
 
-use crate::app::App;
-use crate::claims::{Claims, LinkId};
-use crate::configs::{self, Unready};
-use crate::desk::{self, Desk};
-use crate::marks;
-use crate::status::{PartKind, PartReport, Status, StatusKind};
-use crate::step::{Action, Step};
-use crate::view::View;
-use crate::why::{Decision, Wait};
+use crate::planning::app::App;
+use crate::planning::claims::{Claims, LinkId};
+use crate::planning::configs::{self, Unready};
+use crate::planning::desk::{self, Desk};
+use crate::planning::marks;
+use crate::planning::status::{PartKind, PartReport, Status, StatusKind};
+use crate::planning::step::{Action, Step};
+use crate::planning::view::View;
+use crate::planning::why::{Decision, Wait};
 
 /// The links of one application that it shall have or had.
 pub(crate) struct Known<'a> {

@@ -8,11 +8,11 @@ use wasmcloud_core::{
 };
 use wasmcloud_manifest::{Desired, DesiredComponent, DesiredLink, Position, Scaler, ScalerKind, Spread};
 
-use crate::backoff::Memory;
-use crate::model::{Application, Lattice, Moment, Options, Revision};
-use crate::observed::{Observed, ObservedHost, RunningComponent, RunningProvider};
-use crate::plan::{Plan, plan};
-use crate::step::Action;
+use crate::planning::backoff::Memory;
+use crate::planning::model::{Application, Lattice, Moment, Options, Revision};
+use crate::planning::observed::{Observed, ObservedHost, RunningComponent, RunningProvider};
+use crate::planning::plan::{Plan, plan};
+use crate::planning::step::Action;
 
 /// Components in one application of a sample.
 const IN_APPLICATION: usize = 1_000;

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 
 use wasmcloud_core::HostId;
 
-use crate::backoff::{Admission, FAILED_AFTER, Memory};
-use crate::model::Moment;
-use crate::status::{Status, StatusKind};
-use crate::step::{Step, StepKey};
-use crate::why::Wait;
+use crate::planning::backoff::{Admission, FAILED_AFTER, Memory};
+use crate::planning::model::Moment;
+use crate::planning::status::{Status, StatusKind};
+use crate::planning::step::{Step, StepKey};
+use crate::planning::why::Wait;
 
 /// The steps of one plan.
 pub(crate) struct Desk<'m> {
@@ -86,7 +86,7 @@ impl<'m> Desk<'m> {
         if held.is_none() {
             memory.settle(|key| wanted.contains(key), alive, now);
         }
-        crate::order::sort(&mut steps);
+        crate::planning::order::sort(&mut steps);
         steps
     }
 }

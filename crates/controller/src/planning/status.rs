@@ -4,7 +4,7 @@ use std::fmt;
 
 use wasmcloud_core::AppName;
 
-use crate::why::Decision;
+use crate::planning::why::Decision;
 
 /// How something fares. The order is that of precedence: the first of several is that of the whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

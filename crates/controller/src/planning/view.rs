@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use wasmcloud_core::{ComponentId, HostId, Link};
 
-use crate::model::{Moment, Options};
-use crate::observed::{Observed, ObservedHost, RunningComponent, RunningProvider};
+use crate::planning::model::{Moment, Options};
+use crate::planning::observed::{Observed, ObservedHost, RunningComponent, RunningProvider};
 
 /// Hosts that a message names as those that come nearest to what is wanted.
 const NEAREST: usize = 3;

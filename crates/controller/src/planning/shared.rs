@@ -5,11 +5,11 @@ use std::collections::{BTreeSet, HashSet};
 use wasmcloud_core::{AppName, ComponentId, ConfigName};
 use wasmcloud_manifest::SharedReference;
 
-use crate::claims::{Claims, LinkId};
-use crate::links;
-use crate::model::Application;
-use crate::status::{PartKind, PartReport, Status, StatusKind};
-use crate::why::{Decision, Wait};
+use crate::planning::claims::{Claims, LinkId};
+use crate::planning::links;
+use crate::planning::model::Application;
+use crate::planning::status::{PartKind, PartReport, Status, StatusKind};
+use crate::planning::why::{Decision, Wait};
 
 /// What stays of an application though it shall not run any more, because others use it.
 #[derive(Default)]

@@ -6,9 +6,9 @@ use std::collections::{HashMap, HashSet};
 use wasmcloud_core::{AppName, ComponentId, ConfigName, Link};
 use wasmcloud_manifest::Desired;
 
-use crate::marks;
-use crate::model::{Application, Lattice};
-use crate::view::View;
+use crate::planning::marks;
+use crate::planning::model::{Application, Lattice};
+use crate::planning::view::View;
 
 /// What tells links apart: all but interfaces, configs and route.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use wasmcloud_manifest::Scaler;
 
-use crate::scaler::Targets;
+use crate::planning::scaler::Targets;
 
 /// What each of `hosts` hosts shall have.
 pub(crate) fn targets<'a>(scaler: &'a Scaler, eligible: &[Rc<[usize]>], hosts: usize) -> Targets<'a> {

@@ -9,18 +9,18 @@ use std::rc::Rc;
 use wasmcloud_core::ImageRef;
 use wasmcloud_manifest::{DesiredProvider, ScalerKind};
 
-use crate::app::App;
-use crate::configs::Unready;
-use crate::daemon;
-use crate::desk::{self, Desk};
-use crate::flow::Flow;
-use crate::marks::{self, Hashes, Part};
-use crate::observed::{Health, RunningProvider, is_image};
-use crate::scaler::{self, eligible, part_kind, remembered, shares};
-use crate::status::{PartReport, Status, StatusKind};
-use crate::step::{Action, Step};
-use crate::view::View;
-use crate::why::{Decision, OnHost, Share, Wait};
+use crate::planning::app::App;
+use crate::planning::configs::Unready;
+use crate::planning::daemon;
+use crate::planning::desk::{self, Desk};
+use crate::planning::flow::Flow;
+use crate::planning::marks::{self, Hashes, Part};
+use crate::planning::observed::{Health, RunningProvider, is_image};
+use crate::planning::scaler::{self, eligible, part_kind, remembered, shares};
+use crate::planning::status::{PartReport, Status, StatusKind};
+use crate::planning::step::{Action, Step};
+use crate::planning::view::View;
+use crate::planning::why::{Decision, OnHost, Share, Wait};
 
 /// Plans one provider.
 pub(crate) fn plan<'a>(

@@ -154,12 +154,12 @@ impl Action {
                 annotations,
                 ..
             } => {
-                (image, count, annotations.get(crate::marks::REVISION)).hash(&mut hasher);
+                (image, count, annotations.get(crate::planning::marks::REVISION)).hash(&mut hasher);
             }
             Self::StartProvider {
                 image, annotations, ..
             } => {
-                (image, annotations.get(crate::marks::REVISION)).hash(&mut hasher);
+                (image, annotations.get(crate::planning::marks::REVISION)).hash(&mut hasher);
             }
             Self::PutLink(link) => {
                 (

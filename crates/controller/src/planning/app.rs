@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use wasmcloud_core::{AppName, ComponentId};
 use wasmcloud_manifest::Desired;
 
-use crate::claims::Claims;
-use crate::marks::{self, Hashes};
-use crate::observed::{RunningComponent, RunningProvider};
-use crate::status::PartReport;
-use crate::view::View;
+use crate::planning::claims::Claims;
+use crate::planning::marks::{self, Hashes};
+use crate::planning::observed::{RunningComponent, RunningProvider};
+use crate::planning::status::PartReport;
+use crate::planning::view::View;
 
 /// A deployed application.
 pub(crate) struct App<'a> {

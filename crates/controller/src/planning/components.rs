@@ -7,18 +7,18 @@ use std::rc::Rc;
 
 use wasmcloud_manifest::{DesiredComponent, Scaler, ScalerKind};
 
-use crate::app::App;
-use crate::configs::Unready;
-use crate::daemon;
-use crate::desk::{self, Desk};
-use crate::marks::{self, Hashes, Part};
-use crate::observed::{RunningComponent, is_image};
-use crate::scaler::{self, Targets, eligible, part_kind, remembered, shares};
-use crate::spread::Division;
-use crate::status::{PartReport, Status, StatusKind};
-use crate::step::{Action, Step};
-use crate::view::View;
-use crate::why::{Decision, OnHost, Share, Wait};
+use crate::planning::app::App;
+use crate::planning::configs::Unready;
+use crate::planning::daemon;
+use crate::planning::desk::{self, Desk};
+use crate::planning::marks::{self, Hashes, Part};
+use crate::planning::observed::{RunningComponent, is_image};
+use crate::planning::scaler::{self, Targets, eligible, part_kind, remembered, shares};
+use crate::planning::spread::Division;
+use crate::planning::status::{PartReport, Status, StatusKind};
+use crate::planning::step::{Action, Step};
+use crate::planning::view::View;
+use crate::planning::why::{Decision, OnHost, Share, Wait};
 
 /// Plans one component; nothing is said of one that has no scaler.
 pub(crate) fn plan<'a>(

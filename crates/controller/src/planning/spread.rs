@@ -8,8 +8,8 @@
 //! So hosts that start empty differ by at most one within a spread, and nothing moves for balance alone
 //! ([`Options::rebalance_over`](crate::Options::rebalance_over) says otherwise).
 
-use crate::flow::Flow;
-use crate::share;
+use crate::planning::flow::Flow;
+use crate::planning::share;
 
 /// What a division depends on. Hosts are places in a list.
 pub(crate) struct Division<'a> {

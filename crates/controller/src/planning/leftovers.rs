@@ -10,16 +10,16 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use wasmcloud_core::{AppName, ComponentId, ConfigName};
 use wasmcloud_manifest::Desired;
 
-use crate::app::Ours;
-use crate::claims::{Claims, LinkId};
-use crate::desk::{self, Desk};
-use crate::links::{self, Known};
-use crate::model::Application;
-use crate::shared::Retained;
-use crate::status::{PartKind, PartReport, Status, StatusKind};
-use crate::step::{Action, Step};
-use crate::view::View;
-use crate::why::{Decision, OnHost, Wait};
+use crate::planning::app::Ours;
+use crate::planning::claims::{Claims, LinkId};
+use crate::planning::desk::{self, Desk};
+use crate::planning::links::{self, Known};
+use crate::planning::model::Application;
+use crate::planning::shared::Retained;
+use crate::planning::status::{PartKind, PartReport, Status, StatusKind};
+use crate::planning::step::{Action, Step};
+use crate::planning::view::View;
+use crate::planning::why::{Decision, OnHost, Wait};
 
 /// What is left of an application.
 pub(crate) struct Leftovers<'p, 'a> {

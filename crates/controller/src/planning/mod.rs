@@ -1,0 +1,40 @@
+//! From what should run and what does to the steps between: [`plan`] and what it is made of.
+//!
+//! Pure, and the only part of the crate that decides what runs where. Tables and simulations hold it without a lattice.
+
+mod app;
+mod backoff;
+mod claims;
+mod components;
+mod configs;
+mod daemon;
+mod desk;
+mod flow;
+mod leftovers;
+mod links;
+pub mod marks;
+mod model;
+mod observed;
+mod order;
+mod plan;
+mod providers;
+mod sample;
+mod scaler;
+mod share;
+mod shared;
+mod spread;
+mod status;
+mod step;
+mod view;
+mod why;
+
+pub use backoff::{AVOIDED_FOR, FAILED_AFTER, FIRST_PAUSE, MAX_PAUSE, Memory, SETTLED_FOR};
+pub use model::{Application, Lattice, Moment, Options, Revision};
+pub use observed::{Health, Observed, ObservedHost, RunningComponent, RunningProvider, StoreHealth};
+pub use order::Phase;
+pub use plan::{Orphan, Plan, plan};
+pub use sample::Sample;
+pub use share::largest_remainder;
+pub use status::{AppReport, PartKind, PartReport, Status, StatusKind};
+pub use step::{Action, Step, StepKey};
+pub use why::{Decision, OnHost, Share, Wait};
