@@ -16,6 +16,7 @@
 //! | [`value`] | parameters and results whose types are known at run time, and their text | in calls |
 //! | [`policy`] | what may start or be called | the policy topic |
 //! | [`config_service`] | settings for a starting host | `wasmbus.cfg.{lattice}.req` |
+//! | [`app`] | applications: the manifest API, and the records of them | `wadm.api.{lattice}.…`, bucket `APPDATA_{lattice}` |
 //! | [`message`] | the texts of replies that people and programs know | |
 //!
 //! # Who is trusted
@@ -51,6 +52,7 @@
 //! | indices of a stream or future in a call | [`rpc::path::MAX_INDICES`], 16 |
 //! | why a call failed | [`rpc::error::MAX_MESSAGE`], 2 KiB |
 
+pub mod app;
 pub mod config_service;
 pub mod control;
 pub mod event;

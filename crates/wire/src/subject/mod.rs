@@ -7,7 +7,7 @@
 //! | `wasmbus.rpc.{lattice}.{provider}.…` | [`ProviderSubject`] |
 //! | `wasmbus.cfg.{lattice}.req` | [`config_service`] |
 //!
-//! Those of calls are in [`rpc::subject`](crate::rpc::subject); those of the manifest API have a room of their own.
+//! Those of calls are in [`rpc::subject`](crate::rpc::subject), those of the manifest API in [`app`](crate::app).
 
 mod control;
 mod event;
@@ -66,15 +66,15 @@ pub enum UnsupportedSubject {
 const SHOWN: usize = 512;
 
 impl UnsupportedSubject {
-    fn foreign(subject: &str) -> Self {
+    pub(crate) fn foreign(subject: &str) -> Self {
         Self::Foreign(shorten(subject))
     }
 
-    fn unknown(subject: &str) -> Self {
+    pub(crate) fn unknown(subject: &str) -> Self {
         Self::Unknown(shorten(subject))
     }
 
-    fn name(subject: &str) -> impl Fn(InvalidName) -> Self {
+    pub(crate) fn name(subject: &str) -> impl Fn(InvalidName) -> Self {
         move |source| Self::Name {
             subject: shorten(subject),
             source,
