@@ -24,6 +24,8 @@
 //! Traffic that shifts between revisions, the lease, the store of applications and everything that asks or tells
 //! anybody are for others.
 
+pub mod api;
 mod planning;
+pub mod store;
 
 pub use planning::*;

@@ -6,6 +6,7 @@
 mod embedded;
 mod error;
 mod jetstream;
+mod retry;
 mod view;
 mod watch;
 
@@ -22,6 +23,7 @@ use crate::connection::Connection;
 pub use embedded::EmbeddedState;
 pub use error::StateError;
 pub use jetstream::JetStreamState;
+pub use retry::{Contended, Retry};
 pub use watch::{WATCH_QUEUE, Watch};
 
 /// Most entries that are listed or watched; more are an error.
