@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use wasmcloud_core::{AppName, ComponentId, ConfigName, ImageRef, Limits, Link};
 
-use crate::desired::{Scaler, SecretRef};
+use crate::desired::{Rollout, Scaler, SecretRef};
 use crate::source::{Position, Spanned};
 
 #[derive(Clone, Debug)]
@@ -21,6 +21,7 @@ pub(crate) struct Application {
     pub(crate) parts: Vec<Part>,
     pub(crate) configs: BTreeMap<ConfigName, BTreeMap<String, String>>,
     pub(crate) secrets: BTreeMap<ConfigName, SecretRef>,
+    pub(crate) rollout: Rollout,
 }
 
 /// A component, a provider, or a reference to one of another application.

@@ -1,6 +1,7 @@
 //! Desired state: what should run because of one manifest, in terms that every room understands.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use wasmcloud_core::{AppName, ComponentId, ConfigName, ImageRef, Limits, Link};
 
@@ -37,6 +38,48 @@ pub struct Desired {
     pub external_configs: BTreeMap<ConfigName, Position>,
     /// The secrets that it uses, by the name of the config that holds the reference.
     pub secrets: BTreeMap<ConfigName, SecretRef>,
+    /// How it takes over from the revision before.
+    pub rollout: Rollout,
+}
+
+/// How a new revision takes over from the one before (policy of type `policy.rollout.wasmcloud.dev/v1alpha1`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rollout {
+    /// The way.
+    pub strategy: Strategy,
+    /// For a canary, the percentages of calls that the new revision gets one after the other, before it gets all.
+    pub steps: Vec<u8>,
+    /// For a canary, how long each step lasts; for blue-green, how long both are there before the switch.
+    pub pause: Duration,
+    /// For a canary, the share of failed calls above which it is rolled back, in hundredths of a percent.
+    pub max_failures: u16,
+    /// The path that HTTP components have to answer before they get calls.
+    pub probe: Option<String>,
+    /// Whether a rollout that fails goes back by itself.
+    pub rollback: bool,
+}
+
+impl Rollout {
+    /// Longest pause of a step.
+    pub const MAX_PAUSE: Duration = Duration::from_secs(86_400);
+    /// Most steps.
+    pub const MAX_STEPS: usize = 20;
+    /// Longest path of a probe, in bytes.
+    pub const MAX_PROBE: usize = 1_024;
+}
+
+/// The way in which a new revision takes over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Strategy {
+    /// Host by host.
+    #[default]
+    Rolling,
+    /// It gets a growing share of the calls.
+    Canary,
+    /// It is started everywhere, and then gets all calls at once.
+    BlueGreen,
+    /// What runs ends before it is started.
+    Recreate,
 }
 
 /// A component that should run.

@@ -13,7 +13,10 @@ pub(crate) const SHARED_ANNOTATION: &str = "experimental.wasmcloud.dev/shared";
 pub(crate) const VERSION_ANNOTATION: &str = "version";
 /// Annotation that describes an application.
 pub(crate) const DESCRIPTION_ANNOTATION: &str = "description";
-/// The only type of policy that means something here.
+/// The type of the policy that says how a new revision takes over. Ours; v1 ignores policies that no secret names.
+pub(crate) const ROLLOUT_POLICY: &str = "policy.rollout.wasmcloud.dev/v1alpha1";
+
+/// The type of policies that say where secrets are.
 pub(crate) const SECRET_POLICY: &str = "policy.secret.wasmcloud.dev/v1alpha1";
 
 /// Instances travel as 32-bit numbers (v1 wire reference §2.4).
@@ -91,7 +94,7 @@ static SPEC: Table = table(
         Field::optional(
             "policies",
             Shape::List(&Shape::Table(&POLICY)),
-            "Where secrets come from; secrets name a policy.",
+            "Where secrets come from, and how a new revision takes over.",
         ),
     ],
 );
@@ -99,7 +102,7 @@ static SPEC: Table = table(
 static POLICY: Table = table(
     "policy",
     "Policy",
-    "A place where secrets come from.",
+    "A place where secrets come from, or how a new revision takes over.",
     &[
         Field::required(
             "name",
@@ -109,12 +112,12 @@ static POLICY: Table = table(
         Field::required(
             "type",
             Shape::Text,
-            "The type of the policy; `policy.secret.wasmcloud.dev/v1alpha1` for secrets.",
+            "The type of the policy: `policy.secret.wasmcloud.dev/v1alpha1` or `policy.rollout.wasmcloud.dev/v1alpha1`.",
         ),
         Field::optional(
             "properties",
             Shape::TextMap("policy property"),
-            "`backend` names the secrets backend; the rest is handed to it.",
+            "For secrets, `backend` names the backend, the rest is handed to it. For rollouts: `strategy`, `steps`, `pause`, `max-failures`, `probe`, `rollback`.",
         ),
     ],
 );

@@ -42,8 +42,8 @@ mod validate;
 mod yaml;
 
 pub use desired::{
-    Desired, DesiredComponent, DesiredLink, DesiredProvider, Scaler, ScalerKind, SecretRef, SharedReference,
-    Spread,
+    Desired, DesiredComponent, DesiredLink, DesiredProvider, Rollout, Scaler, ScalerKind, SecretRef,
+    SharedReference, Spread, Strategy,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Level, MAX_DIAGNOSTICS, Related};
 pub use manifest::Manifest;

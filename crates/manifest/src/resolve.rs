@@ -60,6 +60,7 @@ pub(crate) fn resolve(
         configs: application.configs.clone(),
         external_configs: Default::default(),
         secrets: application.secrets.clone(),
+        rollout: application.rollout.clone(),
     };
     for part in &application.parts {
         add(part, options, &mut desired, sink);

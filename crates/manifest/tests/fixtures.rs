@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use common::{compare, manifests};
-use wasmcloud_manifest::{Desired, Manifest, ResolveOptions, Scaler};
+use wasmcloud_manifest::{Desired, Manifest, ResolveOptions, Rollout, Scaler};
 
 #[test]
 fn good_manifests_resolve() {
@@ -236,6 +236,9 @@ fn show(desired: &Desired) -> String {
     }
     for (name, secret) in &desired.secrets {
         writeln!(out, "secret {name} {secret:?}").unwrap();
+    }
+    if desired.rollout != Rollout::default() {
+        writeln!(out, "{:?}", desired.rollout).unwrap();
     }
     out
 }

@@ -15,6 +15,7 @@ use crate::planning::view::View;
 pub(crate) struct App<'a> {
     pub(crate) name: &'a AppName,
     pub(crate) generation: u64,
+    pub(crate) weight: Option<u8>,
     pub(crate) desired: &'a Desired,
     pub(crate) claims: &'a Claims<'a>,
 }

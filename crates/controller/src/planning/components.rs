@@ -5,14 +5,14 @@
 
 use std::rc::Rc;
 
-use wasmcloud_manifest::{DesiredComponent, Scaler, ScalerKind};
+use wasmcloud_manifest::{DesiredComponent, Scaler, ScalerKind, Strategy};
 
 use crate::planning::app::App;
 use crate::planning::configs::Unready;
 use crate::planning::daemon;
 use crate::planning::desk::{self, Desk};
 use crate::planning::marks::{self, Hashes, Part};
-use crate::planning::observed::{RunningComponent, is_image};
+use crate::planning::observed::{Candidate, RunningComponent, is_image};
 use crate::planning::scaler::{self, Targets, eligible, part_kind, remembered, shares};
 use crate::planning::spread::Division;
 use crate::planning::status::{PartReport, Status, StatusKind};
@@ -80,7 +80,7 @@ impl<'a> Scaling<'_, 'a> {
         let eligible = eligible(self.scaler, view, &foreign);
         let targets = self.targets(&eligible, &ours, view, desk);
 
-        let (mut ups, mut downs) = (Vec::new(), Vec::new());
+        let (mut ups, mut downs, mut shifting) = (Vec::new(), Vec::new(), false);
         for (place, target) in targets.counts.iter().copied().enumerate() {
             let running = ours
                 .iter()
@@ -93,7 +93,8 @@ impl<'a> Scaling<'_, 'a> {
                     wanted: target,
                 }));
             }
-            if let Some((up, why)) = self.change(target, running) {
+            shifting |= running.is_some_and(|running| target > 0 && self.is_other(running));
+            if let Some((up, why)) = self.change(target, running, self.in_place(place, view)) {
                 let change = Change {
                     place,
                     target,
@@ -135,6 +136,11 @@ impl<'a> Scaling<'_, 'a> {
         let status = match problem {
             Some(problem) => Status::new(StatusKind::Failed, problem),
             None if changing => desk::status(doing, &waits),
+            None if shifting => {
+                let weight = self.app.weight.unwrap_or_default();
+                let text = format!("{weight} % of the calls go to the new revision");
+                Status::new(StatusKind::Reconciling, text)
+            }
             None => Status::deployed(),
         };
         decision.waits.extend(waits);
@@ -184,17 +190,30 @@ impl<'a> Scaling<'_, 'a> {
     }
 
     /// What has to change on a host: whether something comes, and why.
-    fn change(&self, target: u32, running: Option<&RunningComponent>) -> Option<(bool, String)> {
+    fn change(
+        &self,
+        target: u32,
+        running: Option<&RunningComponent>,
+        in_place: bool,
+    ) -> Option<(bool, String)> {
         match running {
             None if target == 0 => None,
             None => Some((true, format!("{target} shall run here, it does not run"))),
             Some(running) if target == 0 => Some((false, format!("{} run here, none shall", running.count))),
+            Some(running) if self.is_other(running) && self.app.weight.is_some() => {
+                let weight = self.app.weight.filter(|_| in_place)?;
+                let has = self.candidate(running).is_some_and(|candidate| candidate.weight == weight);
+                (!has).then(|| (true, format!("the new revision gets {weight} % of the calls")))
+            }
             Some(running) if !is_image(&running.image, &self.component.image) => Some((
                 true,
                 format!("it runs from {}, not from {}", running.image, self.image),
             )),
             Some(running) if self.is_other_revision(running) => {
                 Some((true, "its configs, secrets or limits have changed".to_owned()))
+            }
+            Some(running) if running.candidate.is_some() => {
+                Some((true, "another revision runs beside it".to_owned()))
             }
             Some(running) if running.count != target => Some((
                 running.count < target,
@@ -210,6 +229,32 @@ impl<'a> Scaling<'_, 'a> {
         revision.is_some_and(|revision| *revision != self.hashes.revision)
     }
 
+    /// Whether another revision runs than the one that shall.
+    fn is_other(&self, running: &RunningComponent) -> bool {
+        !is_image(&running.image, &self.component.image) || self.is_other_revision(running)
+    }
+
+    /// The revision that shall run, where it runs beside another one.
+    fn candidate<'r>(&self, running: &'r RunningComponent) -> Option<&'r Candidate> {
+        let candidate = running.candidate.as_ref()?;
+        let revision = candidate.annotations.get(marks::REVISION);
+        revision.is_some_and(|revision| *revision == self.hashes.revision).then_some(candidate)
+    }
+
+    fn in_place(&self, place: usize, view: &View<'_>) -> bool {
+        view.hosts.get(place).is_some_and(|host| host.host.in_place)
+    }
+
+    /// The path that the component has to answer before it gets calls: those that come over HTTP are probed.
+    fn probe(&self) -> Option<String> {
+        let serves = |link: &wasmcloud_core::Link| {
+            link.target == self.component.id && (link.namespace.as_str(), link.package.as_str()) == ("wasi", "http")
+        };
+        let desired = self.app.desired;
+        let probed = desired.links.iter().any(|link| serves(&link.link));
+        desired.rollout.probe.clone().filter(|_| probed)
+    }
+
     fn ask_for_ups(
         &self,
         ups: Vec<Change<'a>>,
@@ -217,16 +262,33 @@ impl<'a> Scaling<'_, 'a> {
         view: &mut View<'a>,
         desk: &mut Desk<'_>,
     ) -> Vec<Wait> {
+        let strategy = self.app.desired.rollout.strategy;
+        let other = |up: &Change<'_>| up.running.is_some_and(|running| self.is_other(running));
+        // Nothing new begins before all that was there has ended.
+        let ending = strategy == Strategy::Recreate && ups.iter().any(other);
+        // Others are changed when the first ones were seen to run, so a revision that cannot start stops there.
+        let mut changing = match (strategy, self.app.weight) {
+            (Strategy::Rolling, None) => (targets.counts.iter().filter(|count| **count > 0).count() / 4).max(1),
+            _ => usize::MAX,
+        };
         // A host that cannot replace in place stops first. One such host at a time, and only while all others run.
         let mut gap = ups.iter().any(|up| up.running.is_none());
         let mut waits = Vec::with_capacity(ups.len());
         for up in ups {
-            let stops = self.stops_first(&up, view);
-            if stops && gap && targets.counts.iter().filter(|count| **count > 0).count() > 1 {
+            let (other, stops) = (other(&up), self.stops_first(&up, view));
+            let alone = targets.counts.iter().filter(|count| **count > 0).count() <= 1;
+            let waits_for_others = match ending {
+                true => !other,
+                false => (stops && gap && !alone) || (other && changing == 0),
+            };
+            if waits_for_others {
                 waits.push(Wait::OneByOne);
                 continue;
             }
             gap |= stops;
+            if other {
+                changing = changing.saturating_sub(1);
+            }
             if up.running.is_none() {
                 view.burden(up.place);
             }
@@ -243,15 +305,10 @@ impl<'a> Scaling<'_, 'a> {
     }
 
     fn stops_first(&self, change: &Change<'_>, view: &View<'_>) -> bool {
-        let in_place = view
-            .hosts
-            .get(change.place)
-            .is_some_and(|host| host.host.in_place);
+        let recreate = self.app.desired.rollout.strategy == Strategy::Recreate;
         // A v1 host that is told new limits only keeps what it has, annotations included (v1 wire reference §2.4).
-        let other = |running: &RunningComponent| {
-            !is_image(&running.image, &self.component.image) || self.is_other_revision(running)
-        };
-        !in_place && change.target > 0 && change.running.is_some_and(other)
+        let other = change.running.is_some_and(|running| self.is_other(running));
+        (recreate || !self.in_place(change.place, view)) && change.target > 0 && other
     }
 
     fn step(&self, change: &Change<'_>, spreads: &[&str], view: &View<'_>) -> Option<Step> {
@@ -282,6 +339,8 @@ impl<'a> Scaling<'_, 'a> {
                     .cloned()
                     .collect(),
                 limits: self.component.limits.clone(),
+                weight: self.app.weight.filter(|_| running.is_some_and(|running| self.is_other(running))),
+                probe: self.probe(),
                 allow_update: running.is_some_and(|running| !is_image(&running.image, &self.component.image)),
             },
         };

@@ -31,7 +31,7 @@ mod why;
 pub use backoff::{AVOIDED_FOR, FAILED_AFTER, FIRST_PAUSE, MAX_PAUSE, Memory, SETTLED_FOR};
 pub use model::{Application, Lattice, Moment, Options, Revision};
 pub use observed::{
-    Health, Observed, ObservedHost, RefusedLink, RunningComponent, RunningProvider, StoreHealth,
+    Calls, Candidate, Health, Observed, ObservedHost, RefusedLink, RunningComponent, RunningProvider, StoreHealth,
 };
 pub use order::Phase;
 pub use plan::{Orphan, Plan, plan};

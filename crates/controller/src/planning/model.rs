@@ -28,6 +28,9 @@ pub struct Application {
     pub generation: u64,
     /// What should run; nothing where it is undeployed.
     pub deployed: Option<Revision>,
+    /// How many of a hundred calls the deployed revision gets where a former one runs, in a rollout that shifts them
+    /// bit by bit; `None` where it takes the place of the former one.
+    pub weight: Option<u8>,
     /// Whether it is left as it is until somebody resumes it.
     pub paused: bool,
     /// What should have run before. Links and configs carry no annotation, so only these say which of them are ours

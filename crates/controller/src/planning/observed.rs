@@ -76,6 +76,32 @@ pub struct RunningComponent {
     pub count: u32,
     /// What whoever started it wanted to remember.
     pub annotations: Labels,
+    /// How its calls went since it was started.
+    pub calls: Calls,
+    /// Another revision that runs beside it and gets some of its calls.
+    pub candidate: Option<Candidate>,
+}
+
+/// A revision of a component that gets some of the calls of the one beside which it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Candidate {
+    /// Where it came from, as the host says it.
+    pub image: String,
+    /// What whoever started it wanted to remember.
+    pub annotations: Labels,
+    /// How many of a hundred calls it gets.
+    pub weight: u8,
+    /// How its calls went since it was started.
+    pub calls: Calls,
+}
+
+/// How calls went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// Those that ended.
+    pub ended: u64,
+    /// Those of them that failed.
+    pub failed: u64,
 }
 
 /// A provider on a host.

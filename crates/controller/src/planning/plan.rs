@@ -159,6 +159,7 @@ fn report<'a>(
         let app = App {
             name: &application.name,
             generation: application.generation,
+            weight: application.weight,
             desired,
             claims,
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wasmcloud_core::{
     AppName, ComponentId, ConfigName, HostId, ImageRef, InvalidName, Limits, Link, LinkName,
 };
-use wasmcloud_manifest::{Desired, DesiredComponent, DesiredLink, Position, Scaler, ScalerKind, Spread};
+use wasmcloud_manifest::{Desired, DesiredComponent, DesiredLink, Position, Rollout, Scaler, ScalerKind, Spread};
 
 use crate::planning::backoff::Memory;
 use crate::planning::model::{Application, Lattice, Moment, Options, Revision};
@@ -230,6 +230,7 @@ fn application(number: usize, size: usize) -> Result<Application, InvalidName> {
         configs,
         external_configs: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        rollout: Rollout::default(),
     };
     let revision = Revision {
         id: "1".to_owned(),
@@ -239,6 +240,7 @@ fn application(number: usize, size: usize) -> Result<Application, InvalidName> {
         name: app,
         generation: 1,
         deployed: Some(revision),
+        weight: None,
         paused: false,
         former: Vec::new(),
     })

@@ -38,6 +38,10 @@ pub enum Action {
         limits: Limits,
         /// Whether another image runs there that this one takes the place of.
         allow_update: bool,
+        /// How many of a hundred calls it gets beside what runs there; all where it takes the place of that.
+        weight: Option<u8>,
+        /// The path that it has to answer before it gets any.
+        probe: Option<String>,
     },
     /// A component shall not run on a host any more. `image` and `annotations` are what runs.
     StopComponent {
@@ -152,9 +156,11 @@ impl Action {
                 image,
                 count,
                 annotations,
+                weight,
                 ..
             } => {
-                (image, count, annotations.get(crate::planning::marks::REVISION)).hash(&mut hasher);
+                let revision = annotations.get(crate::planning::marks::REVISION);
+                (image, count, revision, weight).hash(&mut hasher);
             }
             Self::StartProvider {
                 image, annotations, ..
@@ -183,6 +189,11 @@ impl Action {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.action {
+            Action::ScaleComponent {
+                count,
+                weight: Some(weight),
+                ..
+            } => write!(f, "{} to {count} beside what runs, for {weight} % of the calls", self.action.key())?,
             Action::ScaleComponent { count, .. } => write!(f, "{} to {count}", self.action.key())?,
             Action::StopComponent { host, id, .. } => write!(f, "stop component {id} on {host}")?,
             action => write!(f, "{}", action.key())?,

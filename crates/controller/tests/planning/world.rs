@@ -89,6 +89,7 @@ impl World {
                 name,
                 generation: 0,
                 deployed: None,
+                weight: None,
                 paused: false,
                 former: Vec::new(),
             });

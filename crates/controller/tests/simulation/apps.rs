@@ -103,6 +103,7 @@ pub(crate) fn random(app: &str, rng: &mut Rng) -> Arc<Desired> {
         configs,
         external_configs: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        rollout: Rollout::default(),
     })
 }
 

@@ -31,6 +31,7 @@ impl Store {
                 name,
                 generation: 0,
                 deployed: None,
+                weight: None,
                 paused: false,
                 former: Vec::new(),
             });

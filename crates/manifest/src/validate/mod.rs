@@ -8,6 +8,7 @@ mod configs;
 mod interfaces;
 mod links;
 mod metadata;
+mod rollout;
 mod routes;
 mod secrets;
 
@@ -32,6 +33,7 @@ pub(crate) fn application(document: &Document, sink: &mut Sink) -> Option<Applic
     let secrets = secrets::collect(app, document, sink);
     let mut links = links::check(app, document, &ids, sink);
     routes::check(document, sink);
+    let rollout = rollout::read(document, sink);
 
     let mut parts = Vec::with_capacity(document.components.len());
     for (index, component) in document.components.iter().enumerate() {
@@ -76,6 +78,7 @@ pub(crate) fn application(document: &Document, sink: &mut Sink) -> Option<Applic
         parts,
         configs,
         secrets,
+        rollout,
     })
 }
 
