@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wasmcloud_core::{ComponentId, HostId, Limits};
 use wasmcloud_lattice::Lattice;
 use wasmcloud_wire::control::{
-    ComponentDescription, Host as HostReply, HostInventory, ProviderDescription, uptime_human,
+    CandidateDescription, ComponentDescription, Host as HostReply, HostInventory, ProviderDescription, uptime_human,
 };
 use wasmcloud_wire::event::{ComponentScaled, ProviderStarted};
 
@@ -13,6 +13,7 @@ use super::limits;
 use crate::claims::{self, ComponentClaims, ProviderClaims};
 use crate::host::Host;
 use crate::identity::Identity;
+use crate::inventory::CandidateInfo;
 
 /// The answer to a ping.
 pub(crate) fn host(identity: &Identity, lattice: &Lattice) -> HostReply {
@@ -46,6 +47,9 @@ pub(crate) fn inventory(identity: &Identity, host: &Host, defaults: &Limits) -> 
                 .map_or(0, |it| it.metadata.revision.unwrap_or_default()),
             max_instances: component.max_instances,
             limits: limits::write(&component.limits, defaults),
+            calls: component.calls,
+            failures: component.failures,
+            candidate: component.candidate.map(candidate),
         });
     let providers = inventory
         .providers
@@ -68,6 +72,17 @@ pub(crate) fn inventory(identity: &Identity, host: &Host, defaults: &Limits) -> 
         version: identity.version.to_owned(),
         uptime_human: uptime_human(identity.uptime()),
         uptime_seconds: identity.uptime().as_secs(),
+    }
+}
+
+fn candidate(candidate: CandidateInfo) -> CandidateDescription {
+    CandidateDescription {
+        image_ref: candidate.image_ref,
+        annotations: Some(candidate.annotations),
+        max_instances: candidate.max_instances,
+        weight: candidate.weight,
+        calls: candidate.calls,
+        failures: candidate.failures,
     }
 }
 

@@ -21,11 +21,12 @@ use wasmcloud_wire::state::{Claims, Config, ConfigKey};
 
 use super::records::{Deleted, LinkPut, Records};
 use super::{ControlError, LatticeHost, RecordError, describe};
-use crate::claims::{self, ProviderClaims};
+use crate::claims::{self, ComponentClaims, ProviderClaims};
 use crate::components::ComponentSpec;
 use crate::error::HostError;
-use crate::host::FetchedComponent;
+use crate::host::{FetchedComponent, Shift};
 use crate::providers::ProviderSpec;
+use crate::rollout::Place;
 
 /// How long a change of the state may take until it has come back to this host.
 const APPLIED: Duration = Duration::from_secs(5);
@@ -248,11 +249,25 @@ impl LatticeHost {
         let id = spec.id.clone();
         let (image_ref, annotations) = (spec.reference.clone(), spec.annotations.clone());
         let count = spec.limits.concurrency;
-        let fetched = self.fetch_component(&spec).await;
-        let claims = fetched.as_ref().ok().and_then(|fetched| fetched.claims.clone());
-        let outcome = match fetched {
-            Ok(fetched) => self.start_component(spec, fetched).await,
-            Err(error) => Err(error),
+        let (outcome, claims) = match self.0.host.shift_component(&spec).await {
+            Ok(Shift::Done {
+                running,
+                is_current,
+                changed,
+            }) => {
+                if is_current {
+                    self.note(Note::of(&spec, &running.claims)).await;
+                }
+                (Ok(changed), running.claims.clone())
+            }
+            Ok(Shift::Start(place)) => match self.fetch_component(&spec).await {
+                Ok(fetched) => {
+                    let claims = fetched.claims.clone();
+                    (self.start_component(spec, fetched, place).await, claims)
+                }
+                Err(error) => (Err(error), None),
+            },
+            Err(error) => (Err(error.into()), None),
         };
         self.tell(match &outcome {
             Ok(_) => {
@@ -283,6 +298,7 @@ impl LatticeHost {
         &self,
         spec: ComponentSpec,
         fetched: FetchedComponent,
+        place: Place,
     ) -> Result<bool, ControlError> {
         let signed = fetched.claims.as_deref();
         if let Some(policy) = &self.0.policy {
@@ -296,13 +312,12 @@ impl LatticeHost {
             let denied = |_: &str, why: Option<&str>| scale_denied(&spec.id, why);
             policy.check(action.cache_key(), || action, denied).await?;
         }
-        let note = Note {
-            id: spec.id.clone(),
-            url: spec.reference.clone(),
-            claims: signed.map(claims::component_record),
-        };
+        let note = Note::of(&spec, &fetched.claims);
         let changed = self.0.host.run_component(spec, fetched).await?;
-        self.note(note).await;
+        // Where a candidate came from is told when it is more than that.
+        if !matches!(place, Place::Beside(_)) {
+            self.note(note).await;
+        }
         Ok(changed)
     }
 
@@ -313,12 +328,13 @@ impl LatticeHost {
         id: &ComponentId,
         asked: Option<(String, BTreeMap<String, String>)>,
     ) -> Result<(), HostError> {
-        let running = self.0.host.shown(id);
+        let running = self.0.host.running(id);
         let outcome = self.0.host.stop_component(id).await;
         let (told, claims) = match running {
             Some(running) => {
-                let spec = running.spec;
-                (Some((spec.reference, spec.annotations)), running.claims)
+                let spec = &running.spec;
+                let told = (spec.reference.clone(), spec.annotations.clone());
+                (Some(told), running.claims.clone())
             }
             None => (asked, None),
         };
@@ -462,6 +478,17 @@ pub(super) struct Note {
     url: String,
     /// Who made it, if it is signed.
     claims: Option<Claims>,
+}
+
+impl Note {
+    /// Of a component.
+    fn of(spec: &ComponentSpec, claims: &ComponentClaims) -> Self {
+        Self {
+            id: spec.id.clone(),
+            url: spec.reference.clone(),
+            claims: claims.as_deref().map(claims::component_record),
+        }
+    }
 }
 
 /// Writes what was started, one after another, so that the last word on each is the last one written. That it cannot be

@@ -148,6 +148,46 @@ pub struct ComponentDescription {
     /// Its limits by name; `null` where it has none of its own.
     #[serde(default, deserialize_with = "limit::optional_map::<_, _, MAX_LABELS>")]
     pub limits: Option<Labels>,
+    /// Invocations that it has ended since it started, whatever their outcome. Not in v1.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub calls: u64,
+    /// Those of them that failed: by a trap, a limit, their deadline, or with an HTTP answer that is the server's fault
+    /// (5xx). Not in v1.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failures: u64,
+    /// Another revision that runs beside it and gets a share of the calls. Not in v1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<CandidateDescription>,
+}
+
+/// A revision of a component that runs beside the one that it may replace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CandidateDescription {
+    /// Where it came from.
+    pub image_ref: String,
+    /// What the asker wanted to remember about it.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "limit::optional_map::<_, _, MAX_LABELS>"
+    )]
+    pub annotations: Option<Labels>,
+    /// How many invocations may run at once on this host.
+    #[serde(default)]
+    pub max_instances: u32,
+    /// The percent of the calls that it gets.
+    #[serde(default)]
+    pub weight: u8,
+    /// Invocations that it has ended since it started.
+    #[serde(default)]
+    pub calls: u64,
+    /// Those of them that failed.
+    #[serde(default)]
+    pub failures: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A provider on a host.

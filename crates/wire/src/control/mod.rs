@@ -32,10 +32,12 @@ mod registry;
 mod request;
 
 pub use self::claims::{ClaimsEntry, ClaimsList};
-pub use self::component::{ComponentAuction, ComponentAuctionAck, ScaleComponent, UpdateComponent};
+pub use self::component::{
+    ComponentAuction, ComponentAuctionAck, FULL_WEIGHT, Probe, REVISION, ScaleComponent, UpdateComponent,
+};
 pub use self::envelope::{CtlResponse, Nothing};
 pub use self::host::{
-    ComponentDescription, DeleteLabel, Host, HostInventory, ProviderDescription, PutLabel, StopHost,
+    CandidateDescription, ComponentDescription, DeleteLabel, Host, HostInventory, ProviderDescription, PutLabel, StopHost,
     uptime_human,
 };
 pub use self::link::{DeleteLink, Links};
