@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wasmcloud_core::{ComponentId, ConfigName, HostId, ImageRef, Link};
+use wasmcloud_core::{ComponentId, ConfigName, HostId, ImageRef, Link, LinkKey};
 use wasmcloud_wire::Labels;
 use wasmcloud_wire::control::HostInventory;
 
@@ -52,6 +52,19 @@ pub struct ObservedHost {
     pub components: BTreeMap<ComponentId, RunningComponent>,
     /// The providers, one for each id.
     pub providers: BTreeMap<ComponentId, RunningProvider>,
+    /// The links of the lattice that are not in effect there.
+    pub refused: Vec<RefusedLink>,
+}
+
+/// A link that a host does not put into effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedLink {
+    /// What identifies it, together with the target.
+    pub key: LinkKey,
+    /// Where it goes.
+    pub target: ComponentId,
+    /// Why not.
+    pub why: String,
 }
 
 /// A component on a host.
@@ -90,7 +103,7 @@ pub enum Health {
 
 impl ObservedHost {
     /// What a host says of itself, and its id; `None` where it could not be asked for anything, because its id is none.
-    /// What has no usable id is left out. Health and draining are for others to fill in.
+    /// What has no usable id is left out. Health, draining and refused links are for others to fill in.
     pub fn read(inventory: &HostInventory, last_seen: Moment, in_place: bool) -> Option<(HostId, Self)> {
         let components = inventory.components.iter().filter_map(|component| {
             let running = RunningComponent {
@@ -115,6 +128,7 @@ impl ObservedHost {
             in_place,
             components: components.collect(),
             providers: providers.collect(),
+            refused: Vec::new(),
         };
         Some((inventory.host_id.parse().ok()?, host))
     }

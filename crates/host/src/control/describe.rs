@@ -6,10 +6,10 @@ use wasmcloud_core::{ComponentId, HostId, Limits};
 use wasmcloud_lattice::Lattice;
 use wasmcloud_wire::control::{
     CandidateDescription, ComponentDescription, Host as HostReply, HostInventory, ProviderDescription, uptime_human,
+    write_limits,
 };
 use wasmcloud_wire::event::{ComponentScaled, ProviderStarted};
 
-use super::limits;
 use crate::claims::{self, ComponentClaims, ProviderClaims};
 use crate::host::Host;
 use crate::identity::Identity;
@@ -46,7 +46,7 @@ pub(crate) fn inventory(identity: &Identity, host: &Host, defaults: &Limits) -> 
                 .claims
                 .map_or(0, |it| it.metadata.revision.unwrap_or_default()),
             max_instances: component.max_instances,
-            limits: limits::write(&component.limits, defaults),
+            limits: write_limits(&component.limits, defaults),
             calls: component.calls,
             failures: component.failures,
             candidate: component.candidate.map(candidate),
