@@ -66,7 +66,9 @@ struct Answered {
 
 impl Answer {
     fn put(&self, response: Result<Response<GuestBody>, String>) {
-        let well = response.as_ref().is_ok_and(|response| !response.status().is_server_error());
+        let well = response
+            .as_ref()
+            .is_ok_and(|response| !response.status().is_server_error());
         self.0.well.store(well, Ordering::Relaxed);
         *self.0.response.lock() = Some(response);
     }

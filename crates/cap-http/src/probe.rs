@@ -110,11 +110,7 @@ pub async fn probe(prepared: &Arc<Prepared>, path: &str, time: Duration) -> Resu
             source: error.into(),
         }),
         Ok(Ok((status, _))) if status.as_u16() < 400 => Ok(()),
-        Ok(Ok((status, answer))) => Err(ProbeError::Status {
-            path,
-            status,
-            answer,
-        }),
+        Ok(Ok((status, answer))) => Err(ProbeError::Status { path, status, answer }),
     }
 }
 

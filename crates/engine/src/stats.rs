@@ -180,7 +180,10 @@ impl Tally {
 
     /// Calls, and those of them that failed.
     pub(crate) fn get(&self) -> (u64, u64) {
-        (self.calls.load(Ordering::Relaxed), self.failures.load(Ordering::Relaxed))
+        (
+            self.calls.load(Ordering::Relaxed),
+            self.failures.load(Ordering::Relaxed),
+        )
     }
 }
 

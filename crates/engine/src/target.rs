@@ -90,7 +90,8 @@ impl Target {
     }
 
     fn put(&self, current: Arc<Prepared>, candidate: Option<Candidate>) {
-        self.occupied.store(Some(Arc::new(Occupied { current, candidate })));
+        self.occupied
+            .store(Some(Arc::new(Occupied { current, candidate })));
     }
 
     /// Takes everything out; callers learn `reason`.

@@ -126,11 +126,7 @@ mod tests {
     fn check(runs: (&str, &str), asked: &str, weight: impl Into<Option<u8>>, expected: Step) {
         let some = |text: &str| (!text.is_empty()).then(|| spec(text, None));
         let (current, candidate) = (some(runs.0), some(runs.1));
-        let found = step(
-            current.as_ref(),
-            candidate.as_ref(),
-            &spec(asked, weight.into()),
-        );
+        let found = step(current.as_ref(), candidate.as_ref(), &spec(asked, weight.into()));
         assert_eq!(found, expected);
     }
 

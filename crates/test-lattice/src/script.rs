@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use wasmcloud_core::{ConfigName, HostId};
 use wasmcloud_wire::Labels;
-use wasmcloud_wire::control::{CandidateDescription, ClaimsEntry, ComponentDescription, Link, ProviderDescription};
+use wasmcloud_wire::control::{
+    CandidateDescription, ClaimsEntry, ComponentDescription, Link, ProviderDescription,
+};
 use wasmcloud_wire::state::Config;
 
 /// A host as it should be.

@@ -4,11 +4,9 @@
 //! directly: both ways do the same. Configs and links return when they are in effect on this host.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wasmcloud_core::{ComponentId, ConfigName, Link, LinkKey};
 use wasmcloud_wire::event::{
@@ -17,9 +15,10 @@ use wasmcloud_wire::event::{
 };
 use wasmcloud_wire::message::{chain, scale_denied, start_denied};
 use wasmcloud_wire::policy::{ComponentPolicy, PolicyAction, ProviderPolicy};
-use wasmcloud_wire::state::{Claims, Config, ConfigKey};
+use wasmcloud_wire::state::{Config, ConfigKey};
 
-use super::records::{Deleted, LinkPut, Records};
+use super::notes::Note;
+use super::records::{Deleted, LinkPut};
 use super::{ControlError, LatticeHost, RecordError, describe};
 use crate::claims::{self, ComponentClaims, ProviderClaims};
 use crate::components::ComponentSpec;
@@ -256,7 +255,7 @@ impl LatticeHost {
                 changed,
             }) => {
                 if is_current {
-                    self.note(Note::of(&spec, &running.claims)).await;
+                    self.note(Note::component(&spec, &running.claims)).await;
                 }
                 (Ok(changed), running.claims.clone())
             }
@@ -312,7 +311,7 @@ impl LatticeHost {
             let denied = |_: &str, why: Option<&str>| scale_denied(&spec.id, why);
             policy.check(action.cache_key(), || action, denied).await?;
         }
-        let note = Note::of(&spec, &fetched.claims);
+        let note = Note::component(&spec, &fetched.claims);
         let changed = self.0.host.run_component(spec, fetched).await?;
         // Where a candidate came from is told when it is more than that.
         if !matches!(place, Place::Beside(_)) {
@@ -382,11 +381,7 @@ impl LatticeHost {
             });
             policy.check(action.cache_key(), || action, start_denied).await?;
         }
-        let note = Note {
-            id: spec.id.clone(),
-            url: spec.reference.clone(),
-            claims: claims.as_deref().map(claims::provider_record),
-        };
+        let note = Note::provider(&spec, &claims);
         let refused = self.0.host.run_provider(spec, fetched).await?;
         for (link, error) in &refused {
             let error = chain(error);
@@ -462,45 +457,6 @@ impl LatticeHost {
                 tracing::warn!(%id, error = chain(&error), "starting with the links that are known here");
                 Ok(())
             }
-        }
-    }
-
-    /// The records say what runs. Whoever started it does not wait for that.
-    async fn note(&self, note: Note) {
-        self.0.notes.send(note).await.ok();
-    }
-}
-
-/// What the state of the lattice says of something that was started.
-pub(super) struct Note {
-    id: ComponentId,
-    /// Where it came from.
-    url: String,
-    /// Who made it, if it is signed.
-    claims: Option<Claims>,
-}
-
-impl Note {
-    /// Of a component.
-    fn of(spec: &ComponentSpec, claims: &ComponentClaims) -> Self {
-        Self {
-            id: spec.id.clone(),
-            url: spec.reference.clone(),
-            claims: claims.as_deref().map(claims::component_record),
-        }
-    }
-}
-
-/// Writes what was started, one after another, so that the last word on each is the last one written. That it cannot be
-/// written is no reason to stop what runs.
-pub(super) async fn write_notes(records: Arc<Records>, mut notes: mpsc::Receiver<Note>) {
-    while let Some(Note { id, url, claims }) = notes.recv().await {
-        if let Err(error) = records.put_url(&id, &url).await {
-            tracing::warn!(%id, error = chain(&error), "where it came from is not in the state of the lattice");
-        }
-        let Some(claims) = claims else { continue };
-        if let Err(error) = records.put_claims(&claims).await {
-            tracing::warn!(%id, error = chain(&error), "its claims are not in the state of the lattice");
         }
     }
 }

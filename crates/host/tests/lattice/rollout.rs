@@ -100,6 +100,10 @@ impl Rollout {
         Ok(self.rig.inventory(&self.host).await?["components"][0].clone())
     }
 
+    async fn revision(&self) -> Result<Value> {
+        Ok(self.rig.inventory(&self.host).await?["inventory_revision"].clone())
+    }
+
     /// A call ends when its instance is put away, which may be after its answer.
     async fn counted(&self, what: &str, calls: u64, failures: u64) -> Result<()> {
         until(&format!("{calls} calls of {what}"), async || {
@@ -129,9 +133,14 @@ async fn a_candidate_gets_its_share_and_takes_over(target: Target) -> Result<()>
     rollout.put(&howdy, Some(0)).await?;
     rollout.says(100, &[("Hello", 100)]).await?;
     rollout.put(&howdy, Some(30)).await?;
+    let revision = rollout.revision().await?;
     rollout.says(100, &[("Hello", 70), ("Howdy", 30)]).await?;
     rollout.counted("hello", 171, 0).await?;
     rollout.counted("candidate", 30, 0).await?;
+    ensure!(
+        rollout.revision().await? == revision,
+        "what is counted is no change"
+    );
     let candidate = rollout.component().await?["candidate"].clone();
     let expected = json!({
         "image_ref": howdy, "annotations": {}, "max_instances": 1, "weight": 30, "calls": 30, "failures": 0,
@@ -140,6 +149,7 @@ async fn a_candidate_gets_its_share_and_takes_over(target: Target) -> Result<()>
 
     // No new start: it counts on.
     rollout.put(&howdy, Some(60)).await?;
+    ensure!(rollout.revision().await? != revision, "another weight is one");
     rollout.says(100, &[("Hello", 40), ("Howdy", 60)]).await?;
     rollout.counted("candidate", 90, 0).await?;
     // What was there first may also say what it keeps.
@@ -303,15 +313,27 @@ async fn a_probe_comes_before_the_first_call(target: Target) -> Result<()> {
             "/status?code=503",
             "its answer to `GET /status?code=503` is 503 Service Unavailable: status 503",
         ),
-        (&p3, "/gone", "its answer to `GET /gone` is 404 Not Found: / /echo /sleep?ms="),
+        (
+            &p3,
+            "/gone",
+            "its answer to `GET /gone` is 404 Not Found: / /echo /sleep?ms=",
+        ),
         (
             &misbehave,
             "/sleep?ms=60000",
             "it has not answered `GET /sleep?ms=60000` within 2s",
         ),
-        (&p3, "/sleep?ms=60000", "it has not answered `GET /sleep?ms=60000` within 2s"),
+        (
+            &p3,
+            "/sleep?ms=60000",
+            "it has not answered `GET /sleep?ms=60000` within 2s",
+        ),
         (&misbehave, "/loop", "it has not answered `GET /loop` within 2s"),
-        (&misbehave, "/trap", "it did not answer `GET /trap`: component `x` trapped"),
+        (
+            &misbehave,
+            "/trap",
+            "it did not answer `GET /trap`: component `x` trapped",
+        ),
         (&misbehave, "/no-response", "it did not answer `GET /no-response`"),
         (
             &nothing,
@@ -352,9 +374,21 @@ async fn a_probe_comes_before_the_first_call(target: Target) -> Result<()> {
 async fn what_cannot_be_done_is_refused(target: Target) -> Result<()> {
     let rollout = Rollout::start(target).await?;
     for (field, value, said) in [
-        ("weight", json!(101), "field `weight`: it is 101, and may be from 0 to 100"),
-        ("weight", json!(-1), "failed to deserialize component scale command: field `weight`"),
-        ("probe", json!({}), "failed to deserialize component scale command: field `probe"),
+        (
+            "weight",
+            json!(101),
+            "field `weight`: it is 101, and may be from 0 to 100",
+        ),
+        (
+            "weight",
+            json!(-1),
+            "failed to deserialize component scale command: field `weight`",
+        ),
+        (
+            "probe",
+            json!({}),
+            "failed to deserialize component scale command: field `probe",
+        ),
         (
             "probe",
             json!({ "path": "health" }),

@@ -132,7 +132,10 @@ fn host_text(host: &HostInventory, output: &Output) -> String {
             let instances = self::instances(component.max_instances);
             table.row([component.id.clone(), component.image_ref.clone(), instances]);
             if let Some(candidate) = &component.candidate {
-                let beside = format!("{} (candidate, {} % of the calls)", component.id, candidate.weight);
+                let beside = format!(
+                    "{} (candidate, {} % of the calls)",
+                    component.id, candidate.weight
+                );
                 let instances = self::instances(candidate.max_instances);
                 table.row([beside, candidate.image_ref.clone(), instances]);
             }
@@ -143,7 +146,11 @@ fn host_text(host: &HostInventory, output: &Output) -> String {
     if !host.providers.is_empty() {
         // Hosts of v1 do not say.
         let known = host.providers.iter().any(|provider| provider.health.is_some());
-        let columns: &[_] = if known { &["ID", "IMAGE", "HEALTH"] } else { &["ID", "IMAGE"] };
+        let columns: &[_] = if known {
+            &["ID", "IMAGE", "HEALTH"]
+        } else {
+            &["ID", "IMAGE"]
+        };
         let mut table = Table::indented(columns);
         for provider in &host.providers {
             let health = match provider.health {

@@ -82,24 +82,36 @@ impl Probe {
     pub fn path(&self) -> Result<&str, InvalidField> {
         let (path, invalid) = (&*self.path, |what: String| InvalidField::new("probe.path", what));
         if path.len() > MAX_PATH {
-            return Err(invalid(format!("it has {} bytes, the limit is {MAX_PATH}", path.len())));
+            return Err(invalid(format!(
+                "it has {} bytes, the limit is {MAX_PATH}",
+                path.len()
+            )));
         }
         // A fragment is not sent.
         let fits = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
         match path.starts_with('/') && path.bytes().all(fits) {
             true => Ok(path),
-            false => Err(invalid(format!("`{}` is not the path of a URL, such as `/healthz`", path.escape_debug()))),
+            false => Err(invalid(format!(
+                "`{}` is not the path of a URL, such as `/healthz`",
+                path.escape_debug()
+            ))),
         }
     }
 
     /// How long the answer may take.
     pub fn timeout(&self) -> Result<Duration, InvalidField> {
-        let time = self.timeout_ms.map_or(Self::DEFAULT_TIMEOUT, Duration::from_millis);
+        let time = self
+            .timeout_ms
+            .map_or(Self::DEFAULT_TIMEOUT, Duration::from_millis);
         match !time.is_zero() && time <= MAX_PROBE {
             true => Ok(time),
             false => Err(InvalidField::new(
                 "probe.timeout_ms",
-                format!("it is {}, and may be from 1 to {}", time.as_millis(), MAX_PROBE.as_millis()),
+                format!(
+                    "it is {}, and may be from 1 to {}",
+                    time.as_millis(),
+                    MAX_PROBE.as_millis()
+                ),
             )),
         }
     }
@@ -109,9 +121,10 @@ impl ScaleComponent {
     /// The percent of the calls that it gets beside another revision; `None` where it gets all of them.
     pub fn weight(&self) -> Result<Option<u8>, InvalidField> {
         match self.weight {
-            Some(weight) if weight > FULL_WEIGHT => {
-                Err(InvalidField::new("weight", format!("it is {weight}, and may be from 0 to {FULL_WEIGHT}")))
-            }
+            Some(weight) if weight > FULL_WEIGHT => Err(InvalidField::new(
+                "weight",
+                format!("it is {weight}, and may be from 0 to {FULL_WEIGHT}"),
+            )),
             weight => Ok(weight.filter(|weight| *weight < FULL_WEIGHT)),
         }
     }
@@ -220,7 +233,10 @@ mod tests {
         let good = probe("/healthz?deep=1", None);
         assert_eq!(good.path().unwrap(), "/healthz?deep=1");
         assert_eq!(good.timeout().unwrap(), Duration::from_secs(5));
-        assert_eq!(probe("/", Some(60_000)).timeout().unwrap(), Duration::from_secs(60));
+        assert_eq!(
+            probe("/", Some(60_000)).timeout().unwrap(),
+            Duration::from_secs(60)
+        );
         for path in ["", "healthz", "/a b", "/a#b", "/\r\nx: y", "/ä"] {
             let error = told(&probe(path, None).path().unwrap_err());
             assert!(error.contains("is not the path of a URL"), "{error}");

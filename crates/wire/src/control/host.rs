@@ -130,8 +130,8 @@ pub struct HostInventory {
     /// How long it runs, in seconds.
     #[serde(default)]
     pub uptime_seconds: u64,
-    /// A number that is another one when anything here but the time it runs and what is counted is another one. Hosts of v1 say none, nor
-    /// any of the following.
+    /// A number that is another one when anything here but the time it runs and what it counts is another one. Hosts of
+    /// v1 say none, nor any of the following.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inventory_revision: Option<u64>,
     /// What it can do that not all hosts can, as [`FEATURE_IN_PLACE`].

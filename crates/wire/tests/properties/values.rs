@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 use wasmcloud_core::Link as CoreLink;
 use wasmcloud_wire::config_service::{ConfigServiceReply, ConfigServiceRequest};
 use wasmcloud_wire::control::{
-    CandidateDescription, ComponentAuction, ComponentAuctionAck, ComponentDescription, CtlResponse, DeleteLabel,
-    DeleteLink, Host, HostInventory, Link, Probe, ProviderAuction, ProviderAuctionAck, ProviderDescription,
-    ProviderHealth, PutLabel, RefusedLink, Registries, RegistryCredential, ScaleComponent, StartProvider, StopHost,
-    StopProvider, UpdateComponent,
+    CandidateDescription, ComponentAuction, ComponentAuctionAck, ComponentDescription, CtlResponse,
+    DeleteLabel, DeleteLink, Host, HostInventory, Link, Probe, ProviderAuction, ProviderAuctionAck,
+    ProviderDescription, ProviderHealth, PutLabel, RefusedLink, Registries, RegistryCredential,
+    ScaleComponent, StartProvider, StopHost, StopProvider, UpdateComponent,
 };
 use wasmcloud_wire::policy::{
     ComponentPolicy, InvocationPolicy, PolicyAction, PolicyClaims, PolicyHost, PolicyReply, PolicyRequest,
@@ -299,7 +299,10 @@ pub(crate) fn inventory() -> impl Strategy<Value = HostInventory> {
         name: of(text()),
         revision: any::<i32>(),
         annotations: of(labels()),
-        health: of(prop_oneof![Just(ProviderHealth::Healthy), Just(ProviderHealth::Unhealthy)]),
+        health: of(prop_oneof![
+            Just(ProviderHealth::Healthy),
+            Just(ProviderHealth::Unhealthy)
+        ]),
     });
     let refused = any_of!(RefusedLink {
         source_id: text(),
