@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use parking_lot::Mutex;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout_at;
 use tracing::Instrument as _;
 use wasmcloud_capability::{Caller, Invocation, InvocationId};
@@ -52,7 +54,41 @@ pub(crate) enum Unanswered {
 }
 
 /// What the guest has answered, put here by the host function that it calls.
-type Answer = Arc<Mutex<Option<Result<Response<GuestBody>, String>>>>;
+#[derive(Clone, Default)]
+struct Answer(Arc<Answered>);
+
+#[derive(Default)]
+struct Answered {
+    response: Mutex<Option<Result<Response<GuestBody>, String>>>,
+    /// It is an answer, and not one that says that the component failed.
+    well: AtomicBool,
+}
+
+impl Answer {
+    fn put(&self, response: Result<Response<GuestBody>, String>) {
+        let well = response
+            .as_ref()
+            .is_ok_and(|response| !response.status().is_server_error());
+        self.0.well.store(well, Ordering::Relaxed);
+        *self.0.response.lock() = Some(response);
+    }
+
+    fn take(&self) -> Option<Result<Response<GuestBody>, String>> {
+        self.0.response.lock().take()
+    }
+
+    /// Says how a call went, in which the guest had this answer.
+    fn settle(
+        &self,
+        live: &mut Live,
+        outcome: Result<wasmtime::Result<()>, Elapsed>,
+    ) -> Result<(), CallError> {
+        if !self.0.well.load(Ordering::Relaxed) {
+            live.answered_badly();
+        }
+        live.settle(outcome)
+    }
+}
 
 /// Calls the component. The answer's body drives the rest of the call. If all its slots are in use and the route allows
 /// it, another host answers that has one.
@@ -94,6 +130,12 @@ pub(crate) async fn handle(
 pub(crate) struct Begun {
     live: Live,
     span: tracing::Span,
+    counted: bool,
+}
+
+/// Whether a component answers requests.
+pub fn answers_http(prepared: &Prepared) -> bool {
+    interface(prepared).is_some()
 }
 
 /// The interface by which a component answers requests, if it does.
@@ -126,10 +168,20 @@ pub(crate) async fn begin(
         .begin_in(slot, invocation)
         .instrument(span.clone())
         .await?;
-    Ok(Begun { live, span })
+    Ok(Begun {
+        live,
+        span,
+        counted: true,
+    })
 }
 
 impl Begun {
+    /// Counters do not show this call.
+    pub(crate) fn uncounted(&mut self) {
+        self.live.uncounted();
+        self.counted = false;
+    }
+
     /// The span of the call.
     pub(crate) fn span(&self) -> &tracing::Span {
         &self.span
@@ -145,7 +197,7 @@ impl Begun {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<wasmtime_wasi_http::Error>,
     {
-        let Begun { live, span } = self;
+        let Begun { live, span, counted } = self;
         let deadline = live.deadline();
         let prepared = Arc::clone(live.prepared());
         let component = prepared.context();
@@ -155,8 +207,8 @@ impl Begun {
         let request = request.map(|body| Counted::new(body, component, |traffic| &traffic.served.received));
         let answer = Answer::default();
         let guest = match exports {
-            HttpExports::P2(indices) => begin_p2(live, indices, secure, request, Arc::clone(&answer)),
-            HttpExports::P3(indices) => begin_p3(live, indices, secure, request, Arc::clone(&answer)),
+            HttpExports::P2(indices) => begin_p2(live, indices, secure, request, answer.clone()),
+            HttpExports::P3(indices) => begin_p3(live, indices, secure, request, answer.clone()),
         }
         .map_err(Unanswered::Setup)?;
         let mut guest: Guest = match span.is_disabled() {
@@ -171,7 +223,7 @@ impl Begun {
                 Poll::Ready(Ok(())) => true,
                 Poll::Pending => false,
             };
-            let answered = answer.lock().take();
+            let answered = answer.take();
             let response = match answered {
                 Some(Ok(response)) => response,
                 Some(Err(code)) => return Poll::Ready(Err(Unanswered::ErrorCode(code))),
@@ -186,8 +238,14 @@ impl Begun {
                 let guest = std::mem::replace(&mut guest, Box::pin(async { Ok(()) }));
                 ResponseBody::driven(body, guest, deadline)
             };
-            component.traffic().answered(head.status.as_u16());
-            Poll::Ready(Ok(Response::from_parts(head, body.counted(component))))
+            let body = match counted {
+                true => {
+                    component.traffic().answered(head.status.as_u16());
+                    body.counted(component)
+                }
+                false => body,
+            };
+            Poll::Ready(Ok(Response::from_parts(head, body)))
         })
         .await
     }
@@ -213,8 +271,9 @@ where
         p2::Scheme::Http
     };
     let request = http.new_incoming_request(scheme, request)?;
+    let told = answer.clone();
     let out = http.new_response_outparam_from_callback(move |response| {
-        *answer.lock() = Some(response.map_err(|code| format!("{code:?}")));
+        told.put(response.map_err(|code| format!("{code:?}")));
     })?;
     Ok(Box::pin(async move {
         let deadline = live.deadline();
@@ -223,7 +282,7 @@ where
             .wasi_http_incoming_handler()
             .call_handle(store, request, out);
         let outcome = timeout_at(deadline, call).await;
-        live.settle(outcome)
+        answer.settle(&mut live, outcome)
     }))
 }
 
@@ -258,7 +317,7 @@ where
             let response = match service.wasi_http_handler().call_handle(accessor, request).await? {
                 Ok(response) => response,
                 Err(code) => {
-                    *answer.lock() = Some(Err(format!("{code:?}")));
+                    answer.put(Err(format!("{code:?}")));
                     return Ok(());
                 }
             };
@@ -267,14 +326,14 @@ where
                 let response = view(store.get()).table.delete(response)?;
                 response.into_http_with_getter(&mut store, sent, view)
             })?;
-            *answer.lock() = Some(Ok(response.map(|body| watched(body, ended))));
+            answer.put(Ok(response.map(|body| watched(body, ended))));
             // The guest's tasks write the body and are driven from here, so this stays until the body has ended or
             // its reader is gone.
             let _ = end.await;
             wasmtime::error::Ok(())
         });
         let outcome = timeout_at(deadline, call).await;
-        live.settle(outcome.map(|result| result.and_then(|inner| inner)))
+        answer.settle(&mut live, outcome.map(|result| result.and_then(|inner| inner)))
     }))
 }
 

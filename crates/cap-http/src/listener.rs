@@ -369,23 +369,26 @@ async fn call(
     request: Request<Incoming>,
     secure: bool,
 ) -> Result<Response<ResponseBody>, Box<Response<ResponseBody>>> {
-    let local = route.target.get();
-    let elsewhere = route.elsewhere.as_ref().filter(|_| match route.way {
-        Way::Auto => local.is_err(),
-        Way::Local => false,
-        Way::Lattice => true,
-    });
     let span = trace::request(&request, secure);
-    let (id, answer) = match (elsewhere, local) {
-        (Some(elsewhere), _) => {
-            let passed_on = lattice::request(elsewhere, route, secure, request);
-            passed_on.instrument(span.clone()).await
-        }
-        (None, Ok(prepared)) => {
+    let elsewhere = route.elsewhere.as_ref().filter(|_| route.way != Way::Local);
+    let here = match elsewhere {
+        // No revision's turn here.
+        Some(elsewhere) if route.way == Way::Lattice => Err(elsewhere),
+        _ => match (route.target.choose(handler::answers_http), elsewhere) {
+            (Ok(prepared), _) => Ok(prepared),
+            (Err(_), Some(elsewhere)) => Err(elsewhere),
+            (Err(refused), None) => return Err(Box::new(responses::busy(&refused.to_string()))),
+        },
+    };
+    let (id, answer) = match here {
+        Ok(prepared) => {
             let handled = handler::handle(&prepared, route, secure, request);
             handled.instrument(span.clone()).await
         }
-        (None, Err(refused)) => return Err(Box::new(responses::busy(&refused.to_string()))),
+        Err(elsewhere) => {
+            let passed_on = lattice::request(elsewhere, route, secure, request);
+            passed_on.instrument(span.clone()).await
+        }
     };
     let answer = answer.map_err(|unanswered| Box::new(failure(id, route, &unanswered)));
     trace::answer(&span, answer.as_ref().unwrap_or_else(|failure| failure).status());

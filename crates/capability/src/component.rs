@@ -15,9 +15,14 @@ pub type ConfigMap = BTreeMap<String, String>;
 /// The side of a component that its links and config change while it runs. Readers never wait: each change
 /// replaces a snapshot.
 pub struct ComponentContext {
+    shared: Arc<Shared>,
+    config: ArcSwap<ConfigMap>,
+}
+
+/// What all revisions of a component share.
+struct Shared {
     id: ComponentId,
     links: ArcSwap<LinkTable>,
-    config: ArcSwap<ConfigMap>,
     traffic: Traffic,
 }
 
@@ -25,21 +30,31 @@ impl ComponentContext {
     /// A component without links and config.
     pub fn new(id: ComponentId) -> Arc<Self> {
         Arc::new(Self {
-            id,
-            links: ArcSwap::default(),
+            shared: Arc::new(Shared {
+                id,
+                links: ArcSwap::default(),
+                traffic: Traffic::default(),
+            }),
             config: ArcSwap::default(),
-            traffic: Traffic::default(),
+        })
+    }
+
+    /// Another revision of the same component: with its links and counters, and a config of its own.
+    pub fn revision(&self, config: ConfigMap) -> Arc<Self> {
+        Arc::new(Self {
+            shared: Arc::clone(&self.shared),
+            config: ArcSwap::from_pointee(config),
         })
     }
 
     /// The component's id.
     pub fn id(&self) -> &ComponentId {
-        &self.id
+        &self.shared.id
     }
 
     /// The links as they are now.
     pub fn links(&self) -> arc_swap::Guard<Arc<LinkTable>> {
-        self.links.load()
+        self.shared.links.load()
     }
 
     /// The config as it is now.
@@ -49,12 +64,12 @@ impl ComponentContext {
 
     /// What goes over the network for it.
     pub fn traffic(&self) -> &Traffic {
-        &self.traffic
+        &self.shared.traffic
     }
 
-    /// Replaces the links. Calls under way keep the endpoint they found.
+    /// Replaces the links, of all revisions. Calls under way keep the endpoint they found.
     pub fn set_links(&self, links: LinkTable) {
-        self.links.store(Arc::new(links));
+        self.shared.links.store(Arc::new(links));
     }
 
     /// Replaces the config. The next `get` of any instance sees it.

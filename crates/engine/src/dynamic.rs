@@ -30,8 +30,14 @@ use self::overflow::Overflow;
 
 /// Decides who answers a component's call. The host implements it.
 pub trait CallRoute: Send + Sync + 'static {
-    /// Where the caller's link for `interface` (`namespace:package/interface`, no version) leads now.
-    fn route(&self, caller: &InstanceState, interface: &str) -> Result<Routed, CallError>;
+    /// Where the caller's link for `interface` (`namespace:package/interface`, no version) leads now. `serves` says
+    /// whether a component has the function that is called, see [`Target::choose`](crate::Target::choose).
+    fn route(
+        &self,
+        caller: &InstanceState,
+        interface: &str,
+        serves: &dyn Fn(&Prepared) -> bool,
+    ) -> Result<Routed, CallError>;
 
     /// The way elsewhere for a call over a link that [`Routed::Overflow`] came with, if there is one.
     fn elsewhere(&self, link: Arc<LinkEntry>) -> Option<Remote>;
@@ -224,7 +230,13 @@ impl Import {
 
     /// Who answers a call now.
     pub(crate) fn route(&self, caller: &InstanceState) -> Result<Routed, CallError> {
-        self.route.route(caller, &self.interface.unversioned)
+        let serves = |target: &Prepared| self.is_served_by(target);
+        self.route.route(caller, &self.interface.unversioned, &serves)
+    }
+
+    /// Whether a component has this function.
+    pub(crate) fn is_served_by(&self, target: &Prepared) -> bool {
+        target.function(&self.interface, &self.function).is_some()
     }
 
     /// Why a call cannot go where the link leads, and what would help.

@@ -46,6 +46,11 @@ impl Called {
     pub fn function(&self) -> &str {
         &self.function
     }
+
+    /// Whether a component exports it, be it with a type whose values cannot travel.
+    pub fn is_served_by(&self, target: &Prepared) -> bool {
+        target.function(&self.import, &self.function).is_some()
+    }
 }
 
 /// An exported function that can be called from elsewhere.

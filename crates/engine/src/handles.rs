@@ -5,6 +5,8 @@
 //! gone the session ends as a call does. It also ends with the instance that has it, and no destructor runs then: the
 //! memory that one would tidy goes as well.
 
+use std::sync::Arc;
+
 use tokio::time::timeout_at;
 use wasmcloud_capability::InstanceState;
 use wasmtime::StoreContextMut;
@@ -12,6 +14,7 @@ use wasmtime::component::{Resource, ResourceAny, ResourceDynamic};
 
 use crate::error::CallError;
 use crate::live::Live;
+use crate::prepared::Prepared;
 use crate::values::mismatch;
 
 /// A handle of an instance, in the table of its state, which limits how many there are.
@@ -59,9 +62,23 @@ impl Session {
         }
     }
 
-    /// The resting session with a component as it was prepared once, by its serial.
-    pub(crate) fn with(state: &mut InstanceState, serial: u64) -> Option<Self> {
-        Self::take(state, |session| session.live.prepared().serial == serial)
+    /// The resting session with a component, for a function of it. While two revisions of it run, an instance stays
+    /// with the one that it began with: handles of both could not go into one call.
+    pub(crate) fn with(
+        state: &mut InstanceState,
+        target: &Prepared,
+        serves: impl Fn(&Prepared) -> bool,
+    ) -> Option<Self> {
+        Self::take(state, |session| {
+            let with = session.live.prepared();
+            let beside = || with.context.id() == target.context.id() && !with.is_retired() && serves(with);
+            with.serial == target.serial || beside()
+        })
+    }
+
+    /// Whose instance it is.
+    pub(crate) fn prepared(&self) -> Arc<Prepared> {
+        Arc::clone(self.live.prepared())
     }
 
     /// The resting session with this number.

@@ -24,6 +24,8 @@ pub struct Live {
     begun: Instant,
     uses: u32,
     outcome: Outcome,
+    bad_answer: bool,
+    counted: bool,
     _slot: Slot,
 }
 
@@ -52,6 +54,8 @@ impl Live {
             begun,
             uses,
             outcome: Outcome::Unsettled,
+            bad_answer: false,
+            counted: true,
             _slot: slot,
         }
     }
@@ -108,15 +112,29 @@ impl Live {
         self.outcome = Outcome::Unsettled;
     }
 
+    /// What the call answers is a failure of the component, though the instance is sound: an HTTP 500, for example.
+    pub fn answered_badly(&mut self) {
+        self.bad_answer = true;
+    }
+
+    /// Nobody made this call but the host, to see something: counters do not show it.
+    pub fn uncounted(&mut self) {
+        self.counted = false;
+    }
+
     /// What ended well was no call of a function.
     pub(crate) fn do_not_count(&mut self) {
         self.outcome = Outcome::Unused;
     }
 
     fn count(&self) {
+        if !self.counted {
+            return;
+        }
         let failed = self.outcome == Outcome::Failed;
         let stats = &self.prepared.stats;
         stats.finished(self.begun.elapsed(), failed, self.uses == 0);
+        self.prepared.tally.ended(failed || self.bad_answer);
     }
 
     /// Gives back an instance that was made to see whether it can be.

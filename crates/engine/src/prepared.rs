@@ -20,7 +20,7 @@ use crate::imports::{self, Described, UnsatisfiedImport};
 use crate::live::Live;
 use crate::permits::{Permits, Slot};
 use crate::signature::{self, Signature};
-use crate::stats::Stats;
+use crate::stats::{Stats, Tally};
 
 /// Longest time that the first instance may take to come into being.
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -91,6 +91,7 @@ pub struct Prepared {
     pub(crate) context: Arc<ComponentContext>,
     pub(crate) limits: Limits,
     pub(crate) stats: Arc<Stats>,
+    pub(crate) tally: Tally,
     compiled: Compiled,
     pre: InstancePre<InstanceState>,
     admit: Option<Arc<dyn Admit>>,
@@ -167,6 +168,7 @@ impl Prepared {
             context,
             limits,
             stats,
+            tally: Tally::default(),
             pre,
             admit,
         });
@@ -387,6 +389,12 @@ impl Prepared {
         &self.stats
     }
 
+    /// Calls that this revision ended, and those of them that failed: by a trap, a limit, their deadline, or with an
+    /// answer that whoever called it takes for a failure ([`Live::answered_badly`]).
+    pub fn ended(&self) -> (u64, u64) {
+        self.tally.get()
+    }
+
     /// Calls running and calls waiting, now.
     pub fn in_use(&self) -> (u32, u32) {
         self.permits.in_use()
@@ -400,6 +408,11 @@ impl Prepared {
     /// Waits until no call runs or waits, at most `limit`. Says whether that came about.
     pub async fn drained(&self, limit: Duration) -> bool {
         self.permits.drained(limit).await
+    }
+
+    /// Whether it was replaced or stopped.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
     }
 
     /// Keeps no instance any more: the component was replaced or stopped. Calls that found it go on.

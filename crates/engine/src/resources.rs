@@ -119,12 +119,13 @@ impl Function {
         let (target, session) = match given.session {
             Some(number) => {
                 let session = Session::numbered(state, number).ok_or_else(|| handles::gone(state))?;
-                (Arc::clone(session.live.prepared()), Some(session))
+                (session.prepared(), Some(session))
             }
             None => match self.import.route(state)? {
                 // What has state here stays here, also where it has to wait in line.
                 Routed::Local(target) | Routed::Overflow { local: target, .. } => {
-                    let session = Session::with(state, target.serial);
+                    let session = Session::with(state, &target, |with| self.import.is_served_by(with));
+                    let target = session.as_ref().map_or(target, Session::prepared);
                     (target, session)
                 }
                 Routed::Remote(remote) if !shapes.resources.is_empty() => {

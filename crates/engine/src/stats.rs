@@ -162,6 +162,31 @@ impl Stats {
     }
 }
 
+/// How the calls of one revision ended. Its share of [`Stats`], which all revisions of a component have in common, is
+/// what a rollout goes by.
+#[derive(Default)]
+pub(crate) struct Tally {
+    calls: AtomicU64,
+    failures: AtomicU64,
+}
+
+impl Tally {
+    pub(crate) fn ended(&self, failed: bool) {
+        if failed {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Calls, and those of them that failed.
+    pub(crate) fn get(&self) -> (u64, u64) {
+        (
+            self.calls.load(Ordering::Relaxed),
+            self.failures.load(Ordering::Relaxed),
+        )
+    }
+}
+
 /// Upper bounds of the buckets for compilations, in microseconds; one more bucket has none.
 const COMPILE_BOUNDS_US: [u64; 10] = [
     10_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 60_000_000,

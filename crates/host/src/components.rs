@@ -1,10 +1,11 @@
-//! Components: what is asked for, what runs, and how one becomes the other without holding anything up.
+//! Components: what is asked for, and what runs. What a command comes to is for `rollout`, and how it is carried out for
+//! `host/starting`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use wasmcloud_capability::ComponentContext;
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Limits};
@@ -30,6 +31,31 @@ pub struct ComponentSpec {
     pub annotations: BTreeMap<String, String>,
     /// What an import means that nobody answers yet.
     pub unlinked: Unlinked,
+    /// The percent of the calls that it gets while another revision runs under its id; without, or from 100 on, it gets
+    /// all of them, and the other goes.
+    pub weight: Option<u8>,
+    /// What it has to answer before it gets calls.
+    pub probe: Option<Probe>,
+}
+
+impl ComponentSpec {
+    /// What stays of it once it runs: how it came to that is of no concern then.
+    pub(crate) fn settled(self) -> Self {
+        Self {
+            weight: None,
+            probe: None,
+            ..self
+        }
+    }
+}
+
+/// A request that a component has to answer, with a status below 400, before it gets calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// What is asked for, beginning with `/`.
+    pub path: String,
+    /// How long the answer may take.
+    pub timeout: Duration,
 }
 
 /// What a start does about an import that is answered over a link, when there is no such link.
@@ -47,29 +73,71 @@ pub enum Unlinked {
 /// is stopped learn that it is, and reach it again once it is started.
 pub(crate) struct Component {
     pub(crate) target: Arc<Target>,
+    /// What all its revisions share. Each has a context of its own besides, with its config.
     pub(crate) context: Arc<ComponentContext>,
     pub(crate) stats: Arc<Stats>,
     /// Held by whoever starts, updates or stops this component, compile included. Other components are not
     /// concerned.
-    pub(crate) running: Mutex<Option<Running>>,
-    /// A copy of `running` for those who only look.
-    pub(crate) shown: parking_lot::Mutex<Option<Shown>>,
+    pub(crate) changing: tokio::sync::Mutex<()>,
+    /// What runs. Only whoever holds `changing` changes it.
+    runs: Mutex<Runs>,
     /// The calls of others to it, while it runs on a host that is part of a lattice.
-    pub(crate) serving: parking_lot::Mutex<Option<Serving>>,
+    pub(crate) serving: Mutex<Option<Serving>>,
 }
 
-/// A component that runs, for those who look.
+/// What runs under one id.
+#[derive(Clone, Default)]
+pub(crate) struct Runs {
+    pub(crate) current: Option<Arc<Running>>,
+    /// Only beside a current one.
+    pub(crate) candidate: Option<Candidate>,
+}
+
+/// A revision that runs beside the one that it may replace.
 #[derive(Clone)]
-pub(crate) struct Shown {
-    pub(crate) spec: ComponentSpec,
-    pub(crate) claims: ComponentClaims,
+pub(crate) struct Candidate {
+    pub(crate) running: Arc<Running>,
+    /// The percent of the calls that it gets.
+    pub(crate) weight: u8,
 }
 
+/// A revision that runs.
 pub(crate) struct Running {
     pub(crate) spec: ComponentSpec,
     pub(crate) claims: ComponentClaims,
-    pub(crate) digest: String,
     pub(crate) prepared: Arc<Prepared>,
+}
+
+impl Runs {
+    /// One revision alone.
+    pub(crate) fn alone(current: Arc<Running>) -> Self {
+        let current = Some(current);
+        Self {
+            current,
+            candidate: None,
+        }
+    }
+
+    /// Two, of which the second gets `weight` percent of the calls.
+    pub(crate) fn two(current: Arc<Running>, candidate: Arc<Running>, weight: u8) -> Self {
+        Self {
+            current: Some(current),
+            candidate: Some(Candidate {
+                running: candidate,
+                weight,
+            }),
+        }
+    }
+
+    /// All revisions, the current one first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Running>> {
+        let candidate = self.candidate.iter().map(|candidate| &candidate.running);
+        self.current.iter().chain(candidate)
+    }
+
+    fn has(&self, prepared: &Arc<Prepared>) -> bool {
+        self.all().any(|running| Arc::ptr_eq(&running.prepared, prepared))
+    }
 }
 
 impl Component {
@@ -78,40 +146,70 @@ impl Component {
             target: Target::new(id.clone(), "it was not started"),
             context: ComponentContext::new(id),
             stats: Arc::default(),
-            running: Mutex::new(None),
-            shown: parking_lot::Mutex::new(None),
-            serving: parking_lot::Mutex::new(None),
+            changing: tokio::sync::Mutex::default(),
+            runs: Mutex::default(),
+            serving: Mutex::default(),
         })
     }
 
-    /// Puts what was prepared in place of what ran. Calls under way end where they began.
-    pub(crate) fn replace(&self, running: &mut Option<Running>, new: Running) {
-        *self.shown.lock() = Some(Shown {
-            spec: new.spec.clone(),
-            claims: new.claims.clone(),
-        });
-        if let Some(old) = self.target.set(Arc::clone(&new.prepared)) {
-            old.retire();
-        }
-        *running = Some(new);
+    /// What runs now.
+    pub(crate) fn runs(&self) -> Runs {
+        self.runs.lock().clone()
     }
 
-    /// Takes the component out and waits until its calls have ended, at most `drain`.
-    pub(crate) async fn stop(&self, drain: Duration, reason: &str) -> Option<Running> {
-        let mut running = self.running.lock().await;
-        *self.shown.lock() = None;
-        let stopped = running.take()?;
+    /// The current revision, if any runs.
+    pub(crate) fn current(&self) -> Option<Arc<Running>> {
+        self.runs.lock().current.clone()
+    }
+
+    /// Puts what shall run in place of what ran. Calls under way end where they began. Under `changing`.
+    pub(crate) fn replace(&self, next: Runs) {
+        let Some(current) = &next.current else { return };
+        let current = Arc::clone(&current.prepared);
+        match &next.candidate {
+            Some(Candidate { running, weight }) => {
+                self.target.share(current, Arc::clone(&running.prepared), *weight);
+            }
+            None => self.target.set(current),
+        }
+        let former = std::mem::replace(&mut *self.runs.lock(), next.clone());
+        let gone = former.all().filter(|running| !next.has(&running.prepared));
+        gone.for_each(|running| running.prepared.retire());
+    }
+
+    /// Takes the component out and waits until its calls have ended, at most `drain`. Answers what was the current
+    /// revision.
+    pub(crate) async fn stop(&self, drain: Duration, reason: &str) -> Option<Arc<Running>> {
+        let _changing = self.changing.lock().await;
+        let stopped = std::mem::take(&mut *self.runs.lock());
+        let current = stopped.current.clone()?;
         let serving = self.serving.lock().take();
         if let Some(serving) = serving {
             // Until nobody is sent here any more, those who are sent are answered.
             serving.stop(Instant::now() + drain.min(LEAVE)).await;
         }
         self.target.clear(reason);
-        stopped.prepared.retire();
-        if !stopped.prepared.drained(drain).await {
-            let (open, _) = stopped.prepared.in_use();
-            tracing::warn!(component = %stopped.spec.id, open, "calls still run after the time to drain");
+        let drained = stopped.all().map(|running| running.drained(drain));
+        futures::future::join_all(drained).await;
+        Some(current)
+    }
+}
+
+impl Running {
+    /// The same, as it was asked for now: annotations change without a start.
+    pub(crate) fn asked(&self, spec: &ComponentSpec) -> Arc<Self> {
+        Arc::new(Self {
+            spec: spec.clone().settled(),
+            claims: self.claims.clone(),
+            prepared: Arc::clone(&self.prepared),
+        })
+    }
+
+    async fn drained(&self, drain: Duration) {
+        self.prepared.retire();
+        if !self.prepared.drained(drain).await {
+            let (open, _) = self.prepared.in_use();
+            tracing::warn!(component = %self.spec.id, open, "calls still run after the time to drain");
         }
-        Some(stopped)
     }
 }

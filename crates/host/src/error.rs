@@ -3,6 +3,7 @@
 use wasmcloud_artifacts::claims::ClaimsError;
 use wasmcloud_artifacts::par::ParError;
 use wasmcloud_artifacts::{FetchError, OptionsError};
+use wasmcloud_cap_http::ProbeError;
 use wasmcloud_capability::ProviderError;
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link, LinkKey};
 use wasmcloud_engine::{CompileError, EngineError, StartError};
@@ -51,6 +52,15 @@ pub enum HostError {
         /// Why not.
         #[source]
         source: StartError,
+    },
+    /// The component started, and does not answer as it should.
+    #[error("start component `{component}`: the probe failed")]
+    Probe {
+        /// The component.
+        component: ComponentId,
+        /// What was answered.
+        #[source]
+        source: ProbeError,
     },
     /// An update that would leave a link with nobody to answer it.
     #[error(

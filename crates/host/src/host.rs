@@ -8,6 +8,7 @@ mod elsewhere;
 mod external;
 mod fetched;
 mod settings;
+mod starting;
 mod wiring;
 
 use std::collections::BTreeMap;
@@ -25,26 +26,24 @@ use wasmcloud_cap_http::{Http, HttpResolver, Ingress, IngressOptions};
 use wasmcloud_cap_keyvalue::{KeyValue, WatchResolver};
 use wasmcloud_capability::{BoundLink, Capability, ConfigMap, Endpoint, Provider};
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link};
-use wasmcloud_engine::{
-    CallRoute, Compiled, Described, DescribedItem, Engine, EngineConfig, Linkers, PrepareOptions,
-    ResolveExports, StartError, Target, link_dynamic_import,
-};
+use wasmcloud_engine::{Engine, EngineConfig, Linkers, ResolveExports, Target};
 
 use crate::builtin::{self, Shared};
-use crate::claims::{ComponentClaims, ProviderClaims};
-use crate::components::{Component, ComponentSpec, Running, Shown, Unlinked};
+use crate::claims::ProviderClaims;
+use crate::components::{Component, ComponentSpec, Running};
 use crate::configs::Configs;
 use crate::error::HostError;
 use crate::external::External;
-use crate::inventory::{ComponentInfo, Inventory, ProviderInfo};
+use crate::inventory::{CandidateInfo, ComponentInfo, Inventory, ProviderInfo};
 use crate::links::{LinkId, Links, Stored};
 use crate::metrics::Look;
-use crate::policy::{Gate, Policy};
+use crate::policy::Policy;
 use crate::providers::{ProviderSpec, RunningProvider, TakenProvider};
 use crate::router::Router;
 use crate::rpc::{CallsCell, Serving};
 
 pub(crate) use self::fetched::{FetchedComponent, FetchedProvider};
+pub(crate) use self::starting::Shift;
 
 /// Components a host keeps a place for, running or only named by a link.
 const MAX_COMPONENTS: usize = 10_000;
@@ -127,165 +126,6 @@ impl Host {
         })))
     }
 
-    /// Starts a component, or changes the running one into what is asked for: another image, other limits, other
-    /// configs. Calls under way end in the instance they began in; none is dropped. Returns whether anything changed.
-    pub async fn scale_component(&self, spec: ComponentSpec) -> Result<bool, HostError> {
-        let fetched = self.fetch_component(&spec.id, &spec.image).await?;
-        self.run_component(spec, fetched).await
-    }
-
-    /// The same with what was fetched.
-    pub(crate) async fn run_component(
-        &self,
-        spec: ComponentSpec,
-        fetched: FetchedComponent,
-    ) -> Result<bool, HostError> {
-        let FetchedComponent { artifact, claims } = fetched;
-        let component = self.component(&spec.id)?;
-        let mut running = component.running.lock().await;
-        // Whoever stops the host waits for `running`, and must not wait for a compiler with it.
-        let compiled = self.unless_stopping(self.compile(&spec.id, artifact)).await?;
-        if let Some(now) = &*running
-            && now.spec == spec
-            && now.digest == compiled.digest()
-        {
-            return Ok(false);
-        }
-        let digest = compiled.digest().to_owned();
-        component.context.set_config(self.merged(&spec)?);
-        self.fill_table(&component);
-        // Others may call as soon as it runs, so their calls have to come here by then.
-        let served = self.serve(&component);
-        let prepared = self
-            .unless_stopping(async {
-                let (prepared, served) =
-                    tokio::join!(self.prepare(&component, compiled, &spec, &claims), served);
-                let prepared = prepared?;
-                served?;
-                Ok(prepared)
-            })
-            .await;
-        let checked = prepared.and_then(|next| match &*running {
-            Some(now) => self
-                .still_answers(&spec.id, now.prepared.described(), next.described())
-                .map(|()| next),
-            None => Ok(next),
-        });
-        let prepared = match checked {
-            Ok(prepared) => prepared,
-            Err(error) => {
-                match &*running {
-                    // What ran goes on, with the config it had.
-                    Some(now) => component.context.set_config(self.merged(&now.spec)?),
-                    None => drop(component.serving.lock().take()),
-                }
-                return Err(error);
-            }
-        };
-        component.replace(
-            &mut running,
-            Running {
-                spec,
-                claims,
-                digest,
-                prepared,
-            },
-        );
-        // Links that came while it started found nothing that runs.
-        self.fill_table(&component);
-        // Whoever stops the host stops what runs; a component that was on its way must not slip through.
-        if self.refuse_if_stopping().is_err() {
-            drop(running);
-            component.stop(Duration::ZERO, "this host is stopping").await;
-            return Err(HostError::Stopping);
-        }
-        Ok(true)
-    }
-
-    /// Whether what comes still exports all that links to this component call and that it exports now. Links may be
-    /// put before a component, so only an export that was there and goes away is an error.
-    fn still_answers(&self, id: &ComponentId, now: &Described, next: &Described) -> Result<(), HostError> {
-        let tables = self.0.tables.lock();
-        for link in tables.links.all().filter(|link| link.target == *id) {
-            // A provider knows which interface of the package it calls (`wasi:http` has two that serve); a component
-            // calls those that the link names.
-            let called = |item: &Described| {
-                let mut exports = item.exports.iter().filter_map(DescribedItem::interface);
-                if tables.providers.contains_key(&link.source) {
-                    exports.any(|name| (&name.namespace, &name.package) == (&link.namespace, &link.package))
-                } else {
-                    let exports: Vec<String> = exports.map(|name| name.unversioned()).collect();
-                    link.interfaces.iter().all(|interface| {
-                        exports.contains(&format!("{}:{}/{interface}", link.namespace, link.package))
-                    })
-                }
-            };
-            if called(now) && !called(next) {
-                return Err(HostError::ExportGone {
-                    component: id.clone(),
-                    link: Box::new(link.clone()),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    async fn prepare(
-        &self,
-        component: &Component,
-        compiled: Compiled,
-        spec: &ComponentSpec,
-        claims: &ComponentClaims,
-    ) -> Result<Arc<wasmcloud_engine::Prepared>, HostError> {
-        let id = || spec.id.clone();
-        let may_wait = spec.unlinked == Unlinked::Allow;
-        let linked = |interface: &str| may_wait || component.context.links().has_interface(interface);
-        let (custom, problems) = self.0.linkers.check(&compiled, linked);
-        if !problems.is_empty() {
-            return Err(HostError::Start {
-                component: id(),
-                source: StartError::Imports(problems),
-            });
-        }
-        let linker_error = |source| HostError::Linker {
-            component: id(),
-            source,
-        };
-        let mut linker = self.0.linkers.for_component(&compiled).map_err(linker_error)?;
-        let router: Arc<dyn CallRoute> = Arc::clone(&self.0.router) as _;
-        for import in &custom {
-            link_dynamic_import(&mut linker, &compiled, import, &router).map_err(linker_error)?;
-        }
-        let policy = self.0.policy.get().map(Arc::clone);
-        let options = PrepareOptions {
-            compiled,
-            linker: &linker,
-            context: Arc::clone(&component.context),
-            limits: spec.limits.clone(),
-            stats: Arc::clone(&component.stats),
-            resolvers: &self.0.resolvers,
-            admit: policy.map(|policy| Arc::new(Gate::new(policy, spec, claims.clone())) as _),
-        };
-        let started = wasmcloud_engine::Prepared::start(options).await;
-        started.map_err(|source| HostError::Start {
-            component: id(),
-            source,
-        })
-    }
-
-    /// Stops a component and waits for its calls to end, no longer than the host's drain time.
-    pub async fn stop_component(&self, id: &ComponentId) -> Result<(), HostError> {
-        let component = self.0.tables.lock().components.get(id).cloned();
-        let component = component.ok_or_else(|| HostError::NoComponent(id.clone()))?;
-        match component.stop(self.0.options.drain, "it was stopped").await {
-            Some(_) => {
-                self.forget_if_unused(id);
-                Ok(())
-            }
-            None => Err(HostError::NoComponent(id.clone())),
-        }
-    }
-
     /// Starts a provider and gives it the links that name it. An external one, which only a host in a lattice can
     /// have, is waited for until it answers. Answers the links that it refused, which are not kept: they were put when
     /// nobody could refuse them, and the provider runs without them.
@@ -338,7 +178,7 @@ impl Host {
             return Err(HostError::ProviderExists(spec.id.clone()));
         }
         let component = tables.components.get(&spec.id);
-        if component.is_some_and(|component| component.shown.lock().is_some()) {
+        if component.is_some_and(|component| component.current().is_some()) {
             return Err(HostError::Kind {
                 id: spec.id.clone(),
                 is: "component",
@@ -390,13 +230,12 @@ impl Host {
 
     /// What a component that runs here was started with.
     pub fn component_spec(&self, id: &ComponentId) -> Option<ComponentSpec> {
-        Some(self.shown(id)?.spec)
+        Some(self.running(id)?.spec.clone())
     }
 
-    /// A component that runs here.
-    pub(crate) fn shown(&self, id: &ComponentId) -> Option<Shown> {
-        let component = self.0.tables.lock().components.get(id).cloned()?;
-        component.shown.lock().clone()
+    /// The current revision of a component that runs here.
+    pub(crate) fn running(&self, id: &ComponentId) -> Option<Arc<Running>> {
+        self.0.tables.lock().components.get(id)?.current()
     }
 
     /// What a provider that runs here was started with.
@@ -451,21 +290,30 @@ impl Host {
     pub fn inventory(&self) -> Inventory {
         let tables = self.0.tables.lock();
         let components = tables.components.values().filter_map(|component| {
-            let Shown { spec, claims } = component.shown.lock().clone()?;
-            let prepared = component.target.get().ok()?;
+            let runs = component.runs();
+            let current = runs.current?;
+            let Running {
+                spec,
+                claims,
+                prepared,
+            } = &*current;
             let ((running, waiting), stats) = (prepared.in_use(), component.stats.snapshot());
+            let (calls, failures) = prepared.ended();
             Some(ComponentInfo {
-                id: spec.id,
-                image_ref: spec.reference,
+                id: spec.id.clone(),
+                image_ref: spec.reference.clone(),
                 digest: prepared.compiled().digest().to_owned(),
                 max_instances: spec.limits.concurrency,
-                limits: spec.limits,
-                claims,
+                limits: spec.limits.clone(),
+                claims: claims.clone(),
                 running,
                 waiting,
                 invocations: stats.invocations,
                 errors: stats.errors,
-                annotations: spec.annotations,
+                calls,
+                failures,
+                candidate: runs.candidate.as_ref().map(CandidateInfo::of),
+                annotations: spec.annotations.clone(),
             })
         });
         let providers = tables.providers.values().map(
@@ -630,9 +478,9 @@ impl Tables {
 
     fn user_of(&self, name: &ConfigName) -> Option<String> {
         let component = self.components.values().find_map(|component| {
-            let shown = component.shown.lock();
-            let shown = shown.as_ref().filter(|shown| shown.spec.config.contains(name))?;
-            Some(format!("component `{}`", shown.spec.id))
+            let runs = component.runs();
+            let user = runs.all().find(|running| running.spec.config.contains(name))?;
+            Some(format!("component `{}`", user.spec.id))
         });
         let provider = || {
             let provider = self

@@ -6,6 +6,7 @@ use serde::Serialize;
 use wasmcloud_core::{ComponentId, Limits};
 
 use crate::claims::{ComponentClaims, ProviderClaims};
+use crate::components::{Candidate, Running};
 
 /// Everything on a host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -44,8 +45,50 @@ pub struct ComponentInfo {
     pub invocations: u64,
     /// Calls that failed.
     pub errors: u64,
+    /// Calls that this revision has ended.
+    pub calls: u64,
+    /// Those of them that failed; an HTTP answer that is the server's fault counts.
+    pub failures: u64,
+    /// The revision that runs beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<CandidateInfo>,
     /// Opaque notes of whoever manages it.
     pub annotations: BTreeMap<String, String>,
+}
+
+/// A revision beside the one that it may replace.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CandidateInfo {
+    /// Where its code came from.
+    pub image_ref: String,
+    /// SHA-256 of its bytes.
+    pub digest: String,
+    /// How many calls may run at once.
+    pub max_instances: u32,
+    /// The percent of the calls that it gets.
+    pub weight: u8,
+    /// Calls that it has ended.
+    pub calls: u64,
+    /// Those of them that failed.
+    pub failures: u64,
+    /// Opaque notes of whoever manages it.
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl CandidateInfo {
+    pub(crate) fn of(candidate: &Candidate) -> Self {
+        let Running { spec, prepared, .. } = &*candidate.running;
+        let (calls, failures) = prepared.ended();
+        Self {
+            image_ref: spec.reference.clone(),
+            digest: prepared.compiled().digest().to_owned(),
+            max_instances: spec.limits.concurrency,
+            weight: candidate.weight,
+            calls,
+            failures,
+            annotations: spec.annotations.clone(),
+        }
+    }
 }
 
 /// One provider.

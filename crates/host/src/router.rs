@@ -28,6 +28,7 @@ impl Router {
         caller: &InstanceState,
         link: &LinkEntry,
         interface: &str,
+        serves: &dyn Fn(&Prepared) -> bool,
     ) -> Result<Arc<Prepared>, CallError> {
         let mismatch = |reason: String| CallError::Mismatch {
             component: caller.component_id().clone(),
@@ -35,7 +36,7 @@ impl Router {
         };
         match &link.endpoint {
             Endpoint::Component(handle) => match Handle::downcast::<Target>(Arc::clone(handle)) {
-                Ok(target) => Ok(target.get()?),
+                Ok(target) => Ok(target.choose(serves)?),
                 Err(_) => Err(mismatch(format!(
                     "the link for `{interface}` leads to nothing that can be called"
                 ))),
@@ -53,7 +54,12 @@ impl Router {
 }
 
 impl CallRoute for Router {
-    fn route(&self, caller: &InstanceState, interface: &str) -> Result<Routed, CallError> {
+    fn route(
+        &self,
+        caller: &InstanceState,
+        interface: &str,
+        serves: &dyn Fn(&Prepared) -> bool,
+    ) -> Result<Routed, CallError> {
         let link = caller.link(interface).map_err(|error| CallError::Mismatch {
             component: caller.component_id().clone(),
             reason: error.to_string(),
@@ -63,7 +69,7 @@ impl CallRoute for Router {
         {
             return Ok(Routed::Remote(remote));
         }
-        match self.local(caller, &link, interface) {
+        match self.local(caller, &link, interface, serves) {
             Ok(local) if link.route == Route::Auto => Ok(Routed::Overflow { local, link }),
             Ok(local) => Ok(Routed::Local(local)),
             Err(error @ CallError::Refused(_)) if link.route != Route::Local => {

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use wasmcloud_core::{ConfigName, HostId};
 use wasmcloud_wire::Labels;
-use wasmcloud_wire::control::{ClaimsEntry, ComponentDescription, Link, ProviderDescription};
+use wasmcloud_wire::control::{
+    CandidateDescription, ClaimsEntry, ComponentDescription, Link, ProviderDescription,
+};
 use wasmcloud_wire::state::Config;
 
 /// A host as it should be.
@@ -108,6 +110,20 @@ impl Script {
             max_instances,
             ..ComponentDescription::default()
         });
+        self
+    }
+
+    /// With a candidate beside the component that was named last.
+    #[must_use]
+    pub fn candidate(mut self, image: &str, max_instances: u32, weight: u8) -> Self {
+        if let Some(component) = self.components.last_mut() {
+            component.candidate = Some(CandidateDescription {
+                image_ref: image.to_owned(),
+                max_instances,
+                weight,
+                ..CandidateDescription::default()
+            });
+        }
         self
     }
 

@@ -92,6 +92,11 @@ fn exports(prepared: &Prepared) -> Result<&WatchExports, CallError> {
     exports.ok_or_else(|| mismatch(prepared, "does not export `wasi:keyvalue/watcher`"))
 }
 
+/// Whether a component has the functions by which it is told.
+pub(crate) fn can_be_told(prepared: &Prepared) -> bool {
+    prepared.exports::<WatchExports>().is_some()
+}
+
 /// Whether a component may be told.
 pub(crate) async fn admit(prepared: &Prepared, is_set: bool, deadline: Instant) -> Result<(), CallError> {
     let interface = exports(prepared)?.interface;

@@ -175,6 +175,8 @@ mod tests {
             host_id: host(),
             config: Vec::new(),
             allow_update: false,
+            weight: None,
+            probe: None,
         };
         Goal::of(&Request::ScaleComponent(host(), scale)).unwrap().1
     }

@@ -48,6 +48,8 @@ pub(crate) fn scale(host: &wasmcloud_core::HostId, id: &str, count: u32) -> Requ
         host_id: host.clone(),
         config: Vec::new(),
         allow_update: false,
+        weight: None,
+        probe: None,
     };
     Request::ScaleComponent(host.clone(), scale)
 }

@@ -14,5 +14,6 @@ mod observed;
 mod overflow;
 mod pipes;
 mod resources;
+mod shares;
 mod starting;
 mod support;

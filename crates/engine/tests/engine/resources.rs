@@ -236,6 +236,23 @@ async fn a_handle_goes_on_in_the_instance_it_leads_to_when_the_component_is_repl
 }
 
 #[tokio::test]
+async fn an_instance_stays_with_the_revision_whose_handles_it_has() {
+    let pair = Pair::start(long(), long()).await;
+    let next = pair
+        .bench
+        .start_guest("keeper", long(), LinkTable::default())
+        .await;
+    pair.place.share(Arc::clone(&pair.keeper), Arc::clone(&next), 50);
+    for _ in 0..10 {
+        // It gives handles into one call, which both would have to be of one revision for.
+        assert_eq!(pair.drive("run-all", &[]).await, Ok(None));
+        pair.assert_at_rest();
+    }
+    let (first, second) = (pair.keeper.ended(), next.ended());
+    assert!(first.0 > 0 && second.0 > 0, "{first:?} and {second:?}");
+}
+
+#[tokio::test]
 async fn a_handle_takes_a_slot_and_without_one_there_is_none() {
     let one = Limits {
         concurrency: 1,

@@ -169,13 +169,18 @@ impl Bench {
 struct ToTarget(Option<Arc<dyn RemoteCall>>);
 
 impl CallRoute for ToTarget {
-    fn route(&self, caller: &InstanceState, interface: &str) -> Result<Routed, CallError> {
+    fn route(
+        &self,
+        caller: &InstanceState,
+        interface: &str,
+        serves: &dyn Fn(&Prepared) -> bool,
+    ) -> Result<Routed, CallError> {
         let link = caller.link(interface).unwrap();
         let Endpoint::Component(handle) = &link.endpoint else {
             panic!("no link")
         };
         let target = Handle::downcast::<Target>(Arc::clone(handle)).ok().unwrap();
-        let local = target.get()?;
+        let local = target.choose(serves)?;
         Ok(match link.route {
             Route::Auto => Routed::Overflow { local, link },
             _ => Routed::Local(local),

@@ -6,14 +6,15 @@ use std::hash::{DefaultHasher, Hasher as _};
 use wasmcloud_core::{ComponentId, HostId, Limits};
 use wasmcloud_lattice::Lattice;
 use wasmcloud_wire::control::{
-    ComponentDescription, FEATURE_IN_PLACE, Host as HostReply, HostInventory, ProviderDescription,
-    ProviderHealth, RefusedLink, uptime_human, write_limits,
+    CandidateDescription, ComponentDescription, FEATURE_CANDIDATES, FEATURE_IN_PLACE, Host as HostReply,
+    HostInventory, ProviderDescription, ProviderHealth, RefusedLink, uptime_human, write_limits,
 };
 use wasmcloud_wire::event::{ComponentScaled, ProviderStarted};
 
 use crate::claims::{self, ComponentClaims, ProviderClaims};
 use crate::host::Host;
 use crate::identity::Identity;
+use crate::inventory::{CandidateInfo, ComponentInfo};
 
 /// The answer to a ping, with the revision of the inventory.
 pub(crate) fn host(identity: &Identity, lattice: &Lattice, revision: Option<u64>) -> HostReply {
@@ -41,6 +42,7 @@ pub(crate) fn inventory(
     draining: bool,
 ) -> HostInventory {
     let inventory = host.inventory();
+    let ended: Vec<_> = inventory.components.iter().map(ended).collect();
     let components = inventory
         .components
         .into_iter()
@@ -54,6 +56,8 @@ pub(crate) fn inventory(
                 .map_or(0, |it| it.metadata.revision.unwrap_or_default()),
             max_instances: component.max_instances,
             limits: write_limits(&component.limits, defaults),
+            candidate: component.candidate.map(candidate),
+            ..ComponentDescription::default()
         });
     let providers = inventory
         .providers
@@ -81,15 +85,35 @@ pub(crate) fn inventory(
         uptime_human: String::new(),
         uptime_seconds: 0,
         inventory_revision: None,
-        features: vec![FEATURE_IN_PLACE.to_owned()],
+        features: [FEATURE_IN_PLACE, FEATURE_CANDIDATES].map(str::to_owned).to_vec(),
         draining,
         refused_links,
     };
-    // All but the time: whatever changes what is said, changes the number, and nobody has to remember to count.
+    // All but the time and the counters: whatever else changes what is said, changes the number, and nobody has to remember to count.
     inventory.inventory_revision = Some(revision(&inventory));
     inventory.uptime_human = uptime_human(identity.uptime());
     inventory.uptime_seconds = identity.uptime().as_secs();
+    for (component, ended) in inventory.components.iter_mut().zip(ended) {
+        (component.calls, component.failures) = ended.current;
+        if let Some(candidate) = &mut component.candidate {
+            (candidate.calls, candidate.failures) = ended.candidate;
+        }
+    }
     inventory
+}
+
+/// Calls and failures of the revisions of a component.
+struct Ended {
+    current: (u64, u64),
+    candidate: (u64, u64),
+}
+
+fn ended(component: &ComponentInfo) -> Ended {
+    let candidate = component.candidate.as_ref();
+    Ended {
+        current: (component.calls, component.failures),
+        candidate: candidate.map_or((0, 0), |candidate| (candidate.calls, candidate.failures)),
+    }
 }
 
 /// A number made of what an inventory says. Below 2^53, which is as far as programs get that know floating point only.
@@ -110,6 +134,16 @@ impl std::io::Write for Hashed {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+fn candidate(candidate: CandidateInfo) -> CandidateDescription {
+    CandidateDescription {
+        image_ref: candidate.image_ref,
+        annotations: Some(candidate.annotations),
+        max_instances: candidate.max_instances,
+        weight: candidate.weight,
+        ..CandidateDescription::default()
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `operations` | what is then done, with the record and the event that belong to it; also for callers in this process |
 //! | `commands` | the order of what takes long |
 //! | `records` | the shared state, written |
+//! | `notes` | what it says of what was started |
 //! | `mirror` | the shared state, applied to this host |
 //! | `events`, `describe` | what is told, and in whose words |
 //! | `fence` | commands of a controller that does not lead any more |
@@ -22,6 +23,7 @@ mod events;
 mod fence;
 mod linkdefs;
 mod mirror;
+mod notes;
 mod operations;
 mod options;
 mod records;
@@ -86,7 +88,7 @@ struct Inner {
     builtin_providers: bool,
     limits: Limits,
     /// What was started, on the way into its records.
-    notes: mpsc::Sender<operations::Note>,
+    notes: mpsc::Sender<notes::Note>,
     /// Set when the control interface asks this host to stop, to the time that calls under way may take.
     stop: watch::Sender<Option<StopRequest>>,
     leaving: AtomicBool,
@@ -143,7 +145,7 @@ impl LatticeHost {
         let mirror = Mirror::start(host.clone(), Arc::clone(&records), events.clone()).await?;
         let (fence, leases) = Fence::start(&lattice).await;
         let (notes, waiting) = mpsc::channel(NOTES);
-        tokio::spawn(operations::write_notes(Arc::clone(&records), waiting));
+        tokio::spawn(notes::write_notes(Arc::clone(&records), waiting));
         let joined = Self(Arc::new(Inner {
             host,
             notes,

@@ -4,11 +4,9 @@
 //! directly: both ways do the same. Configs and links return when they are in effect on this host.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wasmcloud_core::{ComponentId, ConfigName, Link, LinkKey};
 use wasmcloud_wire::event::{
@@ -17,15 +15,17 @@ use wasmcloud_wire::event::{
 };
 use wasmcloud_wire::message::{chain, scale_denied, start_denied};
 use wasmcloud_wire::policy::{ComponentPolicy, PolicyAction, ProviderPolicy};
-use wasmcloud_wire::state::{Claims, Config, ConfigKey};
+use wasmcloud_wire::state::{Config, ConfigKey};
 
-use super::records::{Deleted, LinkPut, Records};
+use super::notes::Note;
+use super::records::{Deleted, LinkPut};
 use super::{ControlError, LatticeHost, RecordError, describe};
-use crate::claims::{self, ProviderClaims};
+use crate::claims::{self, ComponentClaims, ProviderClaims};
 use crate::components::ComponentSpec;
 use crate::error::HostError;
-use crate::host::FetchedComponent;
+use crate::host::{FetchedComponent, Shift};
 use crate::providers::ProviderSpec;
+use crate::rollout::Place;
 
 /// How long a change of the state may take until it has come back to this host.
 const APPLIED: Duration = Duration::from_secs(5);
@@ -248,11 +248,25 @@ impl LatticeHost {
         let id = spec.id.clone();
         let (image_ref, annotations) = (spec.reference.clone(), spec.annotations.clone());
         let count = spec.limits.concurrency;
-        let fetched = self.fetch_component(&spec).await;
-        let claims = fetched.as_ref().ok().and_then(|fetched| fetched.claims.clone());
-        let outcome = match fetched {
-            Ok(fetched) => self.start_component(spec, fetched).await,
-            Err(error) => Err(error),
+        let (outcome, claims) = match self.0.host.shift_component(&spec).await {
+            Ok(Shift::Done {
+                running,
+                is_current,
+                changed,
+            }) => {
+                if is_current {
+                    self.note(Note::component(&spec, &running.claims)).await;
+                }
+                (Ok(changed), running.claims.clone())
+            }
+            Ok(Shift::Start(place)) => match self.fetch_component(&spec).await {
+                Ok(fetched) => {
+                    let claims = fetched.claims.clone();
+                    (self.start_component(spec, fetched, place).await, claims)
+                }
+                Err(error) => (Err(error), None),
+            },
+            Err(error) => (Err(error.into()), None),
         };
         self.tell(match &outcome {
             Ok(_) => {
@@ -283,6 +297,7 @@ impl LatticeHost {
         &self,
         spec: ComponentSpec,
         fetched: FetchedComponent,
+        place: Place,
     ) -> Result<bool, ControlError> {
         let signed = fetched.claims.as_deref();
         if let Some(policy) = &self.0.policy {
@@ -296,13 +311,12 @@ impl LatticeHost {
             let denied = |_: &str, why: Option<&str>| scale_denied(&spec.id, why);
             policy.check(action.cache_key(), || action, denied).await?;
         }
-        let note = Note {
-            id: spec.id.clone(),
-            url: spec.reference.clone(),
-            claims: signed.map(claims::component_record),
-        };
+        let note = Note::component(&spec, &fetched.claims);
         let changed = self.0.host.run_component(spec, fetched).await?;
-        self.note(note).await;
+        // Where a candidate came from is told when it is more than that.
+        if !matches!(place, Place::Beside(_)) {
+            self.note(note).await;
+        }
         Ok(changed)
     }
 
@@ -313,12 +327,13 @@ impl LatticeHost {
         id: &ComponentId,
         asked: Option<(String, BTreeMap<String, String>)>,
     ) -> Result<(), HostError> {
-        let running = self.0.host.shown(id);
+        let running = self.0.host.running(id);
         let outcome = self.0.host.stop_component(id).await;
         let (told, claims) = match running {
             Some(running) => {
-                let spec = running.spec;
-                (Some((spec.reference, spec.annotations)), running.claims)
+                let spec = &running.spec;
+                let told = (spec.reference.clone(), spec.annotations.clone());
+                (Some(told), running.claims.clone())
             }
             None => (asked, None),
         };
@@ -366,11 +381,7 @@ impl LatticeHost {
             });
             policy.check(action.cache_key(), || action, start_denied).await?;
         }
-        let note = Note {
-            id: spec.id.clone(),
-            url: spec.reference.clone(),
-            claims: claims.as_deref().map(claims::provider_record),
-        };
+        let note = Note::provider(&spec, &claims);
         let refused = self.0.host.run_provider(spec, fetched).await?;
         for (link, error) in &refused {
             let error = chain(error);
@@ -446,34 +457,6 @@ impl LatticeHost {
                 tracing::warn!(%id, error = chain(&error), "starting with the links that are known here");
                 Ok(())
             }
-        }
-    }
-
-    /// The records say what runs. Whoever started it does not wait for that.
-    async fn note(&self, note: Note) {
-        self.0.notes.send(note).await.ok();
-    }
-}
-
-/// What the state of the lattice says of something that was started.
-pub(super) struct Note {
-    id: ComponentId,
-    /// Where it came from.
-    url: String,
-    /// Who made it, if it is signed.
-    claims: Option<Claims>,
-}
-
-/// Writes what was started, one after another, so that the last word on each is the last one written. That it cannot be
-/// written is no reason to stop what runs.
-pub(super) async fn write_notes(records: Arc<Records>, mut notes: mpsc::Receiver<Note>) {
-    while let Some(Note { id, url, claims }) = notes.recv().await {
-        if let Err(error) = records.put_url(&id, &url).await {
-            tracing::warn!(%id, error = chain(&error), "where it came from is not in the state of the lattice");
-        }
-        let Some(claims) = claims else { continue };
-        if let Err(error) = records.put_claims(&claims).await {
-            tracing::warn!(%id, error = chain(&error), "its claims are not in the state of the lattice");
         }
     }
 }

@@ -23,11 +23,11 @@ use wasmcloud_wire::control::{
 use wasmcloud_wire::event::{Event, LabelsChanged};
 use wasmcloud_wire::message::{self, chain};
 use wasmcloud_wire::subject::Auctions;
-use wasmcloud_wire::{Link, Message as _};
+use wasmcloud_wire::{InvalidField, Link, Message as _};
 
 use super::records::LinkPut;
 use super::{ControlError, LatticeHost, StopRequest, describe};
-use crate::components::{ComponentSpec, Shown, Unlinked};
+use crate::components::{ComponentSpec, Probe, Unlinked};
 use crate::identity::LabelError;
 use crate::providers::ProviderSpec;
 
@@ -54,6 +54,17 @@ fn refuse(text: impl Into<String>) -> Reply {
 
 fn failed(error: &dyn std::error::Error) -> Reply {
     reply(CtlResponse::<Nothing>::failed(error))
+}
+
+/// What a component shall answer before it gets calls.
+fn probe(scale: &ScaleComponent) -> Result<Option<Probe>, InvalidField> {
+    let Some(probe) = &scale.probe else {
+        return Ok(None);
+    };
+    Ok(Some(Probe {
+        path: probe.path()?.to_owned(),
+        timeout: probe.timeout()?,
+    }))
 }
 
 /// The span of one request, a child of the one that the sender names. The name is that of v1 (wire reference §9).
@@ -297,9 +308,15 @@ impl LatticeHost {
             Ok(limits) => limits,
             Err(error) => return failed(&error),
         };
+        let (weight, probe) = match scale.weight().and_then(|weight| Ok((weight, probe(&scale)?))) {
+            Ok(read) => read,
+            Err(error) => return failed(&error),
+        };
+        // What runs beside another revision replaces nothing.
+        let may_differ = scale.allow_update || weight.is_some();
         let running = self.0.host.component_spec(&id).map(|spec| spec.reference);
         let text = match running {
-            Some(running) if running != scale.component_ref && !scale.allow_update => {
+            Some(running) if running != scale.component_ref && !may_differ => {
                 message::scaled_without_update(&running, &scale.component_ref)
             }
             _ => String::new(),
@@ -312,13 +329,14 @@ impl LatticeHost {
             config: scale.config,
             annotations,
             unlinked: Unlinked::Allow,
+            weight,
+            probe,
         };
         let host = self.clone();
-        let allow_update = scale.allow_update;
         self.submit(&id, text, async move {
             let mut spec = spec;
             // What runs now, which may be something else than when the request was accepted.
-            if !allow_update && let Some(running) = host.0.host.component_spec(&spec.id) {
+            if !may_differ && let Some(running) = host.0.host.component_spec(&spec.id) {
                 (spec.image, spec.reference) = (running.image, running.reference);
             }
             host.report(&spec.id.clone(), host.scale_component(spec).await.map(drop));
@@ -344,13 +362,10 @@ impl LatticeHost {
         let text = message::component_updating(&id, &running.reference, &reference);
         let host = self.clone();
         self.submit(&id, text, async move {
-            let Some(Shown {
-                spec: running,
-                claims,
-            }) = host.0.host.shown(&update.component_id)
-            else {
+            let Some(current) = host.0.host.running(&update.component_id) else {
                 return;
             };
+            let (running, claims) = (current.spec.clone(), current.claims.clone());
             let spec = ComponentSpec {
                 image,
                 reference,

@@ -4,7 +4,7 @@ use wasmcloud_capability::ConfigMap;
 use wasmcloud_core::ConfigName;
 
 use super::Host;
-use crate::components::ComponentSpec;
+use crate::components::{ComponentSpec, Running};
 use crate::error::HostError;
 use crate::providers::RunningProvider;
 
@@ -18,17 +18,10 @@ impl Host {
                 return Ok(());
             }
             let uses = |names: &[ConfigName]| names.contains(&name);
-            let components: Vec<_> = tables
-                .components
-                .values()
-                .filter(|component| {
-                    component
-                        .shown
-                        .lock()
-                        .as_ref()
-                        .is_some_and(|shown| uses(&shown.spec.config))
-                })
-                .cloned()
+            let runs = tables.components.values().map(|component| component.runs());
+            let components: Vec<_> = runs
+                .flat_map(|runs| runs.all().cloned().collect::<Vec<_>>())
+                .filter(|running| uses(&running.spec.config))
                 .collect();
             let providers: Vec<_> = tables
                 .providers
@@ -46,14 +39,8 @@ impl Host {
         };
         // One user that refuses the new values must not keep them from the others.
         let mut refused = Vec::new();
-        for component in components {
-            let shown = component.shown.lock().clone();
-            if let Some(shown) = shown {
-                match self.merged(&shown.spec) {
-                    Ok(config) => component.context.set_config(config),
-                    Err(error) => refused.push(error),
-                }
-            }
+        for running in components {
+            refused.extend(self.fill_config(&running).err());
         }
         for RunningProvider { spec, provider, .. } in providers {
             let user = || format!("provider `{}`", spec.id);
@@ -113,5 +100,17 @@ impl Host {
             .lock()
             .configs
             .merge(&spec.config, || format!("component `{}`", spec.id))
+    }
+
+    /// Gives a revision that runs the values of its configs as they are now.
+    pub(super) fn fill_config(&self, running: &Running) -> Result<(), HostError> {
+        let spec = &running.spec;
+        // Locked until they are set, so that older values never come last.
+        let tables = self.0.tables.lock();
+        let merged = tables
+            .configs
+            .merge(&spec.config, || format!("component `{}`", spec.id));
+        running.prepared.context().set_config(merged?);
+        Ok(())
     }
 }

@@ -164,7 +164,7 @@ impl Host {
     /// all links of its lattice, and a table costs as much as its source has links.
     pub(super) fn refresh_table(&self, source: &ComponentId) {
         let component = self.0.tables.lock().components.get(source).cloned();
-        if let Some(component) = component.filter(|component| component.shown.lock().is_some()) {
+        if let Some(component) = component.filter(|component| component.current().is_some()) {
             self.fill_table(&component);
         }
     }
@@ -183,13 +183,9 @@ impl Host {
     pub(super) fn forget_if_unused(&self, id: &ComponentId) {
         let mut tables = self.0.tables.lock();
         let named = tables.links.names(id);
-        let runs = |component: &Arc<Component>| {
-            // Somebody who starts it holds the lock.
-            component
-                .running
-                .try_lock()
-                .map_or(true, |running| running.is_some())
-        };
+        // Somebody who starts it holds the lock.
+        let runs =
+            |component: &Component| component.changing.try_lock().is_err() || component.current().is_some();
         if !named
             && tables
                 .components

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use wasmcloud_core::ComponentId;
-use wasmcloud_engine::StatsSnapshot;
+use wasmcloud_engine::{Prepared, StatsSnapshot};
 
 use crate::components::Component;
 
@@ -65,23 +65,19 @@ impl Seen {
             ],
             answers: traffic.answers(),
         };
-        let prepared = component.target.get().ok();
+        let revisions = component.runs();
+        let runs = revisions.current.is_some();
         // A place that only links name, and nothing ever ran in.
-        if prepared.is_none() && counts.stats.instantiated == 0 {
+        if !runs && counts.stats.instantiated == 0 {
             return None;
         }
-        let levels = prepared.as_ref().map_or_else(Levels::default, |prepared| {
-            let (running, waiting) = prepared.in_use();
-            Levels {
-                running: running.into(),
-                waiting: waiting.into(),
-                permits: prepared.limits().concurrency.into(),
-                idle: prepared.idle() as u64,
-            }
-        });
+        let mut levels = Levels::default();
+        for revision in revisions.all() {
+            levels.add(&Levels::of(&revision.prepared));
+        }
         Some(Self {
             id: component.target.id().clone(),
-            runs: prepared.is_some(),
+            runs,
             counts,
             levels,
         })
@@ -107,6 +103,16 @@ impl Counts {
 }
 
 impl Levels {
+    fn of(prepared: &Prepared) -> Self {
+        let (running, waiting) = prepared.in_use();
+        Self {
+            running: running.into(),
+            waiting: waiting.into(),
+            permits: prepared.limits().concurrency.into(),
+            idle: prepared.idle() as u64,
+        }
+    }
+
     fn add(&mut self, more: &Self) {
         self.running += more.running;
         self.waiting += more.waiting;

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 use tracing::Instrument as _;
-use wasmcloud_cap_http::{INCOMING_HANDLER, RemoteRequest};
+use wasmcloud_cap_http::{INCOMING_HANDLER, RemoteRequest, answers_http};
 use wasmcloud_cap_keyvalue::RemoteChange;
 use wasmcloud_capability::{Caller, Invocation};
 use wasmcloud_core::ComponentId;
@@ -98,22 +98,22 @@ impl ComponentCallee {
             component: id.clone(),
             reason,
         };
-        let prepared = self.target.get()?;
         let subject = incoming.subject();
         let known = self.called.lock().get(subject).cloned();
+        let is_known = known.is_some();
         let called = match known {
             Some(known) => known,
             None => {
                 let read: InvocationSubject =
                     subject.parse().map_err(|error| mismatch(format!("{error}")))?;
                 let instance = read.instance.as_ref().map(|instance| instance.as_str());
-                let called = Arc::new(Called::new(instance, read.function.as_str()));
-                if Self::has(&prepared, &called) {
-                    self.keep(subject, &called);
-                }
-                called
+                Arc::new(Called::new(instance, read.function.as_str()))
             }
         };
+        let prepared = self.target.choose(|prepared| Self::has(prepared, &called))?;
+        if !is_known && Self::has(&prepared, &called) {
+            self.keep(subject, &called);
+        }
         let (instance, function) = (called.interface(), called.function());
         let invocation = invocation(incoming, &prepared);
         let deadline = invocation.deadline;
@@ -145,10 +145,10 @@ impl ComponentCallee {
     }
 
     /// Whether the component has what is called.
-    fn has(prepared: &Arc<Prepared>, called: &Arc<Called>) -> bool {
-        is_request(called)
+    fn has(prepared: &Prepared, called: &Called) -> bool {
+        (is_request(called) && answers_http(prepared))
             || RemoteChange::find(prepared, called.interface(), called.function()).is_some()
-            || Exported::find(prepared, called).is_ok()
+            || called.is_served_by(prepared)
     }
 
     /// Keeps a subject in mind.

@@ -58,7 +58,10 @@ async fn the_revision_changes_with_the_inventory_and_only_then(target: Target) -
     .await?;
     ensure!(revision(&rig, &host).await? == *before);
     let inventory = rig.inventory(&host).await?;
-    ensure!(inventory["features"] == json!(["in-place"]), "{inventory}");
+    ensure!(
+        inventory["features"] == json!(["in-place", "candidates"]),
+        "{inventory}"
+    );
     ensure!(inventory["providers"][0]["health"] == "healthy", "{inventory}");
     ensure!(inventory.get("draining").is_none() && inventory.get("refused_links").is_none());
     Ok(())

@@ -29,6 +29,7 @@ mod policy_calls;
 mod providers;
 mod recorded;
 mod requests;
+mod rollout;
 mod state;
 mod support;
 mod two_hosts;

@@ -129,11 +129,16 @@ fn host_text(host: &HostInventory, output: &Output) -> String {
     if !host.components.is_empty() {
         let mut table = Table::indented(&["ID", "IMAGE", "INSTANCES"]);
         for component in &host.components {
-            let instances = match component.max_instances {
-                u32::MAX => "no limit".to_owned(),
-                instances => instances.to_string(),
-            };
+            let instances = self::instances(component.max_instances);
             table.row([component.id.clone(), component.image_ref.clone(), instances]);
+            if let Some(candidate) = &component.candidate {
+                let beside = format!(
+                    "{} (candidate, {} % of the calls)",
+                    component.id, candidate.weight
+                );
+                let instances = self::instances(candidate.max_instances);
+                table.row([beside, candidate.image_ref.clone(), instances]);
+            }
         }
         let _ = write!(text, "\n{}", table.text(output));
     }
@@ -174,6 +179,13 @@ fn host_text(host: &HostInventory, output: &Output) -> String {
         let _ = write!(text, "\n{}", table.text(output));
     }
     text
+}
+
+fn instances(most: u32) -> String {
+    match most {
+        u32::MAX => "no limit".to_owned(),
+        most => most.to_string(),
+    }
 }
 
 fn none(empty: bool) -> &'static str {

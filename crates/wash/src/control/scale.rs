@@ -30,6 +30,8 @@ pub(super) async fn scale(args: ScaleComponentArgs, output: &Output) -> Result<(
             host_id: host.id.clone(),
             config: args.config,
             allow_update: args.allow_update,
+            weight: None,
+            probe: None,
         },
     );
     let within = within(args.skip_wait, args.wait_timeout_ms);

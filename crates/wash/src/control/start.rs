@@ -51,6 +51,8 @@ pub(super) async fn component(args: StartComponentArgs, output: &Output) -> Resu
             host_id: host.id.clone(),
             config: args.place.config,
             allow_update: args.allow_update,
+            weight: None,
+            probe: None,
         },
     );
     let within = within(args.wait.skip_wait, args.wait.wait_timeout_ms);

@@ -45,6 +45,8 @@ pub(super) async fn component(args: &StopItemArgs, output: &Output) -> Result<()
                 host_id: host.id.clone(),
                 config: Vec::new(),
                 allow_update: false,
+                weight: None,
+                probe: None,
             },
         );
         let doing = format!("stopping component `{}` on {}", args.id, name(host));

@@ -370,6 +370,8 @@ fn components(
                 limits: component.limits.clone(),
                 config: component.config.clone(),
                 annotations: annotations(desired),
+                weight: None,
+                probe: None,
             };
             placed.insert(component.id.clone(), (spec, at));
         }

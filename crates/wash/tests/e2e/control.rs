@@ -96,6 +96,19 @@ fn hosts_and_inventories_are_shown() -> Result<()> {
             blue.id()
         );
         assert_eq!(shown, expected);
+        let shared = Script::new("zebra", 3)
+            .component("hello", "file:///hello.wasm", 5)
+            .candidate("file:///next.wasm", 2, 30);
+        let shared = lattice.host(shared).await?;
+        let shown = text(&lattice, &["get", "inventory", shared.id().as_str()]).await?;
+        let row =
+            |id: &str, image: &str, instances: &str| format!("\n    {id:<36}  {image:<18}  {instances}");
+        let expected = [
+            row("ID", "IMAGE", "INSTANCES"),
+            row("hello", "file:///hello.wasm", "5"),
+            row("hello (candidate, 30 % of the calls)", "file:///next.wasm", "2"),
+        ];
+        assert!(shown.contains(&expected.concat()), "{shown}");
         let all = value(&lattice, &["get", "inventory"]).await?;
         assert_eq!(
             all.pointer("/inventories/0/components/0/max_instances"),

@@ -100,6 +100,10 @@ pub struct Host {
 /// The feature of hosts that replace components and links without a gap.
 pub const FEATURE_IN_PLACE: &str = "in-place";
 
+/// The feature of hosts that run two revisions of a component beside each other, and ask a component before it gets
+/// calls: those that know `weight` and `probe` of [`ScaleComponent`](super::ScaleComponent).
+pub const FEATURE_CANDIDATES: &str = "candidates";
+
 /// What runs on a host. Also the data of its heartbeat.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostInventory {
@@ -126,8 +130,8 @@ pub struct HostInventory {
     /// How long it runs, in seconds.
     #[serde(default)]
     pub uptime_seconds: u64,
-    /// A number that is another one when anything here but the time it runs is another one. Hosts of v1 say none, nor
-    /// any of the following.
+    /// A number that is another one when anything here but the time it runs and what it counts is another one. Hosts of
+    /// v1 say none, nor any of the following.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inventory_revision: Option<u64>,
     /// What it can do that not all hosts can, as [`FEATURE_IN_PLACE`].
@@ -207,6 +211,46 @@ pub struct ComponentDescription {
     /// Its limits by name; `null` where it has none of its own.
     #[serde(default, deserialize_with = "limit::optional_map::<_, _, MAX_LABELS>")]
     pub limits: Option<Labels>,
+    /// Invocations that it has ended since it started, whatever their outcome. Not in v1.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub calls: u64,
+    /// Those of them that failed: by a trap, a limit, their deadline, or with an HTTP answer that is the server's fault
+    /// (5xx). Not in v1.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failures: u64,
+    /// Another revision that runs beside it and gets a share of the calls. Not in v1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<CandidateDescription>,
+}
+
+/// A revision of a component that runs beside the one that it may replace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CandidateDescription {
+    /// Where it came from.
+    pub image_ref: String,
+    /// What the asker wanted to remember about it.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "limit::optional_map::<_, _, MAX_LABELS>"
+    )]
+    pub annotations: Option<Labels>,
+    /// How many invocations may run at once on this host.
+    #[serde(default)]
+    pub max_instances: u32,
+    /// The percent of the calls that it gets.
+    #[serde(default)]
+    pub weight: u8,
+    /// Invocations that it has ended since it started.
+    #[serde(default)]
+    pub calls: u64,
+    /// Those of them that failed.
+    #[serde(default)]
+    pub failures: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A provider on a host.

@@ -34,12 +34,14 @@ mod registry;
 mod request;
 
 pub use self::claims::{ClaimsEntry, ClaimsList};
-pub use self::component::{ComponentAuction, ComponentAuctionAck, ScaleComponent, UpdateComponent};
+pub use self::component::{
+    ComponentAuction, ComponentAuctionAck, FULL_WEIGHT, Probe, REVISION, ScaleComponent, UpdateComponent,
+};
 pub use self::envelope::{CtlResponse, Nothing};
 pub use self::epoch::{EPOCH, Epoch};
 pub use self::host::{
-    ComponentDescription, DeleteLabel, FEATURE_IN_PLACE, Host, HostInventory, ProviderDescription,
-    ProviderHealth, PutLabel, RefusedLink, StopHost, uptime_human,
+    CandidateDescription, ComponentDescription, DeleteLabel, FEATURE_CANDIDATES, FEATURE_IN_PLACE, Host,
+    HostInventory, ProviderDescription, ProviderHealth, PutLabel, RefusedLink, StopHost, uptime_human,
 };
 pub use self::limits::{InvalidLimits, read_limits, write_limits};
 pub use self::link::{DeleteLink, Links};

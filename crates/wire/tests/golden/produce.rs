@@ -221,6 +221,8 @@ fn scale(id: &str, count: u32, annotations: Option<Labels>) -> Request {
             host_id: host(),
             config: Vec::new(),
             allow_update: false,
+            weight: None,
+            probe: None,
         },
     )
 }

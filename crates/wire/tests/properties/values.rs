@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 use wasmcloud_core::Link as CoreLink;
 use wasmcloud_wire::config_service::{ConfigServiceReply, ConfigServiceRequest};
 use wasmcloud_wire::control::{
-    ComponentAuction, ComponentAuctionAck, ComponentDescription, CtlResponse, DeleteLabel, DeleteLink, Host,
-    HostInventory, Link, ProviderAuction, ProviderAuctionAck, ProviderDescription, ProviderHealth, PutLabel,
-    RefusedLink, Registries, RegistryCredential, ScaleComponent, StartProvider, StopHost, StopProvider,
-    UpdateComponent,
+    CandidateDescription, ComponentAuction, ComponentAuctionAck, ComponentDescription, CtlResponse,
+    DeleteLabel, DeleteLink, Host, HostInventory, Link, Probe, ProviderAuction, ProviderAuctionAck,
+    ProviderDescription, ProviderHealth, PutLabel, RefusedLink, Registries, RegistryCredential,
+    ScaleComponent, StartProvider, StopHost, StopProvider, UpdateComponent,
 };
 use wasmcloud_wire::policy::{
     ComponentPolicy, InvocationPolicy, PolicyAction, PolicyClaims, PolicyHost, PolicyReply, PolicyRequest,
@@ -148,6 +148,11 @@ pub(crate) fn scale_component() -> impl Strategy<Value = ScaleComponent> {
         host_id: name(),
         config: vec(config_name(), 0..3),
         allow_update: any::<bool>(),
+        weight: any::<Option<u8>>(),
+        probe: of(any_of!(Probe {
+            path: text(),
+            timeout_ms: any::<Option<u64>>()
+        })),
     })
 }
 
@@ -268,6 +273,14 @@ pub(crate) fn host() -> impl Strategy<Value = Host> {
 }
 
 pub(crate) fn inventory() -> impl Strategy<Value = HostInventory> {
+    let candidate = any_of!(CandidateDescription {
+        image_ref: text(),
+        annotations: of(labels()),
+        max_instances: any::<u32>(),
+        weight: any::<u8>(),
+        calls: any::<u64>(),
+        failures: any::<u64>(),
+    });
     let component = any_of!(ComponentDescription {
         id: text(),
         image_ref: text(),
@@ -276,6 +289,9 @@ pub(crate) fn inventory() -> impl Strategy<Value = HostInventory> {
         revision: any::<i32>(),
         max_instances: any::<u32>(),
         limits: of(labels()),
+        calls: any::<u64>(),
+        failures: any::<u64>(),
+        candidate: of(candidate),
     });
     let provider = any_of!(ProviderDescription {
         id: text(),

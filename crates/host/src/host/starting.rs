@@ -1,0 +1,276 @@
+//! Components on a host: started, changed, put beside each other and stopped. What a command comes to is for `rollout`,
+//! how images come here for `fetched`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmcloud_cap_http::probe;
+use wasmcloud_core::ComponentId;
+use wasmcloud_engine::{
+    CallRoute, Compiled, Described, DescribedItem, PrepareOptions, Prepared, StartError, link_dynamic_import,
+};
+
+use super::{FetchedComponent, Host};
+use crate::claims::ComponentClaims;
+use crate::components::{Component, ComponentSpec, Running, Runs, Unlinked};
+use crate::error::HostError;
+use crate::policy::Gate;
+use crate::rollout::{Meant, Place, Step, step};
+
+/// What became of a command before anything was started.
+pub(crate) enum Shift {
+    /// It is done: what is meant runs already.
+    Done {
+        /// What is meant.
+        running: Arc<Running>,
+        /// Whether it is the current revision now.
+        is_current: bool,
+        /// Whether anything is another than it was.
+        changed: bool,
+    },
+    /// It has to be started.
+    Start(Place),
+}
+
+impl Host {
+    /// Starts a component, or changes the running one into what is asked for: another image, other limits, other
+    /// configs. Calls under way end in the instance they began in; none is dropped. Returns whether anything changed.
+    ///
+    /// With a weight below 100, what is asked for gets that share of the calls that begin and runs beside what runs,
+    /// unless that is the same revision: the same image, configs and limits, or, where both have it, the same annotation
+    /// `wasmcloud.dev/revision`. With another weight, the share changes; without one, what is asked for takes the place
+    /// of the other, which goes. The one that was there first keeps its place with the rest of the calls, and without a
+    /// weight it takes all of them back.
+    pub async fn scale_component(&self, spec: ComponentSpec) -> Result<bool, HostError> {
+        if let Shift::Done { changed, .. } = self.shift_component(&spec).await? {
+            return Ok(changed);
+        }
+        let fetched = self.fetch_component(&spec.id, &spec.image).await?;
+        self.run_component(spec, fetched).await
+    }
+
+    /// Does what needs no start, and so no image: changes shares, and ends the time of two revisions beside each other.
+    pub(crate) async fn shift_component(&self, spec: &ComponentSpec) -> Result<Shift, HostError> {
+        let component = self.component(&spec.id)?;
+        let _changing = component.changing.lock().await;
+        self.shift(&component, spec)
+    }
+
+    /// The same under `changing`.
+    fn shift(&self, component: &Component, spec: &ComponentSpec) -> Result<Shift, HostError> {
+        let runs = component.runs();
+        let (current, candidate) = (&runs.current, &runs.candidate);
+        let specs = (
+            current.as_ref().map(|running| &running.spec),
+            candidate.as_ref().map(|candidate| &candidate.running.spec),
+        );
+        let step = step(specs.0, specs.1, spec);
+        let (meant, weight) = match step {
+            Step::Start(place) => return Ok(Shift::Start(place)),
+            Step::Weigh(meant, weight) => (meant, Some(weight)),
+            Step::Promote => (Meant::Candidate, None),
+            Step::Drop => (Meant::Current, None),
+        };
+        let (Some(current), Some(candidate)) = (current, candidate) else {
+            // There are two where one of them is meant.
+            return Ok(Shift::Start(Place::Alone));
+        };
+        let beside = &candidate.running;
+        if step == Step::Promote {
+            let (now, comes) = (current.prepared.described(), beside.prepared.described());
+            self.still_answers(&spec.id, now, comes)?;
+        }
+        let running = match meant {
+            Meant::Current => current.asked(spec),
+            Meant::Candidate => beside.asked(spec),
+        };
+        let is_current = meant == Meant::Current || weight.is_none();
+        let changed = weight != Some(candidate.weight);
+        component.replace(match (weight, meant) {
+            (None, _) => Runs::alone(Arc::clone(&running)),
+            (Some(weight), Meant::Current) => Runs::two(Arc::clone(&running), Arc::clone(beside), weight),
+            (Some(weight), Meant::Candidate) => Runs::two(Arc::clone(current), Arc::clone(&running), weight),
+        });
+        Ok(Shift::Done {
+            running,
+            is_current,
+            changed,
+        })
+    }
+
+    /// The same as [`Host::scale_component`] with what was fetched.
+    pub(crate) async fn run_component(
+        &self,
+        spec: ComponentSpec,
+        fetched: FetchedComponent,
+    ) -> Result<bool, HostError> {
+        let FetchedComponent { artifact, claims } = fetched;
+        let component = self.component(&spec.id)?;
+        let changing = component.changing.lock().await;
+        // Whoever stops the host waits for `changing`, and must not wait for a compiler with it.
+        let compiled = self.unless_stopping(self.compile(&spec.id, artifact)).await?;
+        let place = match self.shift(&component, &spec)? {
+            Shift::Done { changed, .. } => return Ok(changed),
+            Shift::Start(place) => place,
+        };
+        let runs = component.runs();
+        if let (Some(now), None) = (&runs.current, &runs.candidate)
+            && now.spec == spec.clone().settled()
+            && now.prepared.compiled().digest() == compiled.digest()
+        {
+            return Ok(false);
+        }
+        self.fill_table(&component);
+        let started = self.unless_stopping(self.start(&component, compiled, &spec, &claims));
+        let checked = started.await.and_then(|next| match (&runs.current, place) {
+            // What a candidate does not have, the other one answers.
+            (Some(now), Place::Alone | Place::Current(_)) => {
+                let (now, comes) = (now.prepared.described(), next.described());
+                self.still_answers(&spec.id, now, comes).map(|()| next)
+            }
+            _ => Ok(next),
+        });
+        let prepared = match checked {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                if component.current().is_none() {
+                    drop(component.serving.lock().take());
+                }
+                return Err(error);
+            }
+        };
+        let new = Arc::new(Running {
+            spec: spec.settled(),
+            claims,
+            prepared,
+        });
+        let next = Arc::clone(&new);
+        component.replace(match (place, runs.current, runs.candidate) {
+            (Place::Current(weight), _, Some(candidate)) => Runs::two(next, candidate.running, weight),
+            (Place::Beside(weight), Some(current), _) => Runs::two(current, next, weight),
+            _ => Runs::alone(next),
+        });
+        // Links and values that came while it started found nothing that runs.
+        self.fill_table(&component);
+        // One that is gone leaves the values that it started with.
+        self.fill_config(&new).ok();
+        // Whoever stops the host stops what runs; a component that was on its way must not slip through.
+        if self.refuse_if_stopping().is_err() {
+            drop(changing);
+            component.stop(Duration::ZERO, "this host is stopping").await;
+            return Err(HostError::Stopping);
+        }
+        Ok(true)
+    }
+
+    /// Prepares a revision and asks it what it has to answer, and sees to it that the calls of others come here.
+    async fn start(
+        &self,
+        component: &Component,
+        compiled: Compiled,
+        spec: &ComponentSpec,
+        claims: &ComponentClaims,
+    ) -> Result<Arc<Prepared>, HostError> {
+        let prepare = self.prepare(component, compiled, spec, claims);
+        let Some(wanted) = &spec.probe else {
+            // Others may call as soon as it runs, so their calls have to come here by then.
+            let (prepared, served) = tokio::join!(prepare, self.serve(component));
+            let prepared = prepared?;
+            served?;
+            return Ok(prepared);
+        };
+        let prepared = prepare.await?;
+        let passed = probe(&prepared, &wanted.path, wanted.timeout).await;
+        passed.map_err(|source| HostError::Probe {
+            component: spec.id.clone(),
+            source,
+        })?;
+        self.serve(component).await?;
+        Ok(prepared)
+    }
+
+    /// Whether what comes still exports all that links to this component call and that it exports now. Links may be
+    /// put before a component, so only an export that was there and goes away is an error.
+    fn still_answers(&self, id: &ComponentId, now: &Described, next: &Described) -> Result<(), HostError> {
+        let tables = self.0.tables.lock();
+        for link in tables.links.all().filter(|link| link.target == *id) {
+            // A provider knows which interface of the package it calls (`wasi:http` has two that serve); a component
+            // calls those that the link names.
+            let called = |item: &Described| {
+                let mut exports = item.exports.iter().filter_map(DescribedItem::interface);
+                if tables.providers.contains_key(&link.source) {
+                    exports.any(|name| (&name.namespace, &name.package) == (&link.namespace, &link.package))
+                } else {
+                    let exports: Vec<String> = exports.map(|name| name.unversioned()).collect();
+                    link.interfaces.iter().all(|interface| {
+                        exports.contains(&format!("{}:{}/{interface}", link.namespace, link.package))
+                    })
+                }
+            };
+            if called(now) && !called(next) {
+                return Err(HostError::ExportGone {
+                    component: id.clone(),
+                    link: Box::new(link.clone()),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn prepare(
+        &self,
+        component: &Component,
+        compiled: Compiled,
+        spec: &ComponentSpec,
+        claims: &ComponentClaims,
+    ) -> Result<Arc<Prepared>, HostError> {
+        let context = component.context.revision(self.merged(spec)?);
+        let id = || spec.id.clone();
+        let may_wait = spec.unlinked == Unlinked::Allow;
+        let linked = |interface: &str| may_wait || component.context.links().has_interface(interface);
+        let (custom, problems) = self.0.linkers.check(&compiled, linked);
+        if !problems.is_empty() {
+            return Err(HostError::Start {
+                component: id(),
+                source: StartError::Imports(problems),
+            });
+        }
+        let linker_error = |source| HostError::Linker {
+            component: id(),
+            source,
+        };
+        let mut linker = self.0.linkers.for_component(&compiled).map_err(linker_error)?;
+        let router: Arc<dyn CallRoute> = Arc::clone(&self.0.router) as _;
+        for import in &custom {
+            link_dynamic_import(&mut linker, &compiled, import, &router).map_err(linker_error)?;
+        }
+        let policy = self.0.policy.get().map(Arc::clone);
+        let options = PrepareOptions {
+            compiled,
+            linker: &linker,
+            context,
+            limits: spec.limits.clone(),
+            stats: Arc::clone(&component.stats),
+            resolvers: &self.0.resolvers,
+            admit: policy.map(|policy| Arc::new(Gate::new(policy, spec, claims.clone())) as _),
+        };
+        let started = Prepared::start(options).await;
+        started.map_err(|source| HostError::Start {
+            component: id(),
+            source,
+        })
+    }
+
+    /// Stops a component and waits for its calls to end, no longer than the host's drain time.
+    pub async fn stop_component(&self, id: &ComponentId) -> Result<(), HostError> {
+        let component = self.0.tables.lock().components.get(id).cloned();
+        let component = component.ok_or_else(|| HostError::NoComponent(id.clone()))?;
+        match component.stop(self.0.options.drain, "it was stopped").await {
+            Some(_) => {
+                self.forget_if_unused(id);
+                Ok(())
+            }
+            None => Err(HostError::NoComponent(id.clone())),
+        }
+    }
+}
