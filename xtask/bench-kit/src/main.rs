@@ -68,5 +68,7 @@ fn component(id: ComponentId, file: &Path, instance: InstanceMode, longest: Dura
         },
         config: Vec::new(),
         annotations: BTreeMap::new(),
+        weight: None,
+        probe: None,
     }
 }

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use wasmcloud_client::Client;
 use wasmcloud_core::Limits;
 use wasmcloud_wire::control::{
-    DeleteLink, Request, ScaleComponent, StartProvider, StopProvider, write_limits,
+    DeleteLink, Probe, Request, ScaleComponent, StartProvider, StopProvider, write_limits,
 };
 use wasmcloud_wire::message::chain;
 use wasmcloud_wire::state::Config;
@@ -60,6 +60,8 @@ fn request(action: Action) -> Request {
             config,
             limits,
             allow_update,
+            weight,
+            probe,
         } => Request::ScaleComponent(
             host.clone(),
             ScaleComponent {
@@ -71,6 +73,11 @@ fn request(action: Action) -> Request {
                 host_id: host,
                 config,
                 allow_update,
+                weight,
+                probe: probe.map(|path| Probe {
+                    path,
+                    timeout_ms: None,
+                }),
             },
         ),
         Action::StopComponent {
@@ -89,6 +96,8 @@ fn request(action: Action) -> Request {
                 host_id: host,
                 config: Vec::new(),
                 allow_update: false,
+                weight: None,
+                probe: None,
             },
         ),
         Action::StartProvider {

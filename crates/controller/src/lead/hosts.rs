@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::future::{BoxFuture, FutureExt as _, OptionFuture};
 use futures::stream::FuturesUnordered;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use wasmcloud_client::{Client, ClientError, Events, Gathered, Told};
 use wasmcloud_core::HostId;
@@ -54,12 +54,18 @@ struct Known {
     again: bool,
 }
 
-/// Follows the hosts of a lattice until nobody listens or the connection is closed.
-pub(crate) async fn follow(client: Client, out: mpsc::Sender<Sighting>) -> Result<(), ClientError> {
+/// Follows the hosts of a lattice until nobody listens or the connection is closed. With `closely`, all hosts are asked
+/// each time what runs on them: how calls went does not count as a change.
+pub(crate) async fn follow(
+    client: Client,
+    out: mpsc::Sender<Sighting>,
+    closely: watch::Receiver<bool>,
+) -> Result<(), ClientError> {
     let mut events = client.events().await?;
     let mut hosts = Hosts {
         client,
         out,
+        closely,
         known: BTreeMap::new(),
         inventories: FuturesUnordered::new(),
         round: None,
@@ -75,6 +81,7 @@ pub(crate) async fn follow(client: Client, out: mpsc::Sender<Sighting>) -> Resul
 struct Hosts {
     client: Client,
     out: mpsc::Sender<Sighting>,
+    closely: watch::Receiver<bool>,
     known: BTreeMap<HostId, Known>,
     inventories: FuturesUnordered<BoxFuture<'static, Inventory>>,
     /// The round of questions that is under way.
@@ -164,6 +171,7 @@ impl Hosts {
             }
         };
         self.good_rounds = self.good_rounds.saturating_add(1);
+        let closely = *self.closely.borrow();
         let mut seen = Vec::with_capacity(hosts.answers.len());
         for host in hosts.answers {
             let Ok(id) = host.id.parse::<HostId>() else {
@@ -174,7 +182,7 @@ impl Hosts {
                 Some(now) => known.revision != Some(now),
                 None => self.rounds.is_multiple_of(UNNUMBERED),
             };
-            if due || !known.heard {
+            if due || closely || !known.heard {
                 self.ask(&id, Duration::ZERO);
             }
             seen.push(id);

@@ -17,6 +17,7 @@ use wasmcloud_wire::subject::Topic;
 
 use super::carry::carry_out;
 use super::hosts;
+use super::rollouts::{Rollouts, write_down};
 use super::sighting::{Picture, Sighting};
 use super::state::Buckets;
 use super::{ControllerOptions, LeadError};
@@ -72,7 +73,8 @@ async fn try_lead(
     let buckets = Buckets::open(lattice).await?;
     let (out, sightings) = mpsc::channel(SIGHTINGS);
     let mut followers = JoinSet::new();
-    followers.spawn(follow_hosts(client.clone(), out.clone()));
+    let (closely, look_closely) = watch::channel(false);
+    followers.spawn(follow_hosts(client.clone(), out.clone(), look_closely));
     followers.spawn(follow_state(buckets, out));
     let (told, telling) = watch::channel(None);
     let sources = Sources {
@@ -94,6 +96,9 @@ async fn try_lead(
         memory: Memory::default(),
         alive: BTreeSet::new(),
         under_way: JoinSet::new(),
+        rollouts: Rollouts::default(),
+        closely,
+        writing: JoinSet::new(),
         forgetting: JoinSet::new(),
         told,
         next: Instant::now(),
@@ -111,6 +116,7 @@ async fn try_lead(
                 turn.due = true;
             }
             Some(sighting) = turn.sightings.recv() => turn.see(sighting),
+            Some(_) = turn.writing.join_next() => {}
             Some(_) = turn.forgetting.join_next() => {}
             Some(done) = turn.under_way.join_next() => turn.done(done.unwrap_or_default()),
             () = sleep_until(turn.next) => {
@@ -124,8 +130,12 @@ async fn try_lead(
     }
 }
 
-async fn follow_hosts(client: Client, out: mpsc::Sender<Sighting>) -> &'static str {
-    if let Err(error) = hosts::follow(client, out).await {
+async fn follow_hosts(
+    client: Client,
+    out: mpsc::Sender<Sighting>,
+    closely: watch::Receiver<bool>,
+) -> &'static str {
+    if let Err(error) = hosts::follow(client, out, closely).await {
         tracing::warn!(error = chain(&error), "hosts cannot be followed");
     }
     "hosts"
@@ -156,6 +166,11 @@ struct Turn<'l> {
     alive: BTreeSet<HostId>,
     /// Plans that are carried out; each answers what failed.
     under_way: JoinSet<Failures>,
+    rollouts: Rollouts,
+    /// Whether hosts are asked each time how calls went.
+    closely: watch::Sender<bool>,
+    /// Tells the store how rollouts go on.
+    writing: JoinSet<()>,
     /// Has the store forget what is over.
     forgetting: JoinSet<()>,
     told: watch::Sender<Option<Arc<Told>>>,
@@ -222,10 +237,21 @@ impl Turn<'_> {
         let partial = observed.partial;
         let planned = plan(&lattice, observed, now, &mut self.memory, &self.options.planning);
         let told = Told::of(&planned, &lattice, partial);
+        let mut pause = pause(&planned, &told, now);
         if told.held.is_none() {
+            let changes = self.rollouts.look(snapshot, &planned.reports, observed, now);
+            if self.writing.is_empty() && !changes.is_empty() {
+                let store = self.store.clone();
+                self.writing
+                    .spawn(async move { write_down(&store, changes).await });
+            }
+            self.closely.send_replace(self.rollouts.count_calls());
+            if self.rollouts.are_under_way() {
+                pause = pause.min(LOOK);
+            }
             self.forget(snapshot, &planned);
         }
-        self.next = Instant::now() + pause(&planned, &told, now).max(BREATH).max(began.elapsed());
+        self.next = Instant::now() + pause.max(BREATH).max(began.elapsed());
         self.told.send_replace(Some(Arc::new(told)));
         if !planned.steps.is_empty() {
             let client = self.client.clone();

@@ -5,6 +5,7 @@
 //! | `hosts`, `state` | what is seen: hosts and what runs on them; links and configs |
 //! | `sighting` | one thing that was seen, and the picture of all of them |
 //! | `leader` | the loop of whoever leads: a picture, a plan, what is told of it |
+//! | `rollouts` | rollouts under way: steps, ends, and what is given up |
 //! | `carry` | steps as control requests |
 //!
 //! What wakes the loop carries no instructions, so nothing depends on hearing everything in order. Nothing here decides
@@ -13,6 +14,7 @@
 mod carry;
 mod hosts;
 mod leader;
+mod rollouts;
 mod sighting;
 mod state;
 

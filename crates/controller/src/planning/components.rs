@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 
+use wasmcloud_core::AppName;
 use wasmcloud_manifest::{DesiredComponent, Scaler, ScalerKind, Strategy};
 
 use crate::planning::app::App;
@@ -30,16 +31,7 @@ pub(crate) fn plan<'a>(
 ) -> Option<PartReport> {
     let scaler = component.scaler.as_ref()?;
     let image = component.image.to_string();
-    let part = Part {
-        kind: part_kind(scaler),
-        app: app.name,
-        name: &component.name,
-        id: &component.id,
-        image: &image,
-        config: &component.config,
-        secrets: &component.secrets,
-        limits: Some(&component.limits),
-    };
+    let part = part(app.name, component, scaler, &image);
     Some(scaler::report(app, &part, unready, |hashes, decision| {
         let image = &image;
         Scaling {
@@ -51,6 +43,26 @@ pub(crate) fn plan<'a>(
         }
         .plan(view, desk, decision)
     }))
+}
+
+fn part<'p>(app: &'p AppName, component: &'p DesiredComponent, scaler: &Scaler, image: &'p str) -> Part<'p> {
+    Part {
+        kind: part_kind(scaler),
+        app,
+        name: &component.name,
+        id: &component.id,
+        image,
+        config: &component.config,
+        secrets: &component.secrets,
+        limits: Some(&component.limits),
+    }
+}
+
+/// What is written on a component as its revision; nothing on one that has no scaler.
+pub(crate) fn revision_of(app: &AppName, component: &DesiredComponent) -> Option<String> {
+    let image = component.image.to_string();
+    let scaler = component.scaler.as_ref()?;
+    Some(part(app, component, scaler, &image).hashes().revision)
 }
 
 /// One component that may be scaled.
@@ -94,7 +106,7 @@ impl<'a> Scaling<'_, 'a> {
                 }));
             }
             shifting |= running.is_some_and(|running| target > 0 && self.is_other(running));
-            if let Some((up, why)) = self.change(target, running, self.in_place(place, view)) {
+            if let Some((up, why)) = self.change(target, running, self.candidates(place, view)) {
                 let change = Change {
                     place,
                     target,
@@ -194,15 +206,17 @@ impl<'a> Scaling<'_, 'a> {
         &self,
         target: u32,
         running: Option<&RunningComponent>,
-        in_place: bool,
+        candidates: bool,
     ) -> Option<(bool, String)> {
         match running {
             None if target == 0 => None,
             None => Some((true, format!("{target} shall run here, it does not run"))),
             Some(running) if target == 0 => Some((false, format!("{} run here, none shall", running.count))),
             Some(running) if self.is_other(running) && self.app.weight.is_some() => {
-                let weight = self.app.weight.filter(|_| in_place)?;
-                let has = self.candidate(running).is_some_and(|candidate| candidate.weight == weight);
+                let weight = self.app.weight.filter(|_| candidates)?;
+                let has = self
+                    .candidate(running)
+                    .is_some_and(|candidate| candidate.weight == weight);
                 (!has).then(|| (true, format!("the new revision gets {weight} % of the calls")))
             }
             Some(running) if !is_image(&running.image, &self.component.image) => Some((
@@ -238,7 +252,13 @@ impl<'a> Scaling<'_, 'a> {
     fn candidate<'r>(&self, running: &'r RunningComponent) -> Option<&'r Candidate> {
         let candidate = running.candidate.as_ref()?;
         let revision = candidate.annotations.get(marks::REVISION);
-        revision.is_some_and(|revision| *revision == self.hashes.revision).then_some(candidate)
+        revision
+            .is_some_and(|revision| *revision == self.hashes.revision)
+            .then_some(candidate)
+    }
+
+    fn candidates(&self, place: usize, view: &View<'_>) -> bool {
+        view.hosts.get(place).is_some_and(|host| host.host.candidates)
     }
 
     fn in_place(&self, place: usize, view: &View<'_>) -> bool {
@@ -248,7 +268,8 @@ impl<'a> Scaling<'_, 'a> {
     /// The path that the component has to answer before it gets calls: those that come over HTTP are probed.
     fn probe(&self) -> Option<String> {
         let serves = |link: &wasmcloud_core::Link| {
-            link.target == self.component.id && (link.namespace.as_str(), link.package.as_str()) == ("wasi", "http")
+            link.target == self.component.id
+                && (link.namespace.as_str(), link.package.as_str()) == ("wasi", "http")
         };
         let desired = self.app.desired;
         let probed = desired.links.iter().any(|link| serves(&link.link));
@@ -268,7 +289,9 @@ impl<'a> Scaling<'_, 'a> {
         let ending = strategy == Strategy::Recreate && ups.iter().any(other);
         // Others are changed when the first ones were seen to run, so a revision that cannot start stops there.
         let mut changing = match (strategy, self.app.weight) {
-            (Strategy::Rolling, None) => (targets.counts.iter().filter(|count| **count > 0).count() / 4).max(1),
+            (Strategy::Rolling, None) => {
+                (targets.counts.iter().filter(|count| **count > 0).count() / 4).max(1)
+            }
             _ => usize::MAX,
         };
         // A host that cannot replace in place stops first. One such host at a time, and only while all others run.
@@ -339,7 +362,10 @@ impl<'a> Scaling<'_, 'a> {
                     .cloned()
                     .collect(),
                 limits: self.component.limits.clone(),
-                weight: self.app.weight.filter(|_| running.is_some_and(|running| self.is_other(running))),
+                weight: self
+                    .app
+                    .weight
+                    .filter(|_| running.is_some_and(|running| self.is_other(running))),
                 probe: self.probe(),
                 allow_update: running.is_some_and(|running| !is_image(&running.image, &self.component.image)),
             },

@@ -18,6 +18,7 @@ mod observed;
 mod order;
 mod plan;
 mod providers;
+mod rollout;
 mod sample;
 mod scaler;
 mod share;
@@ -31,10 +32,12 @@ mod why;
 pub use backoff::{AVOIDED_FOR, FAILED_AFTER, FIRST_PAUSE, MAX_PAUSE, Memory, SETTLED_FOR};
 pub use model::{Application, Lattice, Moment, Options, Revision};
 pub use observed::{
-    Calls, Candidate, Health, Observed, ObservedHost, RefusedLink, RunningComponent, RunningProvider, StoreHealth,
+    Calls, Candidate, Health, Observed, ObservedHost, RefusedLink, RunningComponent, RunningProvider,
+    StoreHealth,
 };
 pub use order::Phase;
 pub use plan::{Orphan, Plan, plan};
+pub use rollout::{ENOUGH_CALLS, REFUSED_FOR, Shares, Standing, Verdict, judge, shares, weight};
 pub use sample::Sample;
 pub use share::largest_remainder;
 pub use status::{AppReport, PartKind, PartReport, Status, StatusKind};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wasmcloud_core::{ComponentId, ConfigName, HostId, ImageRef, Link, LinkKey};
 use wasmcloud_wire::Labels;
-use wasmcloud_wire::control::{FEATURE_IN_PLACE, HostInventory, ProviderHealth};
+use wasmcloud_wire::control::{FEATURE_CANDIDATES, FEATURE_IN_PLACE, HostInventory, ProviderHealth};
 
 use crate::planning::model::Moment;
 
@@ -48,6 +48,8 @@ pub struct ObservedHost {
     /// Whether it replaces the image of a component, and a link, without a gap. Our hosts do. v1 hosts are stopped and
     /// started: after an update in place they answer no calls (v1 wire reference §2.4).
     pub in_place: bool,
+    /// Whether it runs two revisions of a component beside each other. v1 hosts do not.
+    pub candidates: bool,
     /// The components, one for each id: scaling it again changes that one (v1 wire reference §2.4).
     pub components: BTreeMap<ComponentId, RunningComponent>,
     /// The providers, one for each id.
@@ -136,6 +138,19 @@ impl ObservedHost {
                 image: component.image_ref.clone(),
                 count: component.max_instances,
                 annotations: component.annotations.clone().unwrap_or_default(),
+                calls: Calls {
+                    ended: component.calls,
+                    failed: component.failures,
+                },
+                candidate: component.candidate.as_ref().map(|candidate| Candidate {
+                    image: candidate.image_ref.clone(),
+                    annotations: candidate.annotations.clone().unwrap_or_default(),
+                    weight: candidate.weight,
+                    calls: Calls {
+                        ended: candidate.calls,
+                        failed: candidate.failures,
+                    },
+                }),
             };
             Some((component.id.parse().ok()?, running))
         });
@@ -163,11 +178,13 @@ impl ObservedHost {
                 why: refused.error.clone(),
             })
         });
+        let has = |feature: &str| inventory.features.iter().any(|known| known == feature);
         let host = Self {
             labels: inventory.labels.clone(),
             draining: inventory.draining,
             last_seen,
-            in_place: inventory.features.iter().any(|feature| feature == FEATURE_IN_PLACE),
+            in_place: has(FEATURE_IN_PLACE),
+            candidates: has(FEATURE_CANDIDATES),
             components: components.collect(),
             providers: providers.collect(),
             refused: refused.collect(),

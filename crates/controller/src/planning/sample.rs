@@ -6,11 +6,13 @@ use std::sync::Arc;
 use wasmcloud_core::{
     AppName, ComponentId, ConfigName, HostId, ImageRef, InvalidName, Limits, Link, LinkName,
 };
-use wasmcloud_manifest::{Desired, DesiredComponent, DesiredLink, Position, Rollout, Scaler, ScalerKind, Spread};
+use wasmcloud_manifest::{
+    Desired, DesiredComponent, DesiredLink, Position, Rollout, Scaler, ScalerKind, Spread,
+};
 
 use crate::planning::backoff::Memory;
 use crate::planning::model::{Application, Lattice, Moment, Options, Revision};
-use crate::planning::observed::{Observed, ObservedHost, RunningComponent, RunningProvider};
+use crate::planning::observed::{Candidate, Observed, ObservedHost, RunningComponent, RunningProvider};
 use crate::planning::plan::{Plan, plan};
 use crate::planning::step::Action;
 
@@ -117,15 +119,30 @@ fn apply(observed: &mut Observed, action: &Action) {
             image,
             count,
             annotations,
+            weight,
             ..
         } => {
-            let running = RunningComponent {
-                image: image.to_string(),
-                count: *count,
-                annotations: annotations.clone(),
+            let Some(host) = observed.hosts.get_mut(host) else {
+                return;
             };
-            if let Some(host) = observed.hosts.get_mut(host) {
-                host.components.insert(id.clone(), running);
+            match (weight, host.components.get_mut(id)) {
+                (Some(weight), Some(running)) => {
+                    running.candidate = Some(Candidate {
+                        image: image.to_string(),
+                        annotations: annotations.clone(),
+                        weight: *weight,
+                        ..Candidate::default()
+                    });
+                }
+                _ => {
+                    let running = RunningComponent {
+                        image: image.to_string(),
+                        count: *count,
+                        annotations: annotations.clone(),
+                        ..RunningComponent::default()
+                    };
+                    host.components.insert(id.clone(), running);
+                }
             }
         }
         Action::StopComponent { host, id, .. } => {

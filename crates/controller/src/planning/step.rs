@@ -193,7 +193,11 @@ impl fmt::Display for Step {
                 count,
                 weight: Some(weight),
                 ..
-            } => write!(f, "{} to {count} beside what runs, for {weight} % of the calls", self.action.key())?,
+            } => write!(
+                f,
+                "{} to {count} beside what runs, for {weight} % of the calls",
+                self.action.key()
+            )?,
             Action::ScaleComponent { count, .. } => write!(f, "{} to {count}", self.action.key())?,
             Action::StopComponent { host, id, .. } => write!(f, "stop component {id} on {host}")?,
             action => write!(f, "{}", action.key())?,

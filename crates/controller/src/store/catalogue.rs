@@ -23,7 +23,7 @@ use super::restore::lacks;
 use super::revision::Loaded;
 use super::snapshot::Snapshot;
 use super::{Store, app_of};
-use crate::planning::{Application, Revision, StoreHealth};
+use crate::planning::{Application, Revision, StoreHealth, weight};
 
 /// Applications whose revisions are read at the same time.
 const AT_ONCE: usize = 32;
@@ -356,7 +356,12 @@ async fn make(store: &Store, app: &AppName, record: &AppRecord) -> Result<Made, 
     };
     if let Some(id) = &record.deployed {
         match revision(id).await {
-            Ok(deployed) => application.deployed = Some(deployed),
+            Ok(deployed) => {
+                let rollout = record.rollout.as_ref();
+                let policy = &deployed.desired.rollout;
+                application.weight = rollout.and_then(|rollout| weight(policy, rollout.step));
+                application.deployed = Some(deployed);
+            }
             Err(error @ StoreError::State(_)) => return Err(error),
             Err(error) => return Ok(Made::Broken(chain(&error))),
         }

@@ -10,7 +10,9 @@ use bytes::Bytes;
 use wasmcloud_core::AppName;
 use wasmcloud_lattice::{Entry, Retry, StateError};
 use wasmcloud_wire::Message as _;
-use wasmcloud_wire::app::{AppRecord, MAX_HISTORY, MAX_VERSIONS, app_key, revision_key};
+use wasmcloud_wire::app::{
+    AppRecord, HistoryEntry, HistoryKind, MAX_HISTORY, MAX_VERSIONS, RolloutRecord, app_key, revision_key,
+};
 
 use super::clock::Stamp;
 use super::error::StoreError;
@@ -134,9 +136,10 @@ pub(super) fn begin(
     app: &AppName,
     record: &mut AppRecord,
     revision: Option<String>,
-    mut entry: wasmcloud_wire::app::HistoryEntry,
+    mut entry: HistoryEntry,
 ) -> Result<u64, StoreError> {
     let stamp = Stamp::now();
+    record.rollout = rollout(record, revision.as_deref(), entry.kind);
     if let Some(former) = std::mem::replace(&mut record.deployed, revision)
         && !record.former.contains(&former)
     {
@@ -155,4 +158,13 @@ pub(super) fn begin(
     let over = record.history.len().saturating_sub(MAX_HISTORY);
     record.history.drain(..over);
     Ok(record.generation)
+}
+
+/// The rollout that begins when `revision` is deployed: what is rolled back to takes over at once, and what is deployed
+/// while another rollout is under way would go back to where that one began.
+fn rollout(record: &AppRecord, revision: Option<&str>, kind: HistoryKind) -> Option<RolloutRecord> {
+    let under_way = record.rollout.as_ref().map(|rollout| rollout.from.clone());
+    let from = under_way.or_else(|| record.deployed.clone())?;
+    let begins = kind == HistoryKind::Deployed && revision.is_some_and(|revision| revision != from);
+    begins.then_some(RolloutRecord { from, step: 0 })
 }

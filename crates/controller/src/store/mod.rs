@@ -24,6 +24,7 @@ mod error;
 mod put;
 mod restore;
 mod revision;
+mod rollout;
 mod snapshot;
 
 use std::collections::HashMap;

@@ -115,6 +115,7 @@ impl World {
             image: "by/hand:1".to_owned(),
             count,
             annotations: BTreeMap::new(),
+            ..RunningComponent::default()
         };
         self.host(host).components.insert(id.parse().unwrap(), running);
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Limits, Link, LinkName, Route};
 use wasmcloud_manifest::{
-    Desired, DesiredComponent, DesiredLink, DesiredProvider, Position, Scaler, ScalerKind, SharedReference,
-    Spread,
+    Desired, DesiredComponent, DesiredLink, DesiredProvider, Position, Rollout, Scaler, ScalerKind,
+    SharedReference, Spread, Strategy,
 };
 
 use crate::rng::Rng;
@@ -103,7 +103,15 @@ pub(crate) fn random(app: &str, rng: &mut Rng) -> Arc<Desired> {
         configs,
         external_configs: BTreeMap::new(),
         secrets: BTreeMap::new(),
-        rollout: Rollout::default(),
+        rollout: Rollout {
+            strategy: *rng.pick(&[
+                Strategy::Rolling,
+                Strategy::Rolling,
+                Strategy::Canary,
+                Strategy::Recreate,
+            ]),
+            ..Rollout::default()
+        },
     })
 }
 

@@ -43,6 +43,7 @@ impl Store {
             id: app.generation.to_string(),
             desired: apps::random(name, rng),
         });
+        app.weight = rng.chance(300).then(|| *rng.pick(&[0, 20, 50]));
         let text = match &next {
             Some(revision) => format!("deploys {name} {}", describe(revision)),
             None => format!("undeploys {name}"),
@@ -122,6 +123,7 @@ impl World<'_> {
         for number in 0..hosts {
             let mut runs = ObservedHost {
                 in_place: self.rng.chance(750),
+                candidates: self.rng.chance(750),
                 ..ObservedHost::default()
             };
             for (label, values) in [("zone", ["x", "y"]), ("disk", ["ssd", "hdd"])] {
@@ -276,6 +278,10 @@ impl World<'_> {
 
     /// The disturbances end.
     pub(crate) fn calm(&mut self) {
+        // Rollouts end.
+        for app in &mut self.store.applications {
+            app.weight = None;
+        }
         self.say(|| "the disturbances end".to_owned());
         self.bus.disturbed = false;
         self.truth.disturbed = false;

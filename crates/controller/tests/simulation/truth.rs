@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use wasmcloud_controller::{Action, ObservedHost, RunningComponent, RunningProvider, StepKey, marks};
+use wasmcloud_controller::{
+    Action, Candidate, ObservedHost, RunningComponent, RunningProvider, StepKey, marks,
+};
 use wasmcloud_core::{ComponentId, ConfigName, HostId, Link};
 
 use crate::rng::Rng;
@@ -241,16 +243,27 @@ fn take_effect(host: &mut Host, action: &Action) -> Checked {
             count,
             annotations,
             allow_update,
+            weight,
             ..
         } => {
             let mut running = RunningComponent {
                 image: image.to_string(),
                 count: *count,
                 annotations: annotations.clone(),
+                ..RunningComponent::default()
             };
-            if let Some(now) = host.runs.components.get(id) {
+            if let Some(now) = host.runs.components.get_mut(id) {
                 if !is_ours(&now.annotations) {
                     return Err(format!("component {id} is not ours and was scaled"));
+                }
+                if let (Some(weight), true) = (weight, host.runs.candidates) {
+                    now.candidate = Some(Candidate {
+                        image: image.to_string(),
+                        annotations: annotations.clone(),
+                        weight: *weight,
+                        ..Candidate::default()
+                    });
+                    return Ok(());
                 }
                 if !(in_place && *allow_update) {
                     running.image.clone_from(&now.image);

@@ -29,7 +29,12 @@ const STRATEGIES: [(&str, Strategy); 4] = [
 
 /// Reads the policy; the default is what applies where there is none.
 pub(super) fn read(document: &Document, sink: &mut Sink) -> Rollout {
-    let is_rollout = |policy: &&Policy| policy.kind.as_ref().is_some_and(|kind| kind.value == ROLLOUT_POLICY);
+    let is_rollout = |policy: &&Policy| {
+        policy
+            .kind
+            .as_ref()
+            .is_some_and(|kind| kind.value == ROLLOUT_POLICY)
+    };
     let mut policies = document.policies.iter().filter(is_rollout);
     let mut rollout = Rollout::default();
     let Some(policy) = policies.next() else {
@@ -72,11 +77,17 @@ fn set(rollout: &mut Rollout, pair: &Pair, sink: &mut Sink) {
     match pair.key.as_str() {
         STRATEGY => match STRATEGIES.iter().find(|(name, _)| *name == value) {
             Some((_, strategy)) => rollout.strategy = *strategy,
-            None => refuse("`rolling`, `canary`, `blue-green` or `recreate` is expected", sink),
+            None => refuse(
+                "`rolling`, `canary`, `blue-green` or `recreate` is expected",
+                sink,
+            ),
         },
         STEPS => match steps(value) {
             Some(steps) => rollout.steps = steps,
-            None => refuse("growing percentages from 1 to 99 are expected, for example `10, 50`", sink),
+            None => refuse(
+                "growing percentages from 1 to 99 are expected, for example `10, 50`",
+                sink,
+            ),
         },
         PAUSE => match parse_duration(value) {
             Ok(pause) if pause <= Rollout::MAX_PAUSE => rollout.pause = pause,
@@ -113,7 +124,9 @@ fn steps(text: &str) -> Option<Vec<u8>> {
         .collect();
     let steps = steps.filter(|steps| steps.len() <= Rollout::MAX_STEPS)?;
     let in_range = steps.iter().all(|step| (1..=99).contains(step));
-    let grow = steps.windows(2).all(|pair| matches!(pair, [one, next] if one < next));
+    let grow = steps
+        .windows(2)
+        .all(|pair| matches!(pair, [one, next] if one < next));
     (in_range && grow && !steps.is_empty()).then_some(steps)
 }
 
@@ -126,7 +139,9 @@ fn percentage(text: &str) -> Option<u16> {
         clippy::cast_sign_loss,
         reason = "it is within the bounds"
     )]
-    (0.0..=10_000.0).contains(&hundredths).then_some(hundredths as u16)
+    (0.0..=10_000.0)
+        .contains(&hundredths)
+        .then_some(hundredths as u16)
 }
 
 impl Default for Rollout {
@@ -150,14 +165,27 @@ mod tests {
     fn steps_grow() {
         assert_eq!(steps("10, 50"), Some(vec![10, 50]));
         assert_eq!(steps("5%,99%"), Some(vec![5, 99]));
-        for wrong in ["", "0", "100", "50, 10", "10,10", "x", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21"] {
+        for wrong in [
+            "",
+            "0",
+            "100",
+            "50, 10",
+            "10,10",
+            "x",
+            "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21",
+        ] {
             assert_eq!(steps(wrong), None, "{wrong}");
         }
     }
 
     #[test]
     fn percentages_have_two_places() {
-        for (text, share) in [("1%", Some(100)), ("0.25 %", Some(25)), ("100", Some(10_000)), ("0", Some(0))] {
+        for (text, share) in [
+            ("1%", Some(100)),
+            ("0.25 %", Some(25)),
+            ("100", Some(10_000)),
+            ("0", Some(0)),
+        ] {
             assert_eq!(percentage(text), share, "{text}");
         }
         for wrong in ["-1", "101", "", "one", "NaN"] {

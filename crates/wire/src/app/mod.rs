@@ -29,7 +29,7 @@ mod subject;
 pub use event::ManifestEvent;
 pub use record::{
     APP_PREFIX, AppRecord, HistoryEntry, HistoryKind, MAX_HISTORY, MAX_VERSIONS, REVISION_PREFIX,
-    RevisionRecord, VersionRecord, app_bucket, app_key, revision_key,
+    RevisionRecord, RolloutRecord, VersionRecord, app_bucket, app_key, revision_key,
 };
 pub use reply::{
     BASE_DIR_HEADER, CONTENT_TYPE_HEADER, CONTROLLER_HEADER, DeleteReply, DeleteResult, DeployReply,

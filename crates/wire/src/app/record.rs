@@ -54,9 +54,22 @@ pub struct AppRecord {
     /// Whether the controller leaves it as it is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
+    /// The rollout of the deployed revision, until it has taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutRecord>,
     /// Fields of newer versions, kept.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
+}
+
+/// A revision that takes over from another one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutRecord {
+    /// The last revision that had taken over, to which it goes back if it fails.
+    pub from: String,
+    /// How many steps of the rollout policy are over.
+    #[serde(default)]
+    pub step: usize,
 }
 
 /// A version of an application.
