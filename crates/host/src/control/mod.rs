@@ -205,6 +205,11 @@ impl LatticeHost {
         &self.0.host
     }
 
+    /// Both connections, for who shares the state of the lattice.
+    pub fn lattice_connections(&self) -> &Lattice {
+        &self.0.lattice
+    }
+
     /// The connection for control, for who wants to ask or hear more of the lattice.
     pub fn connection(&self) -> &Connection {
         &self.0.lattice.control
