@@ -71,6 +71,8 @@ fn request(action: Action) -> Request {
                 host_id: host,
                 config,
                 allow_update,
+                weight: None,
+                probe: None,
             },
         ),
         Action::StopComponent {
@@ -89,6 +91,8 @@ fn request(action: Action) -> Request {
                 host_id: host,
                 config: Vec::new(),
                 allow_update: false,
+                weight: None,
+                probe: None,
             },
         ),
         Action::StartProvider {
