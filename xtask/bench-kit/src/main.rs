@@ -59,6 +59,8 @@ fn component(id: ComponentId, file: &Path, instance: InstanceMode, longest: Dura
         image: ImageRef::File(file.to_owned()),
         reference: file.display().to_string(),
         unlinked: Unlinked::Allow,
+        weight: None,
+        probe: None,
         limits: Limits {
             instance,
             // A kept instance is never replaced while we look.

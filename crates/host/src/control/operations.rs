@@ -20,7 +20,7 @@ use wasmcloud_wire::state::{Config, ConfigKey};
 use super::notes::Note;
 use super::records::{Deleted, LinkPut};
 use super::{ControlError, LatticeHost, RecordError, describe};
-use crate::claims::{self, ComponentClaims, ProviderClaims};
+use crate::claims::{self, ProviderClaims};
 use crate::components::ComponentSpec;
 use crate::error::HostError;
 use crate::host::{FetchedComponent, Shift};
