@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use wasmcloud_core::{AppName, ComponentId, ConfigName, ImageRef, Limits, Link};
 
-use crate::desired::{Scaler, SecretRef};
+use crate::desired::{CronTrigger, Scaler, SecretRef};
 use crate::source::{Position, Spanned};
 
 #[derive(Clone, Debug)]
@@ -40,6 +40,7 @@ pub(crate) enum PartKind {
         image: Spanned<ImageRef>,
         limits: Limits,
         scaler: Option<Scaler>,
+        triggers: Vec<CronTrigger>,
     },
     Provider {
         image: Spanned<ImageRef>,

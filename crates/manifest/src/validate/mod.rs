@@ -10,6 +10,7 @@ mod links;
 mod metadata;
 mod routes;
 mod secrets;
+mod triggers;
 
 use std::collections::BTreeMap;
 
