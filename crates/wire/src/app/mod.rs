@@ -19,11 +19,15 @@
 //! What fails otherwise is answered with an [`ErrorReply`], which all replies can be read from: it is `result` and
 //! `message`. Fields that v1 does not have are additive and left out where there is nothing to say.
 
+mod cron;
 mod record;
 mod reply;
 mod status;
 mod subject;
 
+pub use cron::{
+    CRON_PREFIX, CronClaim, CronLast, CronOutcome, CronOwed, CronRecord, MAX_CLAIMS, cron_key,
+};
 pub use record::{
     APP_PREFIX, AppRecord, HistoryEntry, HistoryKind, MAX_HISTORY, MAX_VERSIONS, REVISION_PREFIX,
     RevisionRecord, VersionRecord, app_bucket, app_key, revision_key,
