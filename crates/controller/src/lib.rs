@@ -1,7 +1,7 @@
 //! The heart of the application controller: from what should run in a lattice ([`Lattice`]) and what does
 //! ([`Observed`]) to the [`Step`]s between ([`plan`]), and to what can be said of each application and why.
 //!
-//! Pure: no input or output, no clock (time is handed in), no chance. Whoever leads a lattice observes it, plans,
+//! Planning is pure: no input or output, no clock (time is handed in), no chance. Whoever leads a lattice observes it, plans,
 //! carries out the steps under the epoch of the plan, tells [`Memory`] what failed, and begins again. What wakes it
 //! carries no instructions, so a restart and an event take the same way.
 //!
@@ -21,9 +21,13 @@
 //! - A plan that was carried out is followed by an empty one. What does not succeed is tried again after pauses that
 //!   double up to a minute, and said to have failed.
 //!
+//! [`Triggers`] is apart from all that: while a host leads, it calls functions by the clock, on the lattice itself.
+//!
 //! Traffic that shifts between revisions, the lease, the store of applications and everything that asks or tells
 //! anybody are for others.
 
 mod planning;
+mod triggers;
 
 pub use planning::*;
+pub use triggers::*;

@@ -126,7 +126,9 @@ impl Schedule {
         }
         let first = FIELDS.len() - fields.len();
         for (at, field) in fields.iter().enumerate() {
-            let Some((name, allowed)) = FIELDS.get(first + at) else { continue };
+            let Some((name, allowed)) = FIELDS.get(first + at) else {
+                continue;
+            };
             // Alone among stars, so that it is this field that is wrong.
             let mut alone = ["*"; 6];
             if let Some(place) = alone.get_mut(first + at) {
@@ -192,6 +194,14 @@ impl Schedule {
         seconds(&next).filter(|next| *next > moment)
     }
 
+    /// A moment in seconds since 1970 as people read it, in the schedule's time zone.
+    pub fn shown(&self, moment: u64) -> String {
+        match self.at(moment) {
+            Some(moment) => moment.strftime("%Y-%m-%d %H:%M:%S %Z").to_string(),
+            None => moment.to_string(),
+        }
+    }
+
     fn at(&self, moment: u64) -> Option<jiff::Zoned> {
         let moment = Timestamp::from_second(i64::try_from(moment).ok()?).ok()?;
         Some(moment.to_zoned(self.zone.clone()))
@@ -239,7 +249,9 @@ mod tests {
     }
 
     fn text(moment: u64) -> String {
-        Timestamp::from_second(i64::try_from(moment).unwrap()).unwrap().to_string()
+        Timestamp::from_second(i64::try_from(moment).unwrap())
+            .unwrap()
+            .to_string()
     }
 
     /// The next ticks after a moment.
@@ -254,7 +266,11 @@ mod tests {
     fn ticks_come_in_turn() {
         assert_eq!(
             ticks("*/20 9-10 * * MON-FRI", "UTC", "2026-11-27T10:19:59Z", 3),
-            ["2026-11-27T10:20:00Z", "2026-11-27T10:40:00Z", "2026-11-30T09:00:00Z"]
+            [
+                "2026-11-27T10:20:00Z",
+                "2026-11-27T10:40:00Z",
+                "2026-11-30T09:00:00Z"
+            ]
         );
         assert_eq!(
             ticks("*/30 * * * * *", "UTC", "2026-11-27T23:59:30Z", 2),
@@ -267,7 +283,11 @@ mod tests {
         // Either day will do.
         assert_eq!(
             ticks("0 0 13 * 5", "UTC", "2026-11-12T00:00:00Z", 3),
-            ["2026-11-13T00:00:00Z", "2026-11-20T00:00:00Z", "2026-11-27T00:00:00Z"]
+            [
+                "2026-11-13T00:00:00Z",
+                "2026-11-20T00:00:00Z",
+                "2026-11-27T00:00:00Z"
+            ]
         );
     }
 
@@ -276,7 +296,11 @@ mod tests {
     fn clocks_that_change_neither_lose_nor_double_a_fixed_time() {
         assert_eq!(
             ticks("30 2 * * *", "Europe/Berlin", "2026-03-28T00:00:00Z", 3),
-            ["2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]
+            [
+                "2026-03-28T01:30:00Z",
+                "2026-03-29T01:00:00Z",
+                "2026-03-30T00:30:00Z"
+            ]
         );
         assert_eq!(
             ticks("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", 2),
@@ -303,9 +327,20 @@ mod tests {
     fn zones_are_known_by_name() {
         let schedule = || Schedule::parse("0 0 * * *").unwrap();
         assert_eq!(schedule().to_string(), "0 0 * * *");
-        assert_eq!(schedule().in_zone("europe/berlin").unwrap().to_string(), "0 0 * * * Europe/Berlin");
+        assert_eq!(
+            schedule().in_zone("europe/berlin").unwrap().to_string(),
+            "0 0 * * * Europe/Berlin"
+        );
+        let berlin = schedule().in_zone("Europe/Berlin").unwrap();
+        assert_eq!(
+            berlin.shown(moment("2026-11-29T05:00:00Z")),
+            "2026-11-29 06:00:00 CET"
+        );
         let unknown = schedule().in_zone("Europe/Berlni").unwrap_err();
-        assert_eq!(unknown.to_string(), "there is no time zone `Europe/Berlni`, did you mean `Europe/Berlin`?");
+        assert_eq!(
+            unknown.to_string(),
+            "there is no time zone `Europe/Berlni`, did you mean `Europe/Berlin`?"
+        );
         assert_eq!(schedule().in_zone("Mars").unwrap_err().meant, None);
     }
 
@@ -316,7 +351,10 @@ mod tests {
         assert_eq!(error("61 * * * * *").to_string(), "`61` cannot be a second");
         assert_eq!(error("* 24 * * *").to_string(), "`24` cannot be an hour");
         assert_eq!(error("* * * FOO *").to_string(), "`FOO` cannot be a month");
-        assert_eq!(error("* * * * 5-").to_string(), "`5-` cannot be a day of the week");
+        assert_eq!(
+            error("* * * * 5-").to_string(),
+            "`5-` cannot be a day of the week"
+        );
         assert_eq!(error("* * *"), InvalidSchedule::Fields(3));
         assert_eq!(error("* * * * * * 2026"), InvalidSchedule::Fields(7));
         assert_eq!(error(""), InvalidSchedule::Fields(0));

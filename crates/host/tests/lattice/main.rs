@@ -29,6 +29,7 @@ mod recorded;
 mod requests;
 mod state;
 mod support;
+mod triggers;
 mod two_hosts;
 mod v1_peer;
 mod watcher;

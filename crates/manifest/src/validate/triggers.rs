@@ -13,7 +13,8 @@ use crate::schedule::Schedule;
 use crate::source::Position;
 
 /// How a function is written.
-const FUNCTION: &str = "`namespace:package/interface.function`, or `namespace:package/interface@version.function`";
+const FUNCTION: &str =
+    "`namespace:package/interface.function`, or `namespace:package/interface@version.function`";
 
 /// The triggers of a component, as far as they make sense.
 pub(super) fn check(component: &Component, sink: &mut Sink) -> Vec<CronTrigger> {
@@ -31,7 +32,10 @@ pub(super) fn check(component: &Component, sink: &mut Sink) -> Vec<CronTrigger> 
         if let Some(first) = written.get(&key) {
             sink.error(
                 each.at,
-                format!("`{}` is called at `{}` already", trigger.function, trigger.schedule),
+                format!(
+                    "`{}` is called at `{}` already",
+                    trigger.function, trigger.schedule
+                ),
             )
             .related(*first, "by this trait");
             continue;
@@ -83,9 +87,17 @@ fn trigger(cron: &Cron, at: Position, sink: &mut Sink) -> Option<CronTrigger> {
     Some(CronTrigger {
         schedule: schedule?,
         function: function?,
-        missed: if is(&cron.missed, "once") { Missed::Once } else { Missed::Skip },
+        missed: if is(&cron.missed, "once") {
+            Missed::Once
+        } else {
+            Missed::Skip
+        },
         deadline,
-        overlap: if is(&cron.overlap, "allow") { Overlap::Allow } else { Overlap::Skip },
+        overlap: if is(&cron.overlap, "allow") {
+            Overlap::Allow
+        } else {
+            Overlap::Skip
+        },
         at,
     })
 }
@@ -158,5 +170,11 @@ fn odd_interface(interface: &InterfaceName, at: Position, sink: &mut Sink) {
         Some(Odd::Interface(Some(meant))) => format!("{namespace}:{package}/{meant}"),
         Some(Odd::Package(None) | Odd::Interface(None)) | None => return,
     };
-    sink.warning(at, format!("`{}` is not known, did you mean `{meant}`?", interface.unversioned()));
+    sink.warning(
+        at,
+        format!(
+            "`{}` is not known, did you mean `{meant}`?",
+            interface.unversioned()
+        ),
+    );
 }

@@ -139,9 +139,16 @@ mod tests {
         let newer = br#"{"settled":1,"later":true,"last":{"tick":1,"outcome":"postponed"}}"#;
         let read = CronRecord::decode(newer).unwrap();
         assert_eq!(read.last.as_ref().unwrap().outcome, CronOutcome::Other);
-        assert!(String::from_utf8(read.encode()).unwrap().contains(r#""later":true"#));
+        assert!(
+            String::from_utf8(read.encode())
+                .unwrap()
+                .contains(r#""later":true"#)
+        );
         let claims = vec![CronClaim::default(); MAX_CLAIMS + 1];
-        let many = CronRecord { claims, ..CronRecord::default() };
+        let many = CronRecord {
+            claims,
+            ..CronRecord::default()
+        };
         assert!(CronRecord::decode(&many.encode()).is_err());
         assert_eq!(cron_key(&"shop".parse().unwrap(), "1f"), "CRON_shop.1f");
     }

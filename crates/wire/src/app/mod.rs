@@ -25,9 +25,7 @@ mod reply;
 mod status;
 mod subject;
 
-pub use cron::{
-    CRON_PREFIX, CronClaim, CronLast, CronOutcome, CronOwed, CronRecord, MAX_CLAIMS, cron_key,
-};
+pub use cron::{CRON_PREFIX, CronClaim, CronLast, CronOutcome, CronOwed, CronRecord, MAX_CLAIMS, cron_key};
 pub use record::{
     APP_PREFIX, AppRecord, HistoryEntry, HistoryKind, MAX_HISTORY, MAX_VERSIONS, REVISION_PREFIX,
     RevisionRecord, VersionRecord, app_bucket, app_key, revision_key,
