@@ -6,6 +6,7 @@
 //! | `due` | which tick is to be called for now: a decision without input or output |
 //! | `ledger` | the records of triggers, read and written by compare-and-set |
 //! | `fire` | one call over the lattice |
+//! | `lead` | the triggers of what is deployed, while a host leads |
 //! | `clock` | the loop: looks when something is due, and keeps within limits |
 //! | `counts` | how many calls there were, for metrics |
 //!
@@ -21,6 +22,7 @@ mod clock;
 mod counts;
 mod due;
 mod fire;
+mod lead;
 mod ledger;
 mod trigger;
 
@@ -28,5 +30,6 @@ pub use clock::{MayAct, Triggers};
 pub use counts::{Counted, Counts};
 pub use due::{MISSED_FOR, ON_TIME};
 pub use fire::{Fire, FireError, Fired, LatticeFire};
+pub use lead::{LatticeTriggers, TriggersError};
 pub use ledger::Ledger;
 pub use trigger::{MAX_TRIGGERS, Trigger};

@@ -20,12 +20,15 @@
 //! `message`. Fields that v1 does not have are additive and left out where there is nothing to say.
 
 mod cron;
+mod event;
+pub mod message;
 mod record;
 mod reply;
 mod status;
 mod subject;
 
 pub use cron::{CRON_PREFIX, CronClaim, CronLast, CronOutcome, CronOwed, CronRecord, MAX_CLAIMS, cron_key};
+pub use event::ManifestEvent;
 pub use record::{
     APP_PREFIX, AppRecord, HistoryEntry, HistoryKind, MAX_HISTORY, MAX_VERSIONS, REVISION_PREFIX,
     RevisionRecord, VersionRecord, app_bucket, app_key, revision_key,

@@ -255,12 +255,30 @@ fn happens(jumps: bool) -> impl Strategy<Value = Happens> {
     ]
 }
 
+/// One who leads: who it is, the calls it has under way with their ends, and when it looks again.
+#[derive(Default)]
+struct Leader {
+    me: String,
+    calls: BTreeMap<u64, (CronClaim, u64)>,
+    next: Option<u64>,
+}
+
+impl Leader {
+    fn new(number: usize) -> Self {
+        Self {
+            me: format!("l{number}"),
+            next: Some(0),
+            ..Self::default()
+        }
+    }
+}
+
 /// Two leaders at once, their shared record, and calls that take their time.
 struct World {
     trigger: Trigger,
     record: Option<CronRecord>,
     now: u64,
-    leaders: [(String, BTreeMap<u64, (CronClaim, u64)>); 2],
+    leaders: [Leader; 2],
     born: usize,
     call_takes: u64,
     /// Calls in order: tick and whether for missed ones.
@@ -278,10 +296,7 @@ impl World {
             trigger,
             record: None,
             now: DAY + 17,
-            leaders: [
-                ("l0".to_owned(), BTreeMap::new()),
-                ("l1".to_owned(), BTreeMap::new()),
-            ],
+            leaders: [Leader::new(0), Leader::new(1)],
             born: 2,
             call_takes,
             calls: Vec::new(),
@@ -296,11 +311,12 @@ impl World {
         for at in 0..2 {
             self.end_calls(at);
             let mut looks = 0;
-            loop {
-                let (me, running) = &self.leaders[at];
-                let alive = running.keys().copied().collect();
+            while self.leaders[at].next.is_some_and(|next| next <= self.now) {
+                let Leader { me, calls, .. } = &self.leaders[at];
+                let alive = calls.keys().copied().collect();
                 let here = Here { me, alive: &alive };
                 let verdict = look(&self.trigger, self.record.as_ref(), self.now, here);
+                self.leaders[at].next = verdict.next;
                 // The invariant of `change`: a call needs a record that was written.
                 assert!(verdict.call.is_none() || self.record.as_ref() != Some(&verdict.record));
                 if verdict.skipped > 0 {
@@ -310,7 +326,7 @@ impl World {
                 if let Some(Calling { claim, late }) = verdict.call {
                     self.calls.push((claim.tick, late));
                     let ends = self.now + self.call_takes;
-                    self.leaders[at].1.insert(claim.tick, (claim, ends));
+                    self.leaders[at].calls.insert(claim.tick, (claim, ends));
                 }
                 looks += 1;
                 assert!(
@@ -319,9 +335,6 @@ impl World {
                     self.now - DAY,
                     self.record
                 );
-                if verdict.next.is_none_or(|next| next > self.now) {
-                    break;
-                }
             }
         }
     }
@@ -330,7 +343,7 @@ impl World {
         let now = self.now;
         let over = |(_, (_, ends)): &(&u64, &(CronClaim, u64))| *ends <= now || *ends > now + 100;
         let over: Vec<CronClaim> = self.leaders[at]
-            .1
+            .calls
             .iter()
             .filter(over)
             .map(|(_, (claim, _))| claim.clone())
@@ -339,17 +352,22 @@ impl World {
             let record = self.record.as_ref().unwrap();
             let took = Duration::from_secs(self.call_takes);
             self.record = Some(ended(&self.trigger, record, &claim, &Fired::Ok, took, now));
-            self.leaders[at].1.remove(&claim.tick);
+            self.leaders[at].calls.remove(&claim.tick);
+            self.leaders[at].next = Some(0);
         }
     }
 
     fn happen(&mut self, what: &Happens) {
         match what {
             Happens::Pass(seconds) => (0..*seconds).for_each(|_| self.second()),
-            Happens::Jump(by) => self.now = self.now.saturating_add_signed(*by).max(DAY),
+            Happens::Jump(by) => {
+                self.now = self.now.saturating_add_signed(*by).max(DAY);
+                // As the loop does.
+                self.leaders.iter_mut().for_each(|leader| leader.next = Some(0));
+            }
             Happens::Replace(at) => {
-                self.died.extend(self.leaders[*at].1.keys());
-                self.leaders[*at] = (format!("l{}", self.born), BTreeMap::new());
+                self.died.extend(self.leaders[*at].calls.keys());
+                self.leaders[*at] = Leader::new(self.born);
                 self.born += 1;
             }
             Happens::Nobody(seconds) => {
