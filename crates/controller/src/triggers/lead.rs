@@ -7,6 +7,7 @@ use tokio::task::AbortHandle;
 use wasmcloud_core::HostId;
 use wasmcloud_lattice::{Bucket, Lattice, StateError};
 use wasmcloud_wire::app::app_bucket;
+use wasmcloud_wire::state_api::InvalidName;
 
 use super::clock::{MayAct, Triggers};
 use super::counts::Counts;
@@ -19,6 +20,9 @@ use crate::store::Snapshot;
 /// Why nothing can be called by the clock.
 #[derive(Debug, thiserror::Error)]
 pub enum TriggersError {
+    /// The bucket of the records would have a name that cannot be one.
+    #[error("use the bucket of the applications")]
+    Bucket(#[from] InvalidName),
     /// The records cannot be opened.
     #[error("open the records of triggers")]
     State(#[from] StateError),
@@ -42,7 +46,7 @@ impl Drop for LatticeTriggers {
 
 impl LatticeTriggers {
     /// Begins to call for what is deployed, as the snapshots of the store say. While the store is not believed, the
-    /// triggers stay as they were.
+    /// triggers stay as they were, and so do those of an application that cannot be read.
     pub async fn start(
         lattice: &Lattice,
         host: &HostId,
@@ -50,8 +54,7 @@ impl LatticeTriggers {
         may_act: MayAct,
         counts: Arc<Counts>,
     ) -> Result<Self, TriggersError> {
-        // Names of lattices are shorter than those of buckets may be; the store has opened the same one.
-        let bucket = Bucket::new(&app_bucket(&lattice.name)).map_err(|_| StateError::Closed)?;
+        let bucket = Bucket::new(&app_bucket(&lattice.name))?;
         let ledger = Ledger::new(lattice.open_state(bucket).await?.into());
         let fire = LatticeFire::start(lattice.rpc.clone(), lattice.name.clone(), host.as_str()).await?;
         let (list, triggers) = watch::channel(Arc::default());
@@ -67,12 +70,20 @@ async fn follow(mut snapshots: watch::Receiver<Arc<Snapshot>>, list: watch::Send
     loop {
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
         if snapshot.health == StoreHealth::Trusted {
-            let deployed = snapshot.applications.iter().filter_map(|app| app.deployed.as_ref());
-            let triggers: Vec<Trigger> = deployed.flat_map(|revision| Trigger::of(&revision.desired)).collect();
+            let deployed = snapshot
+                .applications
+                .iter()
+                .filter_map(|app| app.deployed.as_ref());
+            let mut triggers: Vec<Trigger> = deployed
+                .flat_map(|revision| Trigger::of(&revision.desired))
+                .collect();
             list.send_if_modified(|former| {
+                // What cannot be read at the moment is not gone.
+                let broken = |trigger: &&Trigger| snapshot.broken.contains_key(&trigger.app);
+                triggers.extend(former.iter().filter(broken).cloned());
                 let changed = **former != triggers;
                 if changed {
-                    *former = Arc::new(triggers);
+                    *former = Arc::new(std::mem::take(&mut triggers));
                 }
                 changed
             });

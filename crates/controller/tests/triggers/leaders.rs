@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 use wasmcloud_controller::Counted;
 use wasmcloud_test_lattice::TestLattice;
-
+use wasmcloud_test_nats::NatsServer;
 
 use crate::support::{
     Does, bucket, component, lead, leader, now, record, settled_until, trigger, until, wait,
@@ -52,7 +52,8 @@ async fn two_leaders_call_once_per_tick() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_leaders_call_once_per_tick_on_nats() -> Result<()> {
-    once_per_tick(&TestLattice::nats("2.12.8").await?).await
+    let server = NatsServer::version("2.12.8").jetstream();
+    once_per_tick(&TestLattice::nats_with(server).await?).await
 }
 
 /// A leader dies with everything it has under way: the other goes on, and at most the tick that was being called for is
