@@ -22,6 +22,8 @@
 //! - A plan that was carried out is followed by an empty one. What does not succeed is tried again after pauses that
 //!   double up to a minute, and said to have failed.
 //!
+//! [`Triggers`] is apart from all that: while a host leads, it calls functions by the clock, on the lattice itself.
+//!
 //! [`store`] keeps the applications of a lattice, [`api`] answers for them, [`lease`] says who leads, and [`Controller`]
 //! is one of those who may: while it leads it observes the lattice, plans, and has the steps carried out.
 
@@ -30,7 +32,9 @@ mod lead;
 pub mod lease;
 mod planning;
 pub mod store;
+mod triggers;
 
 pub use lead::{Controller, ControllerOptions};
 pub use lease::Candidacy;
 pub use planning::*;
+pub use triggers::*;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use wasmcloud_core::{AppName, ComponentId, ConfigName, ImageRef, Limits, Link};
 
-use crate::desired::{Rollout, Scaler, SecretRef};
+use crate::desired::{CronTrigger, Rollout, Scaler, SecretRef};
 use crate::source::{Position, Spanned};
 
 #[derive(Clone, Debug)]
@@ -41,6 +41,7 @@ pub(crate) enum PartKind {
         image: Spanned<ImageRef>,
         limits: Limits,
         scaler: Option<Scaler>,
+        triggers: Vec<CronTrigger>,
     },
     Provider {
         image: Spanned<ImageRef>,

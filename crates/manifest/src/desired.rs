@@ -1,10 +1,12 @@
 //! Desired state: what should run because of one manifest, in terms that every room understands.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
-use wasmcloud_core::{AppName, ComponentId, ConfigName, ImageRef, Limits, Link};
+use wasmcloud_core::{AppName, ComponentId, ConfigName, ImageRef, InterfaceName, Limits, Link};
 
+use crate::schedule::Schedule;
 use crate::source::Position;
 
 /// Everything that should be in a lattice because of one application.
@@ -101,8 +103,69 @@ pub struct DesiredComponent {
     pub config: Vec<ConfigName>,
     /// Its secrets: keys of [`Desired::secrets`].
     pub secrets: Vec<ConfigName>,
+    /// When which of its functions is called, in the order of the manifest; no two have the same schedule and function.
+    pub triggers: Vec<CronTrigger>,
     /// Where the manifest names it.
     pub at: Position,
+}
+
+/// A function of a component that is called by the clock, once per tick in the whole lattice (trait `cron`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CronTrigger {
+    /// When.
+    pub schedule: Schedule,
+    /// What: it takes no parameters, and what it returns is not looked at.
+    pub function: ExportedFunction,
+    /// What becomes of ticks at which it could not be called.
+    pub missed: Missed,
+    /// Time for one call; above 0, and at most [`CronTrigger::MAX_DEADLINE`].
+    pub deadline: Duration,
+    /// What becomes of a tick while the call of an earlier one still runs.
+    pub overlap: Overlap,
+    /// Where the manifest has it.
+    pub at: Position,
+}
+
+impl CronTrigger {
+    /// Time for one call where the manifest states none: as for any invocation ([`Limits::default`]).
+    pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
+    /// Longest time for one call.
+    pub const MAX_DEADLINE: Duration = Duration::from_secs(3_600);
+}
+
+/// A function that a component exports.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ExportedFunction {
+    /// The interface, with the version where one is written.
+    pub interface: InterfaceName,
+    /// The function in it.
+    pub name: String,
+}
+
+impl fmt::Display for ExportedFunction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.interface, self.name)
+    }
+}
+
+/// What becomes of ticks of a [`CronTrigger`] at which nobody led or the component did not run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Missed {
+    /// Nothing.
+    #[default]
+    Skip,
+    /// One call, as soon as that is possible, for all those of the last hour.
+    Once,
+}
+
+/// What becomes of a tick of a [`CronTrigger`] while the call of an earlier one still runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Overlap {
+    /// Nothing.
+    #[default]
+    Skip,
+    /// A call beside the other.
+    Allow,
 }
 
 /// A capability provider that should run.

@@ -82,6 +82,7 @@ pub(crate) enum TraitKind {
     Scaler(Scaler),
     Link(Box<Link>),
     Runtime(Runtime),
+    Cron(Box<Cron>),
     /// A trait type we do not know; the check has told that it is ignored.
     Unknown,
 }
@@ -130,6 +131,16 @@ pub(crate) struct Runtime {
     pub(crate) max_reuse: Option<Spanned<u64>>,
     pub(crate) concurrency: Option<Spanned<u64>>,
     pub(crate) queue: Option<Spanned<u64>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Cron {
+    pub(crate) schedule: Option<Text>,
+    pub(crate) function: Option<Text>,
+    pub(crate) timezone: Option<Text>,
+    pub(crate) missed: Option<Text>,
+    pub(crate) deadline: Option<Text>,
+    pub(crate) overlap: Option<Text>,
 }
 
 impl Document {
@@ -263,6 +274,14 @@ fn any_trait(node: &Node) -> Trait {
             concurrency: whole(properties, "concurrency"),
             queue: whole(properties, "queue"),
         }),
+        Some("cron") => TraitKind::Cron(Box::new(Cron {
+            schedule: text(properties, "schedule"),
+            function: text(properties, "function"),
+            timezone: text(properties, "timezone"),
+            missed: text(properties, "missed"),
+            deadline: text(properties, "deadline"),
+            overlap: text(properties, "overlap"),
+        })),
         _ => TraitKind::Unknown,
     };
     Trait { at, kind }

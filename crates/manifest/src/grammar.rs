@@ -251,6 +251,7 @@ pub(crate) const TRAITS: &[(&str, &Table)] = &[
     ("daemonscaler", &DAEMON_SCALER),
     ("link", &LINK),
     ("runtime", &RUNTIME),
+    ("cron", &CRON),
 ];
 
 static SCALER: Table = table(
@@ -431,6 +432,49 @@ static RUNTIME: Table = table(
             "queue",
             Shape::Count(0, MAX_COUNT),
             "How many invocations may wait for a free slot on one host; default 1024.",
+        ),
+    ],
+);
+
+static CRON: Table = table(
+    "cron properties",
+    "Cron",
+    "Extension: calls a function of a component by the clock, once per tick in the whole lattice. Does not apply to \
+     providers.",
+    &[
+        Field::required(
+            "schedule",
+            Shape::Text,
+            "When: minute, hour, day of the month, month, day of the week, such as `*/5 * * * *`; with six fields the \
+             first is the second.",
+        ),
+        Field::required(
+            "function",
+            Shape::Text,
+            "What: a function without parameters that the component exports, such as `acme:jobs/nightly.run` or \
+             `acme:jobs/nightly@1.0.0.run`.",
+        ),
+        Field::optional(
+            "timezone",
+            Shape::Text,
+            "The time zone of the schedule by its IANA name, such as `Europe/Berlin`; default UTC.",
+        ),
+        Field::optional(
+            "missed",
+            Shape::Choice(&["skip", "once"], &[]),
+            "What becomes of ticks at which no controller led or the component did not run: `skip` (default): nothing; \
+             `once`: one call, as soon as possible, for all those of the last hour.",
+        ),
+        Field::optional(
+            "deadline",
+            Shape::Duration,
+            "Time for one call, such as `5s`, at most 1h; default 30s.",
+        ),
+        Field::optional(
+            "overlap",
+            Shape::Choice(&["skip", "allow"], &[]),
+            "What becomes of a tick while the call of an earlier one still runs: `skip` (default): nothing; `allow`: a \
+             call beside the other.",
         ),
     ],
 );

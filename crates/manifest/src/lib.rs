@@ -34,6 +34,7 @@ mod document;
 mod grammar;
 mod manifest;
 mod resolve;
+mod schedule;
 mod schema;
 mod shape;
 mod source;
@@ -42,12 +43,13 @@ mod validate;
 mod yaml;
 
 pub use desired::{
-    Desired, DesiredComponent, DesiredLink, DesiredProvider, Rollout, Scaler, ScalerKind, SecretRef,
-    SharedReference, Spread, Strategy,
+    CronTrigger, Desired, DesiredComponent, DesiredLink, DesiredProvider, ExportedFunction, Missed, Overlap, Rollout,
+    Scaler, ScalerKind, SecretRef, SharedReference, Spread, Strategy,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Level, MAX_DIAGNOSTICS, Related};
 pub use manifest::Manifest;
 pub use resolve::ResolveOptions;
+pub use schedule::{InvalidSchedule, Schedule, UnknownZone};
 pub use schema::json_schema;
 pub use source::Position;
 pub use yaml::{MAX_BYTES, MAX_DEPTH, MAX_NODES};

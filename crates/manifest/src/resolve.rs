@@ -77,9 +77,10 @@ fn add(part: &Part, options: &ResolveOptions, desired: &mut Desired, sink: &mut 
             image,
             limits,
             scaler,
+            triggers,
         } => {
             let image = image.value.clone().relative_to(&options.base_dir);
-            let (limits, scaler) = (limits.clone(), scaler.clone());
+            let (limits, scaler, triggers) = (limits.clone(), scaler.clone(), triggers.clone());
             desired.components.push(DesiredComponent {
                 name,
                 id,
@@ -88,6 +89,7 @@ fn add(part: &Part, options: &ResolveOptions, desired: &mut Desired, sink: &mut 
                 scaler,
                 config,
                 secrets,
+                triggers,
                 at,
             });
         }

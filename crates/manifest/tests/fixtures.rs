@@ -175,6 +175,14 @@ fn show(desired: &Desired) -> String {
             one.config, one.secrets
         )
         .unwrap();
+        for cron in &one.triggers {
+            writeln!(
+                out,
+                "  cron {} calls {} missed {:?} deadline {:?} overlap {:?} at {}",
+                cron.schedule, cron.function, cron.missed, cron.deadline, cron.overlap, cron.at
+            )
+            .unwrap();
+        }
     }
     for one in &desired.providers {
         let replaced = one

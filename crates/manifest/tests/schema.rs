@@ -60,6 +60,10 @@ fn the_schema_and_the_parser_refuse_the_same() {
                     "traits": [
                         { "type": "spreadscaler", "properties": { "instances": 1, "spread": [{ "name": "s", "weight": 1 }] } },
                         { "type": "runtime", "properties": { "memory": "64MiB", "deadline": "5s", "instance": "reuse", "maxReuse": 2 } },
+                        { "type": "cron", "properties": {
+                            "schedule": "* * * * *", "function": "a:b/c.d", "timezone": "UTC", "missed": "once",
+                            "deadline": "5s", "overlap": "allow"
+                        } },
                         { "type": "link", "properties": {
                             "namespace": "wasi", "package": "keyvalue", "interfaces": ["store"], "route": "auto",
                             "target": { "name": "p", "config": [] }, "source": { "config": [] }

@@ -25,6 +25,7 @@ use crate::api::{Api, Sources, Told};
 use crate::lease::Guard;
 use crate::planning::{self, AppReport, Application, Memory, Moment, Plan, StatusKind, StepKey, plan};
 use crate::store::{Catalogue, Snapshot, Store};
+use crate::triggers::{Counts, LatticeTriggers};
 
 /// What was seen and waits to be looked at. Whoever sees more waits.
 const SIGHTINGS: usize = 1_024;
@@ -45,10 +46,11 @@ const LOOK_ANYWAY: Duration = Duration::from_secs(30);
 pub(super) async fn lead(
     lattice: &Lattice,
     options: &ControllerOptions,
+    ticks: &Arc<Counts>,
     epoch: Epoch,
     guard: &Guard,
 ) -> LeadError {
-    match try_lead(lattice, options, epoch, guard).await {
+    match try_lead(lattice, options, ticks, epoch, guard).await {
         Ok(never) => match never {},
         Err(error) => error,
     }
@@ -57,6 +59,7 @@ pub(super) async fn lead(
 async fn try_lead(
     lattice: &Lattice,
     options: &ControllerOptions,
+    ticks: &Arc<Counts>,
     epoch: Epoch,
     guard: &Guard,
 ) -> Result<Infallible, LeadError> {
@@ -84,6 +87,12 @@ async fn try_lead(
     };
     let connection = lattice.control.clone();
     let _api = Api::serve(connection, &lattice.name, options.host.clone(), sources).await?;
+    let may_call = {
+        let guard = guard.clone();
+        Arc::new(move || guard.may_act(epoch))
+    };
+    let (deployed, counts) = (catalogue.snapshots(), Arc::clone(ticks));
+    let _triggers = LatticeTriggers::start(lattice, &options.host, deployed, may_call, counts).await?;
     let mut turn = Turn {
         options,
         store,

@@ -18,6 +18,7 @@ mod rollouts;
 mod sighting;
 mod state;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -33,6 +34,7 @@ use wasmcloud_wire::subject::InvalidTopic;
 use crate::lease::{Candidacy, Holder, Lease, LeaseState};
 use crate::planning::Options;
 use crate::store::StoreError;
+use crate::triggers::{Counts, TriggersError};
 
 /// Pause before trying again what keeps us from leading.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -60,14 +62,21 @@ pub struct ControllerOptions {
 pub struct Controller {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
+    ticks: Arc<Counts>,
 }
 
 impl Controller {
     /// Starts to wait for the lease. What keeps it from leading is logged, and tried again until it is stopped.
     pub fn start(lattice: Lattice, options: ControllerOptions) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(run(lattice, options, stopped));
-        Self { stop, task }
+        let ticks = Arc::new(Counts::default());
+        let task = tokio::spawn(run(lattice, options, Arc::clone(&ticks), stopped));
+        Self { stop, task, ticks }
+    }
+
+    /// How many functions this host has called by the clock, for metrics.
+    pub fn ticks(&self) -> Arc<Counts> {
+        Arc::clone(&self.ticks)
     }
 
     /// Gives the lease back, so that another controller leads at once.
@@ -93,25 +102,32 @@ enum LeadError {
     Topic(#[from] InvalidTopic),
     #[error("name the buckets of the lattice")]
     Name(#[from] InvalidName),
+    #[error("call functions by the clock")]
+    Triggers(#[from] TriggersError),
     #[error("the {0} cannot be followed any more")]
     Ended(&'static str),
 }
 
 /// Leads whenever the lease is ours, until it is told to stop.
-async fn run(lattice: Lattice, options: ControllerOptions, mut stopped: watch::Receiver<bool>) {
+async fn run(
+    lattice: Lattice,
+    options: ControllerOptions,
+    ticks: Arc<Counts>,
+    mut stopped: watch::Receiver<bool>,
+) {
     let holder = Holder {
         host: options.host.clone(),
         name: options.name.clone(),
     };
     let lease = Lease::start(&lattice, holder, options.candidacy);
     tokio::select! {
-        () = lead_whenever(&lattice, &options, &lease) => {}
+        () = lead_whenever(&lattice, &options, &ticks, &lease) => {}
         _ = stopped.wait_for(|stopped| *stopped) => {}
     }
     lease.release().await;
 }
 
-async fn lead_whenever(lattice: &Lattice, options: &ControllerOptions, lease: &Lease) {
+async fn lead_whenever(lattice: &Lattice, options: &ControllerOptions, ticks: &Arc<Counts>, lease: &Lease) {
     let (mut state, guard) = (lease.state(), lease.guard());
     loop {
         let ours = state.wait_for(|state| state.epoch().is_some()).await;
@@ -123,7 +139,7 @@ async fn lead_whenever(lattice: &Lattice, options: &ControllerOptions, lease: &L
             drop(state.wait_for(|state| state.epoch() != Some(epoch)).await);
         };
         let failed = tokio::select! {
-            failed = leader::lead(lattice, options, epoch, &guard) => Some(failed),
+            failed = leader::lead(lattice, options, ticks, epoch, &guard) => Some(failed),
             () = over(state.clone()) => None,
         };
         match failed {

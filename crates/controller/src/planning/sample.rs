@@ -213,6 +213,7 @@ fn application(number: usize, size: usize) -> Result<Application, InvalidName> {
             scaler: Some(scaler),
             config: vec![config],
             secrets: Vec::new(),
+            triggers: Vec::new(),
             at: Position::default(),
         });
         links.push(DesiredLink {

@@ -49,6 +49,7 @@ pub(crate) fn random(app: &str, rng: &mut Rng) -> Arc<Desired> {
             scaler: rng.chance(900).then(|| scaler(rng, 7)),
             config: uses(rng),
             secrets: Vec::new(),
+            triggers: Vec::new(),
             at: Position::default(),
         });
     }

@@ -32,6 +32,7 @@ mod requests;
 mod rollout;
 mod state;
 mod support;
+mod triggers;
 mod two_hosts;
 mod v1_peer;
 mod watcher;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use wasmcloud_core::{ComponentId, ImageRef, InstanceMode, Limits, parse_bytes, parse_duration};
 
-use super::{Ids, is_provider, map, named};
+use super::{Ids, is_provider, map, named, triggers};
 use crate::application::PartKind;
 use crate::desired::{Scaler, ScalerKind, Spread};
 use crate::diagnostic::Sink;
@@ -105,6 +105,7 @@ pub(super) fn kind(component: &Component, sink: &mut Sink) -> Option<PartKind> {
     let image = image(component, sink);
     let scaler = scaler(component, sink);
     let limits = limits(component, scaler.as_ref(), sink);
+    let triggers = triggers::check(component, sink);
     if let Some(shared) = &component.application {
         return shared_kind(component, shared, sink);
     }
@@ -142,6 +143,7 @@ pub(super) fn kind(component: &Component, sink: &mut Sink) -> Option<PartKind> {
         image,
         limits,
         scaler,
+        triggers,
     })
 }
 
@@ -172,6 +174,7 @@ fn shared_kind(component: &Component, shared: &Shared, sink: &mut Sink) -> Optio
         match each.kind {
             TraitKind::Scaler(_) => refuse(each.at, "include a scaler trait"),
             TraitKind::Runtime(_) => refuse(each.at, "include a runtime trait"),
+            TraitKind::Cron(_) => refuse(each.at, "include a cron trait"),
             TraitKind::Link(_) | TraitKind::Unknown => {}
         }
     }

@@ -11,6 +11,7 @@ mod metadata;
 mod rollout;
 mod routes;
 mod secrets;
+mod triggers;
 
 use std::collections::BTreeMap;
 

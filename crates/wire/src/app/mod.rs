@@ -19,6 +19,7 @@
 //! What fails otherwise is answered with an [`ErrorReply`], which all replies can be read from: it is `result` and
 //! `message`. Fields that v1 does not have are additive and left out where there is nothing to say.
 
+mod cron;
 mod event;
 pub mod message;
 mod record;
@@ -26,6 +27,7 @@ mod reply;
 mod status;
 mod subject;
 
+pub use cron::{CRON_PREFIX, CronClaim, CronLast, CronOutcome, CronOwed, CronRecord, MAX_CLAIMS, cron_key};
 pub use event::ManifestEvent;
 pub use record::{
     APP_PREFIX, AppRecord, HistoryEntry, HistoryKind, MAX_HISTORY, MAX_VERSIONS, REVISION_PREFIX,
