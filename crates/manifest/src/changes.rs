@@ -266,12 +266,14 @@ fn of_component(component: &DesiredComponent) -> Fields {
     fields
 }
 
-fn of_link(DesiredLink {
-    link,
-    source_secrets,
-    target_secrets,
-    ..
-}: &DesiredLink) -> Fields {
+fn of_link(
+    DesiredLink {
+        link,
+        source_secrets,
+        target_secrets,
+        ..
+    }: &DesiredLink,
+) -> Fields {
     let mut fields = Fields::new();
     // Their order means nothing.
     let mut interfaces = link.interfaces.clone();

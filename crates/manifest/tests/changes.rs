@@ -100,7 +100,10 @@ fn each_field_that_means_something_else_is_named() {
         "changed application shop\n  description: sells => -\n  version: v1 => v2",
     );
     check(
-        &[("instances: 2 }", "instances: 2, spread: [{ name: east, requirements: { zone: east } }] }")],
+        &[(
+            "instances: 2 }",
+            "instances: 2, spread: [{ name: east, requirements: { zone: east } }] }",
+        )],
         "changed component cart\n  spread.east.requirements.zone: - => east\n  spread.east.weight: - => 100",
     );
     check(
@@ -112,11 +115,17 @@ fn each_field_that_means_something_else_is_named() {
         "changed link cart -(wasi:keyvalue)-> kv\n  interfaces: atomics, store => store",
     );
     check(
-        &[("target: { name: kv }", "target: { name: kv, config: [{ name: b, properties: { bucket: x } }] }")],
+        &[(
+            "target: { name: kv }",
+            "target: { name: kv, config: [{ name: b, properties: { bucket: x } }] }",
+        )],
         "changed link cart -(wasi:keyvalue)-> kv\n  target.config: - => shop-b\nadded config shop-b\n  bucket: - => x",
     );
     check(
-        &[("- { type: spreadscaler", "- { type: runtime, properties: { memory: 64MiB } }\n        - { type: spreadscaler")],
+        &[(
+            "- { type: spreadscaler",
+            "- { type: runtime, properties: { memory: 64MiB } }\n        - { type: spreadscaler",
+        )],
         "changed component cart\n  runtime.memory: - => 67108864 bytes",
     );
 }

@@ -121,7 +121,10 @@ impl StatusFollower {
             },
         }
         // What was told until now is answered by the question that follows.
-        while futures::FutureExt::now_or_never(self.told.next()).flatten().is_some() {}
+        while futures::FutureExt::now_or_never(self.told.next())
+            .flatten()
+            .is_some()
+        {}
     }
 
     async fn look(&self) -> Followed {

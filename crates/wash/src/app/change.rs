@@ -91,7 +91,10 @@ async fn all(
     for app in all.iter().filter(|app| meant(app)) {
         match app.name.parse() {
             Ok(name) => names.push(name),
-            Err(_) => output.note(&format!("warning: `{}` is left out: it is no name", one_line(&app.name))),
+            Err(_) => output.note(&format!(
+                "warning: `{}` is left out: it is no name",
+                one_line(&app.name)
+            )),
         }
     }
     Ok(names)
@@ -133,7 +136,11 @@ async fn delete_undeployed(args: &DeleteArgs, output: &Output) -> Result<(), Fai
     let names: Vec<&str> = names.iter().map(AppName::as_str).collect();
     let text = match names.is_empty() {
         true => "every application is deployed".to_owned(),
-        false => format!("Deleted {}: {}", count(names.len(), "application"), names.join(", ")),
+        false => format!(
+            "Deleted {}: {}",
+            count(names.len(), "application"),
+            names.join(", ")
+        ),
     };
     let value = json!({ "deleted": !names.is_empty(), "deleted_applications": names, "success": true });
     output.data(&text, &value);
@@ -145,7 +152,10 @@ pub(super) async fn pause(args: &NameArgs, output: &Output) -> Result<(), Failur
     let app = &args.name;
     asking_about(&apps, app, apps.pause(app)).await?;
     let text = format!("Paused application: {app}");
-    output.data(&text, &json!({ "name": app.as_str(), "paused": true, "success": true }));
+    output.data(
+        &text,
+        &json!({ "name": app.as_str(), "paused": true, "success": true }),
+    );
     Ok(())
 }
 
@@ -154,6 +164,9 @@ pub(super) async fn resume(args: &NameArgs, output: &Output) -> Result<(), Failu
     let app = &args.name;
     asking_about(&apps, app, apps.resume(app)).await?;
     let text = format!("Resumed application: {app}");
-    output.data(&text, &json!({ "name": app.as_str(), "paused": false, "success": true }));
+    output.data(
+        &text,
+        &json!({ "name": app.as_str(), "paused": false, "success": true }),
+    );
     Ok(())
 }

@@ -28,7 +28,10 @@ pub(super) async fn deploy(args: &DeployArgs, output: &Output) -> Result<(), Fai
             let app = checked(&manifest, output)?.desired.app;
             let apps = apps(&args.lattice).await?;
             let reply = put(&apps, &manifest, args.replace, output).await?;
-            let text = format!("put application `{app}`, version {}", one_line(&reply.current_version));
+            let text = format!(
+                "put application `{app}`, version {}",
+                one_line(&reply.current_version)
+            );
             let value = json!({
                 "event": "put",
                 "name": app.as_str(),

@@ -26,7 +26,10 @@ pub(super) async fn run(args: &ExportArgs, output: &Output) -> Result<(), Failur
     let mut versions = 0;
     for app in &all {
         let Ok(name) = app.name.parse::<AppName>() else {
-            output.note(&format!("warning: `{}` is left out: it is no name", one_line(&app.name)));
+            output.note(&format!(
+                "warning: `{}` is left out: it is no name",
+                one_line(&app.name)
+            ));
             continue;
         };
         // What was deleted since the list was made is no longer there to be written.
@@ -72,7 +75,8 @@ async fn export(apps: &Apps, app: &AppName, dir: &Path, output: &Output) -> Resu
         if version.deployed {
             exported.deployed = Some(version.version.clone());
         }
-        let event = json!({ "event": "exported", "name": app.as_str(), "version": version.version, "file": file });
+        let event =
+            json!({ "event": "exported", "name": app.as_str(), "version": version.version, "file": file });
         output.event(&format!("  {}", file.display()), &event);
         exported.versions.push(IndexedVersion {
             version: version.version,

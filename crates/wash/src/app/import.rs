@@ -47,7 +47,10 @@ pub(super) async fn run(args: &ImportArgs, output: &Output) -> Result<(), Failur
     // Everything is read and checked before anything is put.
     let plan = match args.paths.as_slice() {
         [dir] if dir.is_dir() => of_folder(dir)?,
-        paths => paths.iter().map(|path| of_file(path)).collect::<Result<Vec<_>, _>>()?,
+        paths => paths
+            .iter()
+            .map(|path| of_file(path))
+            .collect::<Result<Vec<_>, _>>()?,
     };
     let apps = apps(&args.lattice).await?;
     let mut import = Import {
@@ -65,7 +68,10 @@ type Application = (Vec<Planned>, Option<String>);
 
 fn of_file(path: &Path) -> Result<Application, Failure> {
     if path.is_dir() {
-        let error = anyhow!("{} is a folder; hint: name one folder, or only manifests", path.display());
+        let error = anyhow!(
+            "{} is a folder; hint: name one folder, or only manifests",
+            path.display()
+        );
         return Err(Failure::new(USAGE, "usage", error));
     }
     let text = Text::of_file(path)?;
@@ -95,7 +101,10 @@ fn of_folder(dir: &Path) -> Result<Vec<Application>, Failure> {
             text.base_dir = version.base_dir.map(PathBuf::from).unwrap_or_default();
             let app = text.resolve(true)?.desired.app;
             if app.as_str() != name {
-                let error = anyhow!("{} is a manifest of `{app}`, and the index says `{name}`", text.file);
+                let error = anyhow!(
+                    "{} is a manifest of `{app}`, and the index says `{name}`",
+                    text.file
+                );
                 return Err(wrong(error));
             }
             planned.push(Planned {
@@ -129,7 +138,10 @@ impl Import<'_> {
         let Some(version) = deploy else {
             return Ok(());
         };
-        if there.iter().any(|known| known.deployed && known.version == version) {
+        if there
+            .iter()
+            .any(|known| known.deployed && known.version == version)
+        {
             return Ok(());
         }
         match self.apps.deploy(app, Some(&version)).await {

@@ -77,9 +77,17 @@ pub(super) struct HostNames(HashMap<String, String>);
 impl HostNames {
     /// Asks them. Those that do not answer go by their ids.
     pub(super) async fn ask(client: &Client) -> Self {
-        let hosts = client.hosts().await.map(|hosts| hosts.answers).unwrap_or_default();
+        let hosts = client
+            .hosts()
+            .await
+            .map(|hosts| hosts.answers)
+            .unwrap_or_default();
         let named = hosts.into_iter().filter(|host| !host.friendly_name.is_empty());
-        Self(named.map(|host| (host.id, one_line(&host.friendly_name))).collect())
+        Self(
+            named
+                .map(|host| (host.id, one_line(&host.friendly_name)))
+                .collect(),
+        )
     }
 
     /// A name, or the beginning of the id.

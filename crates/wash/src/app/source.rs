@@ -14,10 +14,7 @@ pub(super) enum Meant {
     /// A manifest, which says itself what it is.
     Manifest(Text),
     /// An application of the lattice, in one version or the newest.
-    Stored {
-        app: AppName,
-        version: Option<String>,
-    },
+    Stored { app: AppName, version: Option<String> },
 }
 
 /// What was written, with the version that may stand beside it. Something that is there as a file is one.
@@ -42,7 +39,10 @@ pub(super) fn meant(written: Option<&str>, version: Option<&str>) -> Result<Mean
     match (manifest, version) {
         (Some(manifest), None) => Ok(Meant::Manifest(manifest)),
         (Some(manifest), Some(_)) => {
-            let error = anyhow!("a version is given, and {} says itself which it is", manifest.file);
+            let error = anyhow!(
+                "a version is given, and {} says itself which it is",
+                manifest.file
+            );
             Err(Failure::new(USAGE, "usage", error))
         }
         (None, version) => stored(written, version),
@@ -94,7 +94,10 @@ mod tests {
             },
         };
         assert_eq!(check("shop", None), "shop None");
-        assert_eq!(check("shop@1.0/x@y", None), "read manifest shop@1.0/x@y: No such file or directory (os error 2)");
+        assert_eq!(
+            check("shop@1.0/x@y", None),
+            "read manifest shop@1.0/x@y: No such file or directory (os error 2)"
+        );
         assert_eq!(check("shop@1.0@y", None), "shop Some(\"1.0@y\")");
         assert_eq!(check("shop", Some("2")), "shop Some(\"2\")");
         assert_eq!(

@@ -20,7 +20,8 @@ pub(super) async fn run(args: &WhyArgs, output: &Output) -> Result<(), Failure> 
         true => HostNames::default(),
         false => HostNames::ask(apps.client()).await,
     };
-    let value = json!({ "name": args.name.as_str(), "parts": reply.parts, "held": reply.held, "success": true });
+    let value =
+        json!({ "name": args.name.as_str(), "parts": reply.parts, "held": reply.held, "success": true });
     output.data(&text(&reply, &names, output), &value);
     Ok(())
 }
