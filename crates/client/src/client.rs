@@ -6,10 +6,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use wasmcloud_core::{ConfigName, HostId, LatticeName};
-use wasmcloud_lattice::{CallError, Connection};
+use wasmcloud_lattice::{CallError, Connection, HeaderMap};
 use wasmcloud_wire::Message as _;
 use wasmcloud_wire::control::{
-    ClaimsEntry, ClaimsList, CtlResponse, HostInventory, Link, Links, Nothing, Request,
+    ClaimsEntry, ClaimsList, CtlResponse, EPOCH, Epoch, HostInventory, Link, Links, Nothing, Request,
 };
 use wasmcloud_wire::state::Config;
 use wasmcloud_wire::subject::{ControlInterface, Topic};
@@ -29,6 +29,7 @@ pub struct Client {
     pub(crate) interface: ControlInterface,
     pub(crate) timeout: Duration,
     pub(crate) quiet: Duration,
+    epoch: Option<Epoch>,
 }
 
 impl Client {
@@ -46,6 +47,7 @@ impl Client {
             lattice,
             timeout,
             quiet: QUIET,
+            epoch: None,
         }
     }
 
@@ -54,6 +56,14 @@ impl Client {
     #[must_use]
     pub fn with_quiet(self, quiet: Duration) -> Self {
         Self { quiet, ..self }
+    }
+
+    /// The same for a controller that leads in this epoch: its commands say so, and hosts refuse them once they know of
+    /// a newer one.
+    #[must_use]
+    pub fn with_epoch(self, epoch: Epoch) -> Self {
+        let epoch = Some(epoch);
+        Self { epoch, ..self }
     }
 
     /// The lattice.
@@ -123,11 +133,19 @@ impl Client {
         let payload = request.encode().into();
         let answer = self
             .connection
-            .request(&subject, None, payload, began + self.timeout);
+            .request(&subject, self.headers(request), payload, began + self.timeout);
         let answer = answer
             .await
             .map_err(|error| self.unanswered(request, began, error))?;
         self.read(request, &answer.payload)
+    }
+
+    /// What is said beside a request.
+    pub(crate) fn headers(&self, request: &Request) -> Option<HeaderMap> {
+        let epoch = self.epoch.filter(|_| request.is_command())?;
+        let mut headers = HeaderMap::new();
+        headers.insert(EPOCH, epoch.to_string());
+        Some(headers)
     }
 
     /// Reads an answer, and turns a "no" into an error.

@@ -1,7 +1,8 @@
-//! The heart of the application controller: from what should run in a lattice ([`Lattice`]) and what does
-//! ([`Observed`]) to the [`Step`]s between ([`plan`]), and to what can be said of each application and why.
+//! The application controller: [`lease`] says who leads a lattice, [`plan`] what its leader is to do: from what should
+//! run ([`Lattice`]) and what does ([`Observed`]) to the [`Step`]s between, and to what can be said of each application
+//! and why.
 //!
-//! Pure: no input or output, no clock (time is handed in), no chance. Whoever leads a lattice observes it, plans,
+//! The plan is pure: no input or output, no clock (time is handed in), no chance. Whoever leads a lattice observes it, plans,
 //! carries out the steps under the epoch of the plan, tells [`Memory`] what failed, and begins again. What wakes it
 //! carries no instructions, so a restart and an event take the same way.
 //!
@@ -21,9 +22,15 @@
 //! - A plan that was carried out is followed by an empty one. What does not succeed is tried again after pauses that
 //!   double up to a minute, and said to have failed.
 //!
-//! Traffic that shifts between revisions, the lease, the store of applications and everything that asks or tells
-//! anybody are for others.
+//! [`store`] keeps the applications of a lattice, [`api`] answers for them, [`lease`] says who leads, and [`Controller`]
+//! is one of those who may: while it leads it observes the lattice, plans, and has the steps carried out.
 
+pub mod api;
+mod lead;
+pub mod lease;
 mod planning;
+pub mod store;
 
+pub use lead::{Controller, ControllerOptions};
+pub use lease::Candidacy;
 pub use planning::*;

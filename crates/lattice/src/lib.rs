@@ -25,8 +25,8 @@ pub use handover::Handover;
 pub use options::{Auth, ClientCertificate, LatticeOptions, NatsOptions, OptionsError, Tls};
 pub use server_url::{InvalidUrl, ServerUrl};
 pub use state::{
-    Bucket, EmbeddedState, Entry, Event, JetStreamState, MAX_ENTRIES, MIN_TTL, State, StateError,
-    WATCH_QUEUE, Watch, open_state,
+    Bucket, Contended, EmbeddedState, Entry, Event, JetStreamState, MAX_ENTRIES, MIN_TTL, Retry, State,
+    StateError, WATCH_QUEUE, Watch, open_state,
 };
 
 /// What callers of this crate need of the NATS client, so that they do not depend on a version of it themselves.

@@ -1,17 +1,17 @@
 //! The way from text to a checked manifest, and from there to desired state.
 
 use serde_json::Value as Json;
-use wasmcloud_core::AppName;
+use wasmcloud_core::{AppName, ImageRef};
 
-use crate::application::Application;
+use crate::application::{Application, PartKind};
 use crate::check;
 use crate::desired::Desired;
 use crate::diagnostic::{Diagnostic, Diagnostics, Sink};
 use crate::document::Document;
-use crate::grammar::APPLICATION;
+use crate::grammar::{APPLICATION, VERSION_ANNOTATION};
 use crate::resolve::{ResolveOptions, resolve};
 use crate::shape::Shape;
-use crate::source::Source;
+use crate::source::{Position, Source, Spanned};
 use crate::tree::Node;
 use crate::{validate, yaml};
 
@@ -86,6 +86,39 @@ impl Manifest {
     /// The manifest as JSON, with everything that was written and nothing that was not.
     pub fn to_json(&self) -> Json {
         self.tree.to_json()
+    }
+
+    /// The same with a version in its annotations, as v1 keeps manifests that were put: the version that it states, or
+    /// the one that it got.
+    pub fn to_json_as(&self, version: &str) -> Json {
+        let mut json = self.to_json();
+        let metadata = json.get_mut("metadata").and_then(Json::as_object_mut);
+        let annotations = metadata.map(|metadata| {
+            let annotations = metadata.entry("annotations").or_insert(Json::Null);
+            if !annotations.is_object() {
+                *annotations = Json::Object(Default::default());
+            }
+            annotations
+        });
+        if let Some(Json::Object(annotations)) = annotations {
+            annotations.insert(VERSION_ANNOTATION.to_owned(), version.into());
+        }
+        json
+    }
+
+    /// The first image that is a file with a relative path, and its place: such a manifest means something only
+    /// together with a directory.
+    pub fn relative_image(&self) -> Option<(&ImageRef, Position)> {
+        let images = self.application.parts.iter().filter_map(|part| match &part.kind {
+            PartKind::Component { image, .. } | PartKind::Provider { image, .. } => Some(image),
+            PartKind::Shared { .. } => None,
+        });
+        let relative =
+            |image: &&Spanned<ImageRef>| matches!(&image.value, ImageRef::File(path) if path.is_relative());
+        images
+            .into_iter()
+            .find(relative)
+            .map(|image| (&image.value, image.at))
     }
 
     /// What should run because of this manifest.

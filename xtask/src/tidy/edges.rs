@@ -108,9 +108,9 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "controller",
-        // The plan is pure. Who leads, observes and carries out will need `lattice` and `client`.
-        may_know: &["core", "wire", "manifest"],
-        never: &["async-nats", "hyper", "tokio", "wasmtime"],
+        // The plan is pure; who leads, observes and carries out asks the lattice.
+        may_know: &["core", "wire", "manifest", "lattice", "client"],
+        never: &["async-nats", "hyper", "serde-saphyr", "wasmtime"],
     },
     // Top: who puts it together.
     Room {

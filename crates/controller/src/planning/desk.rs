@@ -17,6 +17,8 @@ pub(crate) struct Desk<'m> {
     now: Moment,
     /// Why nothing may be changed.
     held: Option<Wait>,
+    /// Whether the application at hand is left as it is.
+    paused: bool,
     room: usize,
     steps: Vec<Step>,
     wanted: HashSet<StepKey>,
@@ -28,10 +30,16 @@ impl<'m> Desk<'m> {
             memory,
             now,
             held,
+            paused: false,
             room,
             steps: Vec::new(),
             wanted: HashSet::new(),
         }
+    }
+
+    /// Whether what is wanted from here on, for one application, has to wait for somebody to resume it.
+    pub(crate) fn pause(&mut self, paused: bool) {
+        self.paused = paused;
     }
 
     /// What is remembered of earlier plans.
@@ -43,6 +51,9 @@ impl<'m> Desk<'m> {
     pub(crate) fn want(&mut self, step: Step) -> Wait {
         if let Some(held) = &self.held {
             return held.clone();
+        }
+        if self.paused {
+            return Wait::Paused;
         }
         let key = step.action.key();
         let full = self.steps.len() >= self.room;
@@ -108,13 +119,16 @@ pub(crate) fn status(doing: &str, waits: &[Wait]) -> Status {
                 }
                 error = error.or(Some(last));
             }
-            Wait::Store(_) | Wait::Partial if kind != StatusKind::Failed => kind = StatusKind::Waiting,
+            Wait::Store(_) | Wait::Partial | Wait::Paused if kind != StatusKind::Failed => {
+                kind = StatusKind::Waiting
+            }
             _ => {}
         }
     }
     let held = waits.iter().find_map(|wait| match wait {
         Wait::Store(why) => Some(format!("{doing} waits: {why}")),
         Wait::Partial => Some(format!("{doing} waits: not all hosts have been heard of yet")),
+        Wait::Paused => Some(format!("{doing} waits: the application is paused")),
         _ => None,
     });
     match (held, error) {

@@ -163,7 +163,15 @@ impl Putting<'_, '_, '_> {
             .iter()
             .find(|other| LinkId::of(other) == id);
         if present.is_some_and(|present| self.same(present)) {
-            return (Status::deployed(), Vec::new());
+            let Some((host, why)) = view.refusal(link) else {
+                return (Status::deployed(), Vec::new());
+            };
+            let text = format!("Link {link} is not in effect on host {host}: {why}");
+            let wait = Wait::Refused {
+                host: host.clone(),
+                why: why.to_owned(),
+            };
+            return (Status::new(StatusKind::Failed, text), vec![wait]);
         }
         let conflict = view
             .links_of(&link.source)

@@ -28,6 +28,8 @@ pub struct Application {
     pub generation: u64,
     /// What should run; nothing where it is undeployed.
     pub deployed: Option<Revision>,
+    /// Whether it is left as it is until somebody resumes it.
+    pub paused: bool,
     /// What should have run before. Links and configs carry no annotation, so only these say which of them are ours
     /// to remove. They have no order.
     pub former: Vec<Revision>,

@@ -154,6 +154,7 @@ fn report<'a>(
         revision.map(links).unwrap_or_default(),
     );
     let mut reports = Reports::default();
+    desk.pause(application.paused);
     if let Some(desired) = desired {
         let app = App {
             name: &application.name,

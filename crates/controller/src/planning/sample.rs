@@ -239,6 +239,7 @@ fn application(number: usize, size: usize) -> Result<Application, InvalidName> {
         name: app,
         generation: 1,
         deployed: Some(revision),
+        paused: false,
         former: Vec::new(),
     })
 }

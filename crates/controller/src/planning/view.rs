@@ -8,7 +8,7 @@ use std::rc::Rc;
 use wasmcloud_core::{ComponentId, HostId, Link};
 
 use crate::planning::model::{Moment, Options};
-use crate::planning::observed::{Observed, ObservedHost, RunningComponent, RunningProvider};
+use crate::planning::observed::{Observed, ObservedHost, RefusedLink, RunningComponent, RunningProvider};
 
 /// Hosts that a message names as those that come nearest to what is wanted.
 const NEAREST: usize = 3;
@@ -34,6 +34,8 @@ pub(crate) struct View<'a> {
     components: HashMap<&'a ComponentId, Vec<(usize, &'a RunningComponent)>>,
     providers: HashMap<&'a ComponentId, Vec<(usize, &'a RunningProvider)>>,
     links: HashMap<&'a ComponentId, Vec<&'a Link>>,
+    /// The links that are not in effect on a host, by their source.
+    refused: HashMap<&'a ComponentId, Vec<(&'a HostId, &'a RefusedLink)>>,
     /// How many things run on each host, those included that were decided on just now.
     load: Vec<usize>,
     eligible: RefCell<HashMap<&'a Requirements, Rc<[usize]>>>,
@@ -57,6 +59,12 @@ impl<'a> View<'a> {
                 providers.entry(id).or_default().push((place, running));
             }
         }
+        let mut refused: HashMap<_, Vec<_>> = HashMap::new();
+        for host in &hosts {
+            for link in &host.host.refused {
+                refused.entry(&link.key.source).or_default().push((host.id, link));
+            }
+        }
         let mut links: HashMap<_, Vec<_>> = HashMap::new();
         for link in &observed.links {
             links.entry(&link.source).or_default().push(link);
@@ -74,6 +82,7 @@ impl<'a> View<'a> {
             components,
             providers,
             links,
+            refused,
             eligible: RefCell::default(),
         }
     }
@@ -91,6 +100,16 @@ impl<'a> View<'a> {
     /// The links that have a source.
     pub(crate) fn links_of(&self, source: &ComponentId) -> &[&'a Link] {
         self.links.get(source).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The first host on which a link is not in effect, and why.
+    pub(crate) fn refusal(&self, link: &Link) -> Option<(&'a HostId, &'a str)> {
+        let of_source = self.refused.get(&link.source)?;
+        let key = link.key();
+        let found = of_source
+            .iter()
+            .find(|(_, refused)| refused.target == link.target && refused.key == key)?;
+        Some((found.0, &found.1.why))
     }
 
     /// The place of a host that is there.

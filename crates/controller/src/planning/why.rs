@@ -90,6 +90,15 @@ pub enum Wait {
     Store(String),
     /// Nothing is changed, because hosts may be missing among those that were heard of.
     Partial,
+    /// Nothing of the application is changed, because somebody has paused it.
+    Paused,
+    /// A host does not put a link into effect.
+    Refused {
+        /// Which host.
+        host: HostId,
+        /// Why not.
+        why: String,
+    },
 }
 
 impl fmt::Display for Wait {
@@ -123,6 +132,8 @@ impl fmt::Display for Wait {
             Self::OneByOne => f.write_str("for another host to be done first"),
             Self::Room => f.write_str("for the steps of this plan to be done"),
             Self::Partial => f.write_str("for all hosts to be heard of"),
+            Self::Paused => f.write_str("for somebody to resume the application"),
+            Self::Refused { host, why } => write!(f, "for host {host} to take it: {why}"),
             Self::Store(why) => write!(f, "for somebody to make sure of the store: {why}"),
         }
     }

@@ -225,3 +225,22 @@ fn a_plan_has_room_for_so_many_steps() {
     assert_eq!(world.round().len(), 1);
     assert!(world.round().is_empty());
 }
+
+#[test]
+fn a_paused_application_is_left_as_it_is() {
+    let mut world = World::new("NA");
+    world.deploy(&manifest("shop", &[&component("a", "acme/a:1", 1, "")]));
+    world.deploy(&manifest("blog", &[&component("a", "acme/a:1", 1, "")]));
+    world.app("shop").paused = true;
+    assert_eq!(world.settle(), ["scale component blog-a on NA to 1"]);
+    assert_eq!(
+        world.status("shop").to_string(),
+        "waiting: Scaling component on 1 host(s) waits: the application is paused"
+    );
+    world.app("shop").paused = false;
+    assert_eq!(world.settle(), ["scale component shop-a on NA to 1"]);
+    world.app("shop").paused = true;
+    world.undeploy("shop");
+    assert_eq!(world.settle(), [""; 0]);
+    assert_eq!(world.runs(), ["NA blog-a 1", "NA shop-a 1"]);
+}

@@ -1,5 +1,7 @@
 //! Links are compared in full, and those of others stay.
 
+use wasmcloud_controller::RefusedLink;
+
 use crate::world::{World, component, manifest};
 
 fn app(link: &str) -> String {
@@ -148,4 +150,34 @@ spec:
     world.0.carry_out(&plan);
     assert!(world.settle().is_empty());
     assert_eq!(world.0.observed.configs["SECRET_shop-pw"]["backend"], "nats-kv");
+}
+
+#[test]
+fn a_link_that_a_host_refuses_is_not_deployed() {
+    let mut world = World::new("NA, NB");
+    world.deploy(&app(TO_B));
+    world.settle();
+    assert_eq!(world.status("shop").to_string(), "deployed");
+    let link = world.0.observed.links[0].clone();
+    world.host("NB").refused.push(RefusedLink {
+        key: link.key(),
+        target: link.target.clone(),
+        why: "port 80 is taken".to_owned(),
+    });
+    assert_eq!(
+        world.status("shop").to_string(),
+        format!("failed: Link {link} is not in effect on host NB: port 80 is taken")
+    );
+    let plan = world.plan();
+    assert!(plan.steps.is_empty(), "the host tries again by itself");
+    let app = "shop".parse().unwrap();
+    let (_, decision) = plan.why(&app, "shop-a -(acme:db)-> shop-b").unwrap();
+    assert_eq!(
+        decision.to_string(),
+        "waits for host NB to take it: port 80 is taken\n"
+    );
+    // What a lost host refused does not count.
+    world.pass_with(10, &["NA"]);
+    world.settle();
+    assert_eq!(world.status("shop").to_string(), "deployed");
 }

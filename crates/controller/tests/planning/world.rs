@@ -89,6 +89,7 @@ impl World {
                 name,
                 generation: 0,
                 deployed: None,
+                paused: false,
                 former: Vec::new(),
             });
         }

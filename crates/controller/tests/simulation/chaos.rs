@@ -31,6 +31,7 @@ impl Store {
                 name,
                 generation: 0,
                 deployed: None,
+                paused: false,
                 former: Vec::new(),
             });
             self.applications.len() - 1

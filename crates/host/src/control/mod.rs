@@ -8,7 +8,8 @@
 //! | `commands` | the order of what takes long |
 //! | `records` | the shared state, written |
 //! | `mirror` | the shared state, applied to this host |
-//! | `events`, `describe`, `limits` | what is told, in whose words, within which limits |
+//! | `events`, `describe` | what is told, and in whose words |
+//! | `fence` | commands of a controller that does not lead any more |
 //! | `linkdefs` | links, told to providers of v1 by their id |
 //!
 //! Nothing here waits for a compile or a pull before it reads the next request: those are commands, which have an
@@ -18,7 +19,7 @@ mod commands;
 mod describe;
 mod error;
 mod events;
-mod limits;
+mod fence;
 mod linkdefs;
 mod mirror;
 mod operations;
@@ -52,6 +53,7 @@ use crate::rpc::Calls;
 
 use self::commands::Commands;
 use self::events::Events;
+use self::fence::Fence;
 use self::mirror::{Mirror, Mirrored};
 use self::records::Records;
 
@@ -79,6 +81,7 @@ struct Inner {
     events: Events,
     mirrored: Arc<Mirrored>,
     commands: Commands,
+    fence: Arc<Fence>,
     policy: Option<Arc<Policy>>,
     builtin_providers: bool,
     limits: Limits,
@@ -88,6 +91,14 @@ struct Inner {
     stop: watch::Sender<Option<StopRequest>>,
     leaving: AtomicBool,
     tasks: Mutex<Vec<AbortHandle>>,
+}
+
+impl Inner {
+    fn inventory(&self) -> HostInventory {
+        let draining = self.leaving.load(Ordering::Acquire) || self.stop.borrow().is_some();
+        let refused = self.mirrored.refused_links();
+        describe::inventory(&self.identity, &self.host, &self.limits, refused, draining)
+    }
 }
 
 impl Drop for Inner {
@@ -104,8 +115,8 @@ pub struct StopRequest {
 }
 
 impl LatticeHost {
-    /// Makes a host a part of a lattice. When this returns, the host has applied the state of the lattice, and the
-    /// server has confirmed that it hears control requests.
+    /// Makes a host a part of a lattice. When this returns, the host has applied the state of the lattice, knows
+    /// who leads, and the server has confirmed that it hears control requests.
     pub async fn join(host: Host, options: JoinOptions) -> Result<Self, JoinError> {
         let rpc = options.lattice.rpc.as_ref().unwrap_or(&options.lattice.control);
         let (handover, rpc_timeout) = (rpc.handover().await, rpc.request_timeout);
@@ -130,6 +141,7 @@ impl LatticeHost {
         }
         let events = Events::start(lattice.control.clone(), lattice.name.clone(), identity.id.clone());
         let mirror = Mirror::start(host.clone(), Arc::clone(&records), events.clone()).await?;
+        let (fence, leases) = Fence::start(&lattice).await;
         let (notes, waiting) = mpsc::channel(NOTES);
         tokio::spawn(operations::write_notes(Arc::clone(&records), waiting));
         let joined = Self(Arc::new(Inner {
@@ -142,6 +154,7 @@ impl LatticeHost {
             events,
             mirrored: mirror.shared(),
             commands: Commands::default(),
+            fence,
             policy,
             builtin_providers: options.builtin_providers,
             limits: options.limits,
@@ -152,6 +165,7 @@ impl LatticeHost {
         }));
         joined.allow_external_providers(handover, rpc_timeout, options.providers);
         joined.keep(tokio::spawn(mirror.run()).abort_handle());
+        joined.keep(tokio::spawn(leases).abort_handle());
         joined.listen(options.auctions).await?;
         joined.0.events.tell(Event::HostStarted(HostStarted {
             friendly_name: joined.0.identity.friendly_name.clone(),
@@ -189,6 +203,11 @@ impl LatticeHost {
         &self.0.host
     }
 
+    /// Both connections, for who shares the state of the lattice.
+    pub fn lattice_connections(&self) -> &Lattice {
+        &self.0.lattice
+    }
+
     /// The connection for control, for who wants to ask or hear more of the lattice.
     pub fn connection(&self) -> &Connection {
         &self.0.lattice.control
@@ -196,7 +215,7 @@ impl LatticeHost {
 
     /// What runs here, in the words of the wire.
     pub fn inventory(&self) -> HostInventory {
-        describe::inventory(&self.0.identity, &self.0.host, &self.0.limits)
+        self.0.inventory()
     }
 
     /// Links that are in the state of the lattice and not in effect on this host.
@@ -408,7 +427,6 @@ async fn heartbeats(host: std::sync::Weak<Inner>, every: Duration) {
             () = reconnected => {}
         }
         let Some(inner) = host.upgrade() else { return };
-        let inventory = describe::inventory(&inner.identity, &inner.host, &inner.limits);
-        inner.events.tell(Event::HostHeartbeat(inventory));
+        inner.events.tell(Event::HostHeartbeat(inner.inventory()));
     }
 }

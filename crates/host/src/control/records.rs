@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::Instant;
 use wasmcloud_core::{ComponentId, ConfigName, LinkKey};
-use wasmcloud_lattice::{Bucket, Lattice, State, StateError};
+use wasmcloud_lattice::{Bucket, Contended, Lattice, Retry, State, StateError};
 use wasmcloud_wire::state::{Claims, ComponentSpec, Config, LatticeKey};
 use wasmcloud_wire::{DecodeError, Link, Message as _};
 
@@ -56,13 +55,8 @@ pub enum RecordError {
         source: DecodeError,
     },
     /// Others changed the record each time.
-    #[error("`{key}` was changed by others {tries} times within {LIMIT:?}")]
-    Contended {
-        /// Its key.
-        key: String,
-        /// How often it was tried.
-        tries: u32,
-    },
+    #[error(transparent)]
+    Contended(#[from] Contended),
     /// Another link with the same key and interface goes elsewhere. The text is that of v1 (wire reference §3.1).
     #[error("{}", wasmcloud_wire::message::LINK_CONFLICT)]
     LinkConflict(Box<Link>),
@@ -310,8 +304,7 @@ impl Records {
         mut change: impl FnMut(&mut ComponentSpec) -> Result<T, RecordError>,
     ) -> Result<Changed<T>, RecordError> {
         let key = LatticeKey::Component(id.clone()).to_string();
-        let deadline = Instant::now() + LIMIT;
-        let mut tries = 0;
+        let mut retry = Retry::new(&key, LIMIT);
         loop {
             let entry = self.lattice.get(&key).await?;
             let (before, revision) = match &entry {
@@ -352,13 +345,7 @@ impl Records {
                 Err(StateError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
-            tries += 1;
-            if Instant::now() >= deadline {
-                return Err(RecordError::Contended { key, tries });
-            }
-            // Whoever lost waits a moment, and not all the same moment: as long as a few writes take.
-            let spread = u64::from(uuid::Uuid::new_v4().as_bytes()[0]) % u64::from(4 * tries.min(16));
-            tokio::time::sleep(Duration::from_millis(spread)).await;
+            retry.again().await?;
         }
     }
 }

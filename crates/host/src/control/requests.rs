@@ -18,7 +18,7 @@ use wasmcloud_lattice::{CallError, Message};
 use wasmcloud_telemetry::{TRACEPARENT, TRACESTATE, set_parent};
 use wasmcloud_wire::control::{
     ClaimsEntry, ClaimsList, ComponentAuction, CtlResponse, Links, Nothing, ProviderAuction, Request,
-    ScaleComponent, StartProvider, StopHost, StopProvider, UpdateComponent,
+    ScaleComponent, StartProvider, StopHost, StopProvider, UpdateComponent, read_limits,
 };
 use wasmcloud_wire::event::{Event, LabelsChanged};
 use wasmcloud_wire::message::{self, chain};
@@ -26,7 +26,7 @@ use wasmcloud_wire::subject::Auctions;
 use wasmcloud_wire::{Link, Message as _};
 
 use super::records::LinkPut;
-use super::{ControlError, LatticeHost, StopRequest, describe, limits};
+use super::{ControlError, LatticeHost, StopRequest, describe};
 use crate::components::{ComponentSpec, Shown, Unlinked};
 use crate::identity::LabelError;
 use crate::providers::ProviderSpec;
@@ -109,10 +109,17 @@ impl LatticeHost {
                 return self.answer(to, Some(reply(error.reply()))).await;
             }
         };
+        if request.is_command()
+            && let Err(error) = self.0.fence.admit(message.headers.as_ref())
+        {
+            tracing::warn!(subject = %message.subject, error = chain(&error), "a command was refused");
+            return self.answer(to, Some(failed(&error))).await;
+        }
         let now = match request {
             Request::PingHosts => Some(reply(CtlResponse::ok(describe::host(
                 &self.0.identity,
                 &self.0.lattice,
+                self.inventory().inventory_revision,
             )))),
             Request::GetInventory(_) => Some(reply(CtlResponse::ok(self.inventory()))),
             Request::StopHost(_, stop) => return self.stop_host(&stop, to).await,
@@ -286,7 +293,7 @@ impl LatticeHost {
             Ok(image) => image,
             Err(error) => return failed(&error),
         };
-        let limits = match limits::read(scale.component_limits.as_ref(), scale.count, &self.0.limits) {
+        let limits = match read_limits(scale.component_limits.as_ref(), scale.count, &self.0.limits) {
             Ok(limits) => limits,
             Err(error) => return failed(&error),
         };

@@ -6,6 +6,7 @@
 mod embedded;
 mod error;
 mod jetstream;
+mod retry;
 mod view;
 mod watch;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use wasmcloud_core::LatticeName;
+use wasmcloud_wire::state::lease_bucket;
 use wasmcloud_wire::state_api::{BucketName, InvalidName};
 
 use crate::connection::Connection;
@@ -22,6 +24,7 @@ use crate::connection::Connection;
 pub use embedded::EmbeddedState;
 pub use error::StateError;
 pub use jetstream::JetStreamState;
+pub use retry::{Contended, Retry};
 pub use watch::{WATCH_QUEUE, Watch};
 
 /// Most entries that are listed or watched; more are an error.
@@ -135,6 +138,11 @@ impl Bucket {
     /// Configs of a lattice (wire reference §3.4): `CONFIGDATA_{lattice}`.
     pub fn config_data(lattice: &LatticeName) -> Result<Self, InvalidName> {
         Self::new(&format!("CONFIGDATA_{lattice}"))
+    }
+
+    /// The leases of a lattice (ADR 3), whose entries have a time to live: `LEASES_{lattice}`.
+    pub fn leases(lattice: &LatticeName) -> Result<Self, InvalidName> {
+        Self::new(&lease_bucket(lattice)).map(Self::with_ttl)
     }
 
     /// One whose entries may have a time to live, as leases need it. On JetStream this is a property of the bucket;

@@ -19,11 +19,14 @@
 //! What fails otherwise is answered with an [`ErrorReply`], which all replies can be read from: it is `result` and
 //! `message`. Fields that v1 does not have are additive and left out where there is nothing to say.
 
+mod event;
+pub mod message;
 mod record;
 mod reply;
 mod status;
 mod subject;
 
+pub use event::ManifestEvent;
 pub use record::{
     APP_PREFIX, AppRecord, HistoryEntry, HistoryKind, MAX_HISTORY, MAX_VERSIONS, REVISION_PREFIX,
     RevisionRecord, VersionRecord, app_bucket, app_key, revision_key,

@@ -159,6 +159,13 @@ pub struct ListReply {
     pub models: Vec<ModelSummary>,
 }
 
+impl ListReply {
+    /// Writes the applications as a bare list, as clients before wadm 0.12 read it.
+    pub fn encode_bare(&self) -> Vec<u8> {
+        json::encode(&self.models)
+    }
+}
+
 /// An application in a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelSummary {
@@ -417,7 +424,7 @@ mod tests {
         );
         check::<ErrorReply>(r#"{"result":"error","message":"Internal storage error"}"#);
         check::<ModelSummary>(
-            r#"{"name":"hello","version":"01M8","description":"x","deployed_version":null,"detailed_status":{"status":{"type":"waiting","message":"Waiting"},"scalers":[],"version":"","components":[]},"status":"undeployed","status_message":"Waiting"}"#,
+            r#"{"name":"hello","version":"01M8","description":"x","deployed_version":null,"detailed_status":{"status":{"type":"waiting","message":"Waiting"},"version":"","components":[]},"status":"undeployed","status_message":"Waiting"}"#,
         );
     }
 

@@ -85,8 +85,12 @@ pub struct OnHost {
 pub struct AppStatus {
     /// How the whole fares.
     pub status: StatusInfo,
-    /// Its components, providers and links.
-    #[serde(default, deserialize_with = "limit::list::<_, _, MAX_ITEMS>")]
+    /// Its components, providers and links; v1 leaves an empty list out.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "limit::list::<_, _, MAX_ITEMS>"
+    )]
     pub scalers: Vec<ScalerStatus>,
     /// Of no use any more; v1 leaves it empty, ours is the version that is deployed.
     #[serde(default)]

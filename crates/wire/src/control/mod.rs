@@ -2,7 +2,7 @@
 //!
 //! A request is a subject and a payload. [`Request::parse`] turns both into one value whose ids and names are
 //! checked; when that fails, [`RequestError::reply`] is what to answer. The replies are a [`CtlResponse`] around the
-//! types below it.
+//! types below it. Commands of a controller carry its [`Epoch`] in the header [`EPOCH`], which v1 does not know.
 //!
 //! | request | payload | response |
 //! |---|---|---|
@@ -25,7 +25,9 @@
 mod claims;
 mod component;
 mod envelope;
+mod epoch;
 mod host;
+mod limits;
 mod link;
 mod provider;
 mod registry;
@@ -34,10 +36,12 @@ mod request;
 pub use self::claims::{ClaimsEntry, ClaimsList};
 pub use self::component::{ComponentAuction, ComponentAuctionAck, ScaleComponent, UpdateComponent};
 pub use self::envelope::{CtlResponse, Nothing};
+pub use self::epoch::{EPOCH, Epoch};
 pub use self::host::{
-    ComponentDescription, DeleteLabel, Host, HostInventory, ProviderDescription, PutLabel, StopHost,
-    uptime_human,
+    ComponentDescription, DeleteLabel, FEATURE_IN_PLACE, Host, HostInventory, ProviderDescription,
+    ProviderHealth, PutLabel, RefusedLink, StopHost, uptime_human,
 };
+pub use self::limits::{InvalidLimits, read_limits, write_limits};
 pub use self::link::{DeleteLink, Links};
 pub use self::provider::{ProviderAuction, ProviderAuctionAck, StartProvider, StopProvider};
 pub use self::registry::{Registries, RegistryCredential};

@@ -151,6 +151,32 @@ impl Request {
         }
     }
 
+    /// Whether it changes something, on a host or for the whole lattice; the others only ask. Commands of a controller
+    /// that does not lead any more are refused by this.
+    pub fn is_command(&self) -> bool {
+        match self {
+            Self::PingHosts
+            | Self::GetInventory(_)
+            | Self::AuctionComponent(_)
+            | Self::AuctionProvider(_)
+            | Self::GetLinks
+            | Self::GetClaims
+            | Self::GetConfig(_) => false,
+            Self::StopHost(..)
+            | Self::PutLabel(..)
+            | Self::DeleteLabel(..)
+            | Self::ScaleComponent(..)
+            | Self::UpdateComponent(..)
+            | Self::StartProvider(..)
+            | Self::StopProvider(..)
+            | Self::PutLink(_)
+            | Self::DeleteLink(_)
+            | Self::PutConfig(..)
+            | Self::DeleteConfig(_)
+            | Self::PutRegistries(_) => true,
+        }
+    }
+
     /// The payload, empty where none is needed.
     pub fn encode(&self) -> Vec<u8> {
         match self {

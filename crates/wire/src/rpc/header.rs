@@ -68,7 +68,7 @@ pub struct InvalidHeader {
 }
 
 impl InvalidHeader {
-    pub(super) fn new(name: &'static str, value: &str, expected: &'static str) -> Self {
+    pub(crate) fn new(name: &'static str, value: &str, expected: &'static str) -> Self {
         Self {
             name,
             value: crate::message::cut(value, 64),

@@ -5,7 +5,8 @@
 //! an error.
 
 use wasmcloud_core::{InstanceMode, Limits, nearest, parse_duration};
-use wasmcloud_wire::Labels;
+
+use crate::limit::Labels;
 
 /// Bytes of linear memory (v1).
 const MEMORY: &str = "max_memory_limit";
@@ -24,7 +25,7 @@ const KEYS: [&str; 6] = [MEMORY, TIME, DEADLINE, INSTANCE, MAX_REUSE, QUEUE];
 
 /// A limit that cannot be kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InvalidLimits {
+pub enum InvalidLimits {
     /// There is no such limit.
     #[error("component limit `{key}` is unknown{}", hint(.key))]
     Unknown {
@@ -34,8 +35,11 @@ pub(crate) enum InvalidLimits {
     /// Its value is none.
     #[error("component limit `{key}`: `{value}` is not {wanted}")]
     Value {
+        /// Its name.
         key: &'static str,
+        /// Its value.
         value: String,
+        /// What it should be.
         wanted: &'static str,
     },
 }
@@ -47,8 +51,9 @@ fn hint(key: &str) -> String {
     }
 }
 
-/// The limits that a request asks for; what it does not mention is as in `defaults`.
-pub(crate) fn read(asked: Option<&Labels>, count: u32, defaults: &Limits) -> Result<Limits, InvalidLimits> {
+/// The limits that a request asks for: `count` calls at once, and what it does not mention as in `defaults`, which are
+/// those of the host.
+pub fn read_limits(asked: Option<&Labels>, count: u32, defaults: &Limits) -> Result<Limits, InvalidLimits> {
     let mut limits = Limits {
         concurrency: count,
         ..defaults.clone()
@@ -94,8 +99,9 @@ pub(crate) fn read(asked: Option<&Labels>, count: u32, defaults: &Limits) -> Res
     Ok(limits)
 }
 
-/// What differs from the defaults, for requests and inventories; `None` where nothing does.
-pub(crate) fn write(limits: &Limits, defaults: &Limits) -> Option<Labels> {
+/// What differs from the defaults, for requests and inventories; `None` where nothing does. How many calls may run at
+/// once is not among it, requests and inventories have a field for that.
+pub fn write_limits(limits: &Limits, defaults: &Limits) -> Option<Labels> {
     let mut texts = Labels::new();
     let mut put = |differs: bool, key: &str, value: String| {
         if differs {
@@ -151,22 +157,22 @@ mod tests {
             concurrency: 3,
             queue: 0,
         };
-        let texts = write(&limits, &defaults).unwrap();
-        assert_eq!(read(Some(&texts), 3, &defaults).unwrap(), limits);
-        assert_eq!(write(&defaults, &defaults), None);
+        let texts = write_limits(&limits, &defaults).unwrap();
+        assert_eq!(read_limits(Some(&texts), 3, &defaults).unwrap(), limits);
+        assert_eq!(write_limits(&defaults, &defaults), None);
         let v1 = labels(&[("max_memory_limit", "67108864"), ("max_execution_time", "5")]);
-        let limits = read(Some(&v1), 1, &defaults).unwrap();
+        let limits = read_limits(Some(&v1), 1, &defaults).unwrap();
         assert_eq!(
             (limits.memory, limits.deadline),
             (64 << 20, Duration::from_secs(5))
         );
-        assert_eq!(write(&limits, &defaults), Some(v1));
+        assert_eq!(write_limits(&limits, &defaults), Some(v1));
     }
 
     #[test]
     fn a_limit_that_nobody_keeps_is_refused() {
         let refused = |pairs: &[(&str, &str)]| {
-            read(Some(&labels(pairs)), 1, &Limits::default())
+            read_limits(Some(&labels(pairs)), 1, &Limits::default())
                 .unwrap_err()
                 .to_string()
         };

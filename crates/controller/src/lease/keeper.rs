@@ -1,0 +1,477 @@
+//! The task of one candidate: it watches the lease, takes it when it is free, writes it again while it has it, and gives
+//! it back.
+//!
+//! What holds: it says that it leads only after the write that took the lease was answered, and lets go of the lead
+//! before anybody else can have it, by its own clock ([`ACT`]). It takes the lease when the store says that it is gone,
+//! or when it saw nobody write it for longer than [`OVERDUE`]; after a lost store, when a holder of the lost lease has
+//! stopped in any case.
+
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{sleep, sleep_until, timeout};
+use wasmcloud_lattice::{Bucket, Entry, Event, Lattice, State, StateError, Subscription, Watch};
+use wasmcloud_wire::Message as _;
+use wasmcloud_wire::control::Epoch;
+use wasmcloud_wire::message::chain;
+use wasmcloud_wire::state::{CONTROLLER_LEASE, LeaseRecord};
+
+use super::{ACT, Candidacy, Guard, Holder, LeaseState, RENEW, TTL, Term, rival};
+
+/// After how long without a write a lease is over, whether or not the store says so: a little more than [`TTL`]. It may
+/// have been written without a time to live, or the watch has missed its end.
+const OVERDUE: Duration = Duration::from_secs(6);
+
+/// Longest wait for one question to the store, so that another fits in before [`ACT`] is over.
+const ASK: Duration = Duration::from_secs(1);
+
+/// Pause before what failed is tried again.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// Pause before a bucket that cannot be opened is tried again.
+const REOPEN: Duration = Duration::from_secs(2);
+
+/// How long a controller of v1 that was heard keeps ours back before it is looked for again.
+const RIVAL: Duration = Duration::from_secs(10);
+
+/// What is in the place of the lease.
+#[derive(Debug)]
+enum Place {
+    /// Nobody knows yet. Once it is known that nothing is, it may be taken from this moment on.
+    Unknown(Instant),
+    /// Nothing. It may be taken from this moment on.
+    Free(Instant),
+    /// Somebody's lease; perhaps our own from a lead that we have lost.
+    Taken {
+        revision: u64,
+        /// When to look whether it is over.
+        due: Instant,
+    },
+    /// Our lease.
+    Ours(Ours),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ours {
+    epoch: Epoch,
+    /// That of the last write.
+    revision: u64,
+    /// When to write again.
+    renew: Instant,
+    /// When to stop, if that has not succeeded by then.
+    until: Instant,
+}
+
+/// The bucket has to be opened again.
+struct Reopen;
+
+/// Why a question to the store was of no use.
+enum Trouble {
+    /// What is there is something else than was expected.
+    Conflict,
+    /// No answer, or no good one. A write may have happened.
+    Failed(String),
+}
+
+pub(super) struct Keeper {
+    lattice: Lattice,
+    holder: Holder,
+    candidacy: Candidacy,
+    told: watch::Sender<LeaseState>,
+    guard: Guard,
+    state: Option<Box<dyn State>>,
+    place: Place,
+    /// Whether a rival was seen the last time, so that it is said once.
+    rival: bool,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        lattice: Lattice,
+        holder: Holder,
+        candidacy: Candidacy,
+        told: watch::Sender<LeaseState>,
+        guard: Guard,
+    ) -> Self {
+        Self {
+            lattice,
+            holder,
+            candidacy,
+            told,
+            guard,
+            state: None,
+            place: Place::Unknown(Instant::now()),
+            rival: false,
+        }
+    }
+
+    /// Goes on until it is told to stop, and gives back what it has.
+    pub(super) async fn run(mut self, stop: oneshot::Receiver<()>) {
+        tokio::select! {
+            biased;
+            _ = stop => {}
+            () = self.keep() => {}
+        }
+        self.give_back().await;
+    }
+
+    async fn keep(&mut self) {
+        let mut warned = false;
+        loop {
+            match self.open().await {
+                Ok((watch, commands)) => {
+                    warned = false;
+                    self.follow(watch, commands).await;
+                }
+                Err(error) if !warned => {
+                    warned = true;
+                    tracing::warn!(error, "the lease of the controller cannot be read, trying again");
+                }
+                Err(error) => tracing::debug!(error, "the lease of the controller still cannot be read"),
+            }
+            sleep(REOPEN).await;
+        }
+    }
+
+    /// Opens the bucket and follows it; and listens to a controller of v1, if one comes first.
+    async fn open(&mut self) -> Result<(Watch, Option<Subscription>), String> {
+        let commands = match self.candidacy {
+            Candidacy::Always => None,
+            Candidacy::UnlessRival => {
+                let heard = rival::commands(&self.lattice.control, &self.lattice.name).await;
+                Some(heard.map_err(|error| chain(&error))?)
+            }
+        };
+        let bucket = Bucket::leases(&self.lattice.name).map_err(|error| chain(&error))?;
+        let state = self.lattice.open_state(bucket).await;
+        let state = state.map_err(|error| chain(&error))?;
+        let watch = state.watch(CONTROLLER_LEASE).await;
+        self.state = Some(state);
+        Ok((watch.map_err(|error| chain(&error))?, commands))
+    }
+
+    /// Follows the lease until its bucket has to be opened again.
+    async fn follow(&mut self, mut watch: Watch, mut commands: Option<Subscription>) {
+        loop {
+            let wake = match &self.place {
+                Place::Unknown(_) => None,
+                Place::Free(at) | Place::Taken { due: at, .. } => Some(*at),
+                Place::Ours(ours) => Some(ours.renew.min(ours.until)),
+            };
+            tokio::select! {
+                biased;
+                event = watch.next() => match event {
+                    Some(event) => self.hear(event),
+                    None => return,
+                },
+                () = heard(&mut commands) => {
+                    if matches!(self.place, Place::Ours(_)) {
+                        tracing::warn!("a controller of v1 (wadm) is at work in this lattice; ours stands down");
+                        self.give_back().await;
+                        self.rival = true;
+                        self.place = Place::Free(Instant::now() + RIVAL);
+                    }
+                }
+                () = at(wake) => if let Err(Reopen) = self.act().await {
+                    return self.store_lost();
+                },
+            }
+        }
+    }
+
+    /// Takes in what the watch says.
+    fn hear(&mut self, event: Event) {
+        let now = Instant::now();
+        match event {
+            Event::Put(entry) if entry.key == CONTROLLER_LEASE => self.found(&entry),
+            Event::Delete { key, revision } if key == CONTROLLER_LEASE => match &self.place {
+                // Of the time before we took it.
+                Place::Ours(ours) if revision < ours.revision => {}
+                // Who lets go of it has stopped before.
+                _ => self.lost(Place::Free(now)),
+            },
+            Event::Put(_) | Event::Delete { .. } => {}
+            Event::Reset => self.store_lost(),
+            Event::Ready => {
+                if let Place::Unknown(from) = self.place {
+                    self.place = Place::Free(from);
+                }
+            }
+        }
+    }
+
+    /// The store is another one, or not there.
+    fn store_lost(&mut self) {
+        let now = Instant::now();
+        let ours = matches!(self.place, Place::Ours(_));
+        // Another holder of the lease that was lost may not know it yet.
+        self.lost(Place::Unknown(if ours { now } else { now + ACT }));
+    }
+
+    /// Takes in an entry that is there.
+    fn found(&mut self, entry: &Entry) {
+        let record = match LeaseRecord::decode(&entry.value) {
+            Ok(record) => Some(record),
+            Err(error) => {
+                tracing::warn!(
+                    error = chain(&error),
+                    "the lease of the controller cannot be read"
+                );
+                None
+            }
+        };
+        let epoch = record.as_ref().and_then(|record| record.epoch(entry.revision));
+        if let Place::Ours(ours) = &mut self.place {
+            if entry.revision <= ours.revision {
+                return;
+            }
+            let is_ours = record
+                .as_ref()
+                .is_some_and(|record| record.holder == self.holder.host);
+            if is_ours && epoch == Some(ours.epoch) {
+                // A write whose answer was lost.
+                ours.revision = entry.revision;
+                return;
+            }
+        }
+        let leader = record.map(|record| LeaseRecord {
+            epoch: epoch.map(Epoch::get),
+            ..record
+        });
+        let taken = Place::Taken {
+            revision: entry.revision,
+            due: Instant::now() + OVERDUE,
+        };
+        self.follow_leader(taken, leader);
+    }
+
+    /// Does not lead, or no longer, and knows of nobody who does.
+    fn lost(&mut self, place: Place) {
+        self.follow_leader(place, None);
+    }
+
+    fn follow_leader(&mut self, place: Place, leader: Option<LeaseRecord>) {
+        self.guard.set(None);
+        if let Place::Ours(ours) = &self.place {
+            tracing::info!(epoch = %ours.epoch, "this host's controller does not lead any more");
+        }
+        self.place = place;
+        self.tell(LeaseState::Follower { leader });
+    }
+
+    fn tell(&self, state: LeaseState) {
+        self.told.send_if_modified(|told| {
+            let news = *told != state;
+            *told = state;
+            news
+        });
+    }
+
+    /// Does what is due.
+    async fn act(&mut self) -> Result<(), Reopen> {
+        match self.place {
+            Place::Unknown(_) => Ok(()),
+            Place::Free(_) => self.take(0).await,
+            Place::Taken { revision, .. } => match self.look().await? {
+                Ok(None) => self.take(0).await,
+                // Nobody has written it for longer than it lasts.
+                Ok(Some(entry)) if entry.revision == revision => self.take(revision).await,
+                Ok(Some(entry)) => {
+                    self.found(&entry);
+                    Ok(())
+                }
+                Err(_) => {
+                    self.later(RETRY);
+                    Ok(())
+                }
+            },
+            Place::Ours(ours) => self.renew(ours).await,
+        }
+    }
+
+    /// Tries again after a pause.
+    fn later(&mut self, pause: Duration) {
+        let then = Instant::now() + pause;
+        match &mut self.place {
+            Place::Unknown(at) | Place::Free(at) | Place::Taken { due: at, .. } => *at = then,
+            Place::Ours(ours) => ours.renew = then,
+        }
+    }
+
+    /// Takes the lease in place of the entry of this revision, or of none.
+    async fn take(&mut self, revision: u64) -> Result<(), Reopen> {
+        if self.candidacy == Candidacy::UnlessRival && self.kept_back().await {
+            return Ok(());
+        }
+        let began = Instant::now();
+        match self.write(None, revision).await? {
+            Ok(revision) => {
+                let until = began + ACT;
+                if let Some(epoch) = Epoch::new(revision).filter(|_| Instant::now() < until) {
+                    tracing::info!(%epoch, "this host's controller leads");
+                    self.place = Place::Ours(Ours {
+                        epoch,
+                        revision,
+                        renew: began + RENEW,
+                        until,
+                    });
+                    self.guard.set(Some(Term { epoch, until }));
+                    self.tell(LeaseState::Leader { epoch });
+                }
+                Ok(())
+            }
+            Err(Trouble::Conflict) => {
+                match self.look().await? {
+                    Ok(Some(entry)) => self.found(&entry),
+                    Ok(None) | Err(_) => self.later(RETRY),
+                }
+                Ok(())
+            }
+            Err(Trouble::Failed(error)) => {
+                tracing::debug!(error, "the lease could not be taken");
+                self.later(RETRY);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a controller of v1 is at work, or that cannot be said.
+    async fn kept_back(&mut self) -> bool {
+        match rival::answers(&self.lattice.control, &self.lattice.name).await {
+            Ok(rival) => {
+                if rival && !self.rival {
+                    tracing::info!("a controller of v1 (wadm) is at work in this lattice; ours stays back");
+                }
+                self.rival = rival;
+                if rival {
+                    self.later(RIVAL);
+                }
+                rival
+            }
+            Err(error) => {
+                tracing::debug!(
+                    error = chain(&error),
+                    "it is not known whether a controller of v1 is at work"
+                );
+                self.later(RETRY);
+                true
+            }
+        }
+    }
+
+    /// Writes our lease again.
+    async fn renew(&mut self, ours: Ours) -> Result<(), Reopen> {
+        let began = Instant::now();
+        if began >= ours.until {
+            tracing::warn!("the lease could not be written again in time");
+            // It is still ours if nobody else has taken it, and is taken anew then, with a new epoch.
+            self.lost(Place::Taken {
+                revision: ours.revision,
+                due: began,
+            });
+            return Ok(());
+        }
+        match self.write(Some(ours.epoch), ours.revision).await? {
+            Ok(revision) => {
+                let until = began + ACT;
+                self.place = Place::Ours(Ours {
+                    revision,
+                    renew: began + RENEW,
+                    until,
+                    ..ours
+                });
+                self.guard.set(Some(Term {
+                    epoch: ours.epoch,
+                    until,
+                }));
+            }
+            // Somebody else has written, or our last write was stored without an answer.
+            Err(Trouble::Conflict) => match self.look().await? {
+                Ok(Some(entry)) => {
+                    self.found(&entry);
+                    if matches!(self.place, Place::Ours(_)) {
+                        self.later(Duration::ZERO);
+                    }
+                }
+                Ok(None) => self.lost(Place::Free(Instant::now())),
+                Err(_) => self.later(RETRY),
+            },
+            Err(Trouble::Failed(error)) => {
+                tracing::debug!(error, "the lease could not be written again, trying once more");
+                self.later(RETRY);
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(&self, epoch: Option<Epoch>, expected: u64) -> Result<Result<u64, Trouble>, Reopen> {
+        let record = LeaseRecord {
+            holder: self.holder.host.clone(),
+            name: self.holder.name.clone(),
+            epoch: epoch.map(Epoch::get),
+        };
+        let state = self.state.as_ref().ok_or(Reopen)?;
+        let written = state.set(CONTROLLER_LEASE, record.encode().into(), expected, Some(TTL));
+        answered(written).await
+    }
+
+    async fn look(&self) -> Result<Result<Option<Entry>, Trouble>, Reopen> {
+        let state = self.state.as_ref().ok_or(Reopen)?;
+        answered(state.get(CONTROLLER_LEASE)).await
+    }
+
+    /// Stops leading, and has the entry deleted, if it is ours.
+    async fn give_back(&mut self) {
+        let Place::Ours(ours) = self.place else { return };
+        self.lost(Place::Unknown(Instant::now()));
+        let deleted = self.delete(ours.revision).await;
+        if !matches!(deleted, Ok(Err(Trouble::Conflict))) {
+            return;
+        }
+        // A write that was under way was stored after all, or somebody else has it.
+        if let Ok(Ok(Some(entry))) = self.look().await
+            && let Ok(record) = LeaseRecord::decode(&entry.value)
+            && record.holder == self.holder.host
+            && record.epoch(entry.revision) == Some(ours.epoch)
+        {
+            self.delete(entry.revision).await.ok();
+        }
+    }
+
+    async fn delete(&self, revision: u64) -> Result<Result<(), Trouble>, Reopen> {
+        let state = self.state.as_ref().ok_or(Reopen)?;
+        answered(state.delete(CONTROLLER_LEASE, Some(revision))).await
+    }
+}
+
+/// Waits for an answer of the store, no longer than [`ASK`].
+async fn answered<T>(
+    asked: impl Future<Output = Result<T, StateError>>,
+) -> Result<Result<T, Trouble>, Reopen> {
+    match timeout(ASK, asked).await {
+        Ok(Ok(answer)) => Ok(Ok(answer)),
+        Ok(Err(StateError::Conflict { .. })) => Ok(Err(Trouble::Conflict)),
+        Ok(Err(StateError::NoBucket { .. })) => Err(Reopen),
+        Ok(Err(error)) => Ok(Err(Trouble::Failed(chain(&error)))),
+        Err(_) => Ok(Err(Trouble::Failed(format!("no answer within {ASK:?}")))),
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for a command of v1's controller.
+async fn heard(commands: &mut Option<Subscription>) {
+    let command = match commands {
+        Some(commands) => commands.next().await,
+        None => None,
+    };
+    if command.is_none() {
+        std::future::pending().await
+    }
+}
