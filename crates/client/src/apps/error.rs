@@ -1,5 +1,6 @@
 //! What can go wrong between a question about applications and what it was about.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use wasmcloud_core::LatticeName;
@@ -73,10 +74,10 @@ pub enum AppsError {
         asked: String,
     },
     /// The folder of the manifest cannot be told to the controller.
-    #[error("cannot put a manifest in {dir:?}: there is a line break in the name of the folder")]
+    #[error("cannot put the manifest: the name of its folder {dir:?} has a line break in it or is not UTF-8")]
     BaseDir {
         /// The folder.
-        dir: String,
+        dir: PathBuf,
     },
     /// The connection to the lattice failed.
     #[error("cannot {asked}")]

@@ -9,6 +9,7 @@ mod error;
 mod follow;
 mod operation;
 
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -114,7 +115,7 @@ impl Apps {
     }
 
     /// Stores a manifest, YAML or JSON. `base_dir` is the absolute folder that files in it are relative to.
-    pub async fn put(&self, text: &str, base_dir: Option<&str>) -> Result<PutReply, AppsError> {
+    pub async fn put(&self, text: &str, base_dir: Option<&Path>) -> Result<PutReply, AppsError> {
         let form = match text.trim_start().starts_with('{') {
             true => "application/json",
             false => "application/yaml",
@@ -122,10 +123,9 @@ impl Apps {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE_HEADER, form);
         if let Some(dir) = base_dir {
-            // A line break in a folder's name would be one in the header.
-            if dir.contains(['\r', '\n']) {
-                return Err(AppsError::BaseDir { dir: dir.to_owned() });
-            }
+            // It travels in a header, in which a line break would end it.
+            let fits = dir.to_str().filter(|dir| !dir.contains(['\r', '\n']));
+            let dir = fits.ok_or_else(|| AppsError::BaseDir { dir: dir.to_owned() })?;
             headers.insert(BASE_DIR_HEADER, dir);
         }
         let payload = Bytes::copy_from_slice(text.as_bytes());

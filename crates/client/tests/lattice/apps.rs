@@ -1,5 +1,6 @@
 //! The manifest API from the side of who asks, against a controller that does as a script says.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -29,7 +30,7 @@ async fn what_is_put_is_found_and_goes(target: Target) -> Result<()> {
     let _controller = lattice.controller(ControllerScript::default()).await?;
     let apps = client(&lattice, PATIENT).await?.apps();
     assert_eq!(apps.list().await?, []);
-    let put = apps.put(SHOP, Some("/srv/shop")).await?;
+    let put = apps.put(SHOP, Some(Path::new("/srv/shop"))).await?;
     assert_eq!(
         (put.result, put.current_version.as_str()),
         (PutResult::Created, "v1")
@@ -77,7 +78,10 @@ async fn a_no_says_why(target: Target) -> Result<()> {
         told(&refused),
         "cannot deploy application `shop`: Application with the name shop not found"
     );
-    let line_break = apps.put(SHOP, Some("/a\nb")).await.expect_err("it cannot work");
+    let line_break = apps
+        .put(SHOP, Some(Path::new("/a\nb")))
+        .await
+        .expect_err("it cannot work");
     assert!(matches!(line_break, AppsError::BaseDir { .. }), "{line_break:?}");
     controller.change(|script| {
         script.refuses.insert("put", "\x1b[31mno".to_owned());

@@ -25,7 +25,9 @@ async fn ask(rig: &Rig, subject: &str, body: &Value, epoch: &str) -> Result<Valu
         body => body.to_string().into(),
     };
     let (subject, deadline) = (rig.client.subject(subject), connection.default_deadline());
-    let answer = connection.request(&subject, Some(headers), payload, deadline).await?;
+    let answer = connection
+        .request(&subject, Some(headers), payload, deadline)
+        .await?;
     Ok(serde_json::from_slice(&answer.payload)?)
 }
 
@@ -80,7 +82,16 @@ async fn a_command_of_an_older_epoch_is_refused(target: Target) -> Result<()> {
 
 async fn every_command_is_fenced_and_no_question(target: Target) -> Result<()> {
     let (rig, host) = Rig::with_host(target).await?;
-    ensure!(ask(&rig, &on("label.put", &host), &json!({ "key": "a", "value": "b" }), "9").await?["success"] == true);
+    ensure!(
+        ask(
+            &rig,
+            &on("label.put", &host),
+            &json!({ "key": "a", "value": "b" }),
+            "9"
+        )
+        .await?["success"]
+            == true
+    );
     let id = host.id().as_str();
     let image = rig.nothing()?;
     let update = json!({ "host_id": id, "component_id": "a", "new_component_ref": image });
@@ -117,7 +128,10 @@ async fn every_command_is_fenced_and_no_question(target: Target) -> Result<()> {
         ensure!(answer["success"] == true, "{subject}: {answer}");
     }
     let inventory = rig.inventory(&host).await?;
-    ensure!(inventory["components"] == json!([]) && inventory["labels"]["a"] == "b", "{inventory}");
+    ensure!(
+        inventory["components"] == json!([]) && inventory["labels"]["a"] == "b",
+        "{inventory}"
+    );
     ensure!(host.host().links().is_empty() && host.ready().is_ok());
     Ok(())
 }
@@ -152,7 +166,9 @@ async fn a_lease_that_is_lost_locks_nobody_out() -> Result<()> {
     ensure!(ask(&rig, &put, &label, &epoch.to_string()).await?["success"] == true);
     let connection = rig.client.connection();
     let delete = "$JS.API.STREAM.DELETE.KV_LEASES_default";
-    let deleted = connection.request(delete, None, Bytes::new(), connection.default_deadline()).await?;
+    let deleted = connection
+        .request(delete, None, Bytes::new(), connection.default_deadline())
+        .await?;
     ensure!(String::from_utf8_lossy(&deleted.payload).contains("true"));
     until("epochs that begin anew", async || {
         Ok(ask(&rig, &put, &label, &first.to_string()).await?["success"] == true)
@@ -171,7 +187,9 @@ async fn a_host_that_may_not_read_leases_joins() -> Result<()> {
     "#;
     let mut rig = Rig::on_nats(NatsServer::default().jetstream().config(config)).await?;
     let short = std::time::Duration::from_secs(2);
-    let host = rig.host(|_, join| join.lattice.control.request_timeout = short).await;
+    let host = rig
+        .host(|_, join| join.lattice.control.request_timeout = short)
+        .await;
     let host = host.context("it joins")?;
     let put = on("label.put", &host);
     let label = json!({ "key": "a", "value": "b" });

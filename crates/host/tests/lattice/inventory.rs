@@ -16,7 +16,10 @@ on_both_lattices!(
 async fn revision(rig: &Rig, host: &LatticeHost) -> Result<u64> {
     let (_, answer) = rig.client.ok("host.ping", &Value::Null).await?;
     let revision = answer["inventory_revision"].as_u64().context("a revision")?;
-    ensure!(rig.inventory(host).await?["inventory_revision"] == revision, "{answer}");
+    ensure!(
+        rig.inventory(host).await?["inventory_revision"] == revision,
+        "{answer}"
+    );
     ensure!(revision < 1 << 53, "{revision}");
     Ok(revision)
 }
@@ -27,7 +30,9 @@ async fn the_revision_changes_with_the_inventory_and_only_then(target: Target) -
     let image = rig.nothing()?;
     rig.run(&host, "cart", &image).await?;
     seen.push(revision(&rig, &host).await?);
-    rig.client.ok(&on("component.scale", &host), &scale(&host, "cart", &image, 7)).await?;
+    rig.client
+        .ok(&on("component.scale", &host), &scale(&host, "cart", &image, 7))
+        .await?;
     until("seven", async || {
         Ok(rig.inventory(&host).await?["components"][0]["max_instances"] == 7)
     })
@@ -35,12 +40,16 @@ async fn the_revision_changes_with_the_inventory_and_only_then(target: Target) -
     seen.push(revision(&rig, &host).await?);
     rig.provide(&host, "kv", MEMORY).await?;
     seen.push(revision(&rig, &host).await?);
-    rig.client.ok(&on("label.put", &host), &json!({ "key": "zone", "value": "a" })).await?;
+    rig.client
+        .ok(&on("label.put", &host), &json!({ "key": "zone", "value": "a" }))
+        .await?;
     seen.push(revision(&rig, &host).await?);
     let distinct: std::collections::BTreeSet<u64> = seen.iter().copied().collect();
     ensure!(distinct.len() == seen.len(), "{seen:?}");
     // Back as it was, and a while later.
-    rig.client.ok(&on("label.del", &host), &json!({ "key": "zone" })).await?;
+    rig.client
+        .ok(&on("label.del", &host), &json!({ "key": "zone" }))
+        .await?;
     let before = seen.iter().rev().nth(1).context("there are five")?;
     let uptime = rig.inventory(&host).await?["uptime_seconds"].clone();
     until("a second later", async || {

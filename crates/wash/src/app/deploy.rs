@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use serde_json::{Value, json};
 use wasmcloud_client::{Apps, AppsError};
 use wasmcloud_core::AppName;
-use wasmcloud_wire::app::{AppStatus, DeployReply, PutReply};
+use wasmcloud_wire::app::{AppStatus, DeployReply, PutReply, ScalerStatus};
 
 use super::args::{DeployArgs, RollbackArgs, WaitArgs};
 use super::load::Text;
@@ -57,28 +57,23 @@ pub(super) async fn rollback(args: &RollbackArgs, output: &Output) -> Result<(),
     finish(&apps, &args.name, reply, &args.wait, began, "Rolled back", output).await
 }
 
-/// Stores a manifest; with `replace` also in place of another with the same version.
+/// Stores a manifest; with `replace` also in place of another text of the same version.
 pub(super) async fn put(
     apps: &Apps,
     manifest: &Text,
     replace: bool,
     output: &Output,
 ) -> Result<PutReply, Failure> {
-    let base_dir = manifest.base_dir.to_str().ok_or_else(|| {
-        let error = anyhow!(
-            "the folder {} has a name that is not UTF-8",
-            manifest.base_dir.display()
-        );
-        Failure::new(FAILURE, "refused", error)
-    })?;
-    let error = match asking_plainly(apps, manifest, base_dir).await {
+    let error = match store(apps, manifest).await {
         Ok(reply) => return Ok(reply),
         Err(error) => error,
     };
     let exists = matches!(&error, AppsError::Refused { message, .. } if is_stored_already(message));
-    if !exists {
+    let desired = manifest.resolve(true)?.desired;
+    // Without a version the whole application would be deleted.
+    let Some(version) = desired.version.filter(|_| exists) else {
         return Err(failed(error));
-    }
+    };
     if !replace {
         let hint = "give the manifest another version (annotation `version`), which is changed without a gap; or \
                     `wash app deploy --replace`, which stops it meanwhile";
@@ -87,19 +82,19 @@ pub(super) async fn put(
         let error = anyhow!("{text}; hint: {hint}");
         return Err(Failure::new(FAILURE, "refused", error));
     }
-    let desired = manifest.resolve(true)?.desired;
-    let version = desired.version.as_deref();
-    asking(apps.delete(&desired.app, version)).await?;
+    asking(apps.delete(&desired.app, Some(&version))).await?;
     output.note(&format!(
         "deleted version {} of application `{}`",
-        version.unwrap_or_default(),
+        one_line(&version),
         desired.app
     ));
-    asking(apps.put(&manifest.text, Some(base_dir))).await
+    asking(store(apps, manifest)).await
 }
 
-async fn asking_plainly(apps: &Apps, manifest: &Text, base_dir: &str) -> Result<PutReply, AppsError> {
-    apps.put(&manifest.text, Some(base_dir)).await
+/// Stores a manifest, with the folder that files in it are relative to where that is known.
+pub(super) async fn store(apps: &Apps, manifest: &Text) -> Result<PutReply, AppsError> {
+    let base_dir = Some(manifest.base_dir.as_path()).filter(|dir| !dir.as_os_str().is_empty());
+    apps.put(&manifest.text, base_dir).await
 }
 
 /// v1's words for a version that is there (wire reference §16).
@@ -169,7 +164,8 @@ fn set(value: &mut Value, key: &str, to: Value) {
 
 /// What runs where; links run nowhere.
 fn places(status: &AppStatus, names: &HostNames) -> Vec<String> {
-    let parts = status.scalers.iter().filter(|part| !part.hosts.is_empty());
+    let runs = |part: &&ScalerStatus| part.hosts.iter().any(|host| host.runs > 0);
+    let parts = status.scalers.iter().filter(runs);
     parts
         .map(|part| {
             let hosts: Vec<String> = part

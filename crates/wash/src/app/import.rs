@@ -11,13 +11,13 @@ use wasmcloud_wire::app::VersionInfo;
 use wasmcloud_wire::message;
 
 use super::args::ImportArgs;
-use super::deploy::put;
+use super::deploy::store;
 use super::index::{Index, IndexedApp};
 use super::load::Text;
-use super::reach::{apps, asking, count};
+use super::reach::{apps, asking, count, failed};
 use super::show::manifest_text;
 use crate::control::table::one_line;
-use crate::exit::{FAILURE, Failure, INVALID, Message, USAGE};
+use crate::exit::{FAILURE, Failure, INVALID, USAGE};
 use crate::output::Output;
 
 /// One version to be put.
@@ -126,7 +126,7 @@ impl Import<'_> {
         };
         let there = match self.apps.versions(app).await {
             Err(AppsError::NotFound { .. }) => Vec::new(),
-            other => asking(std::future::ready(other)).await?,
+            other => other.map_err(failed)?,
         };
         let mut deploy = None;
         for planned in versions {
@@ -170,22 +170,18 @@ impl Import<'_> {
             self.problem(app, version, "the lattice has that version with another text");
             return Ok(None);
         }
-        match put(self.apps, text, false, self.output).await {
+        match store(self.apps, text).await {
             Ok(reply) => {
                 self.done.put += 1;
                 self.tell(app, &reply.current_version, "put", "");
                 Ok(Some(reply.current_version))
             }
-            Err(Failure {
-                kind: "refused",
-                message: Message::Error { error, .. },
-                ..
-            }) => {
+            Err(error @ (AppsError::Refused { .. } | AppsError::BaseDir { .. })) => {
                 let version = version.as_deref().unwrap_or("of no name");
-                self.problem(app, version, &one_line(&format!("{error:#}")));
+                self.problem(app, version, &one_line(&error.to_string()));
                 Ok(None)
             }
-            Err(other) => Err(other),
+            Err(other) => Err(failed(other)),
         }
     }
 

@@ -14,7 +14,7 @@ pub(super) const INDEX: &str = "index.json";
 /// The form that this program writes, and the only one it reads.
 pub(super) const FORMAT: u32 = 1;
 
-/// Largest index that is read: 1,000 versions of each of 1,000 applications have a tenth of it.
+/// Largest index that is read: 1,000 versions of each of 1,000 applications have about half of it.
 const MAX_INDEX: u64 = 256 << 20;
 
 /// Longest name of a file without its ending, in bytes; file systems take 255.

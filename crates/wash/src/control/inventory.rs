@@ -141,7 +141,11 @@ fn host_text(host: &HostInventory, output: &Output) -> String {
     if !host.providers.is_empty() {
         // Hosts of v1 do not say.
         let known = host.providers.iter().any(|provider| provider.health.is_some());
-        let columns: &[_] = if known { &["ID", "IMAGE", "HEALTH"] } else { &["ID", "IMAGE"] };
+        let columns: &[_] = if known {
+            &["ID", "IMAGE", "HEALTH"]
+        } else {
+            &["ID", "IMAGE"]
+        };
         let mut table = Table::indented(columns);
         for provider in &host.providers {
             let health = match provider.health {

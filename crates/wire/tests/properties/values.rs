@@ -13,7 +13,8 @@ use wasmcloud_wire::config_service::{ConfigServiceReply, ConfigServiceRequest};
 use wasmcloud_wire::control::{
     ComponentAuction, ComponentAuctionAck, ComponentDescription, CtlResponse, DeleteLabel, DeleteLink, Host,
     HostInventory, Link, ProviderAuction, ProviderAuctionAck, ProviderDescription, ProviderHealth, PutLabel,
-    RefusedLink, Registries, RegistryCredential, ScaleComponent, StartProvider, StopHost, StopProvider, UpdateComponent,
+    RefusedLink, Registries, RegistryCredential, ScaleComponent, StartProvider, StopHost, StopProvider,
+    UpdateComponent,
 };
 use wasmcloud_wire::policy::{
     ComponentPolicy, InvocationPolicy, PolicyAction, PolicyClaims, PolicyHost, PolicyReply, PolicyRequest,
@@ -282,7 +283,10 @@ pub(crate) fn inventory() -> impl Strategy<Value = HostInventory> {
         name: of(text()),
         revision: any::<i32>(),
         annotations: of(labels()),
-        health: of(prop_oneof![Just(ProviderHealth::Healthy), Just(ProviderHealth::Unhealthy)]),
+        health: of(prop_oneof![
+            Just(ProviderHealth::Healthy),
+            Just(ProviderHealth::Unhealthy)
+        ]),
     });
     let refused = any_of!(RefusedLink {
         source_id: text(),

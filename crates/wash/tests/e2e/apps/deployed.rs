@@ -295,7 +295,11 @@ fn the_version_before_runs_again() -> Result<()> {
         let _controller = lattice.controller(ControllerScript::default()).await?;
         let dir = tempfile::tempdir()?;
         for version in ["v1", "v2"] {
-            let shop = manifest(dir.path(), "shop.yaml", &[("v1", version)])?;
+            let shop = manifest(
+                dir.path(),
+                "shop.yaml",
+                &[("version: v1", &format!("version: {version}"))],
+            )?;
             text(&lattice, &["app", "deploy", &shop]).await?;
         }
         assert_eq!(

@@ -22,7 +22,11 @@ fn lists_versions_and_manifests() -> Result<()> {
         text(&lattice, &["app", "put", &other]).await?;
         text(
             &lattice,
-            &["app", "put", &manifest(dir.path(), "b.yaml", &[("v1", "v2")])?],
+            &[
+                "app",
+                "put",
+                &manifest(dir.path(), "b.yaml", &[("version: v1", "version: v2")])?,
+            ],
         )
         .await?;
         controller
