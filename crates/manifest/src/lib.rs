@@ -27,6 +27,8 @@
 //! YAML merge keys (`<<`), tags other than those of the core schema, and keys that are not text are refused.
 
 mod application;
+
+mod changes;
 mod check;
 mod desired;
 mod diagnostic;
@@ -42,6 +44,7 @@ mod tree;
 mod validate;
 mod yaml;
 
+pub use changes::{Change, ChangeKind, FieldChange, Part};
 pub use desired::{
     CronTrigger, Desired, DesiredComponent, DesiredLink, DesiredProvider, ExportedFunction, Missed, Overlap, Rollout,
     Scaler, ScalerKind, SecretRef, SharedReference, Spread, Strategy,

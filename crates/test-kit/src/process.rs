@@ -28,6 +28,8 @@ pub struct Launch {
     program: PathBuf,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
+    /// What it reads on stdin, as a file.
+    stdin: Option<PathBuf>,
     dir: Arc<TempDir>,
 }
 
@@ -91,6 +93,7 @@ impl Launch {
             program: program.into(),
             args,
             env,
+            stdin: None,
             dir,
         })
     }
@@ -144,6 +147,14 @@ impl Launch {
         self
     }
 
+    /// Gives it something to read on stdin, which is empty otherwise.
+    pub fn stdin(mut self, text: &str) -> Result<Self> {
+        let file = self.file("stdin");
+        fs::write(&file, text).with_context(|| format!("write {}", file.display()))?;
+        self.stdin = Some(file);
+        Ok(self)
+    }
+
     /// Starts the process.
     pub fn start(&self) -> Result<Wash> {
         let mut command = dying_with_us(&self.program);
@@ -153,7 +164,10 @@ impl Launch {
             .envs(self.env.iter().map(|(name, value)| (name, value)));
         command
             .current_dir(self.dir.path())
-            .stdin(Stdio::null())
+            .stdin(match &self.stdin {
+                None => Stdio::null(),
+                Some(file) => fs::File::open(file).context("open what it reads")?.into(),
+            })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = wasmcloud_test_nats::spawn(command)

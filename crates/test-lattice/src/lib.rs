@@ -2,14 +2,17 @@
 //!
 //! A scripted host answers on the control interface as hosts of v1 do (recorded traffic, wire reference §3.1): it
 //! accepts at once, tells with an event what came of it, and its inventory follows. The script says where it does
-//! otherwise: refuses, fails, stays silent, talks nonsense, dies. Nothing runs on it.
+//! otherwise: refuses, fails, stays silent, talks nonsense, dies. Nothing runs on it. A scripted controller answers the
+//! manifest API in the same way.
 
 mod answers;
+mod controller;
 mod host;
 mod outcomes;
 mod script;
 mod server;
 
+pub use controller::{ControllerScript, ScriptedApp, ScriptedController};
 pub use host::ScriptedHost;
 pub use script::{Outcome, Script, Shared};
 pub use server::{SOON, TestLattice, soon};

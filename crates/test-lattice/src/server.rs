@@ -12,7 +12,9 @@ use wasmcloud_broker::{Access, Broker, BrokerConfig};
 use wasmcloud_core::LatticeName;
 use wasmcloud_lattice::{Connection, NatsOptions};
 use wasmcloud_test_nats::{NatsServer, Running};
+use wasmcloud_wire::app::ManifestApi;
 
+use crate::controller::{ControllerScript, ScriptedController};
 use crate::host::ScriptedHost;
 use crate::script::{Script, Shared};
 
@@ -140,6 +142,12 @@ impl TestLattice {
     /// Starts a host. It listens when this returns.
     pub async fn host(&self, script: Script) -> Result<ScriptedHost> {
         ScriptedHost::start(self.connect().await?, self.name(), script, self.shared()).await
+    }
+
+    /// Starts a controller. It listens when this returns.
+    pub async fn controller(&self, script: ControllerScript) -> Result<ScriptedController> {
+        let api = ManifestApi::new(&self.name());
+        ScriptedController::start(self.connect().await?, api, script).await
     }
 }
 

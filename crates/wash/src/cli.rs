@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use wasmcloud_core::LatticeName;
 
+use crate::app::AppCommand;
 use crate::host::args::HostArgs;
 use crate::sign::args::{ClaimsCommand, KeysCommand, ParCommand};
 
@@ -21,8 +22,8 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 it worked, 1 it failed, 2 the command line is wrong, 3 a manifest or file \
-                          is wrong, 4 the application could not be started, 5 the HTTP status is not 2xx, 130 a \
-                          second signal cut it short.";
+                          is wrong, 4 the application could not be started, 5 the HTTP status is not 2xx, 6 \
+                          something is different, 130 a second signal cut it short.";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
@@ -39,9 +40,9 @@ pub(crate) enum Command {
     Down(DownArgs),
     /// Run a host that takes commands from its lattice.
     Host(Box<HostCommand>),
-    /// Work with application manifests.
+    /// Work with applications and their manifests.
     #[command(subcommand)]
-    App(AppCommand),
+    App(Box<AppCommand>),
     /// Show what a component imports and exports, what a provider archive holds, and who signed it.
     Inspect(InspectArgs),
     /// Save an image of a registry as a file.
@@ -61,12 +62,6 @@ pub(crate) enum Command {
     Par(ParCommand),
     /// Print shell completions.
     Completions(CompletionsArgs),
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum AppCommand {
-    /// Check a manifest and report everything that is wrong with it.
-    Validate(ValidateArgs),
 }
 
 #[derive(Debug, Args)]
@@ -174,12 +169,6 @@ pub(crate) enum ControllerMode {
     On,
     /// Never.
     Off,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ValidateArgs {
-    /// The manifest.
-    pub(crate) manifest: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -14,6 +14,8 @@ pub(crate) const INVALID: u8 = 3;
 pub(crate) const NOT_STARTED: u8 = 4;
 /// `wash call` had an HTTP answer, with another status than 2xx.
 pub(crate) const HTTP_STATUS: u8 = 5;
+/// `wash app diff` found something that is different.
+pub(crate) const DIFFERENT: u8 = 6;
 /// A second signal ended the program before it had drained: 128 + SIGINT, as shells report it.
 pub(crate) const FORCED: u8 = 130;
 /// What JSON output calls that.

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{AppCommand, Cli, Command};
+use crate::cli::{Cli, Command};
 use crate::exit::Failure;
 use crate::output::Output;
 
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         Command::Up(args) => up::run(*args, &output),
         Command::Down(args) => up::down::run(&args, &output),
         Command::Host(command) => host::run(*command, &output),
-        Command::App(AppCommand::Validate(args)) => app::validate(&args, &output),
+        Command::App(command) => app::run(*command, &output),
         Command::Inspect(args) => inspect::run(&args, &output),
         Command::Pull(args) => pull::run(&args, &output),
         Command::Push(args) => push::run(&args, &output),

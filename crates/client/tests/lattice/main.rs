@@ -1,5 +1,6 @@
 //! The client against scripted hosts, on the embedded lattice and on real nats-servers.
 
+mod apps;
 mod asking;
 mod gathering;
 mod listening;

@@ -19,7 +19,7 @@ use crate::output::Output;
 use crate::up::signals::Signals;
 
 /// To the top of an empty screen.
-const CLEAR: &str = "\x1b[H\x1b[2J";
+pub(crate) const CLEAR: &str = "\x1b[H\x1b[2J";
 
 /// What was found out in one round.
 struct Round {

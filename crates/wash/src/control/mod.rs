@@ -2,18 +2,18 @@
 //! (`connect`, `context`), what is printed (`table`, `report`), what can be called (`functions`), and a file for each
 //! command.
 
-mod args;
+pub(crate) mod args;
 mod call;
 mod config;
-mod connect;
+pub(crate) mod connect;
 mod context;
 mod ctx;
 mod events;
 mod functions;
 mod get;
-mod inventory;
+pub(crate) mod inventory;
 mod label;
-mod lattice_args;
+pub(crate) mod lattice_args;
 mod link;
 mod report;
 mod scale;
@@ -21,7 +21,7 @@ mod secrets;
 mod spy;
 mod start;
 mod stop;
-mod table;
+pub(crate) mod table;
 
 pub(crate) use self::args::ControlCommand;
 use self::args::{GetCommand, LinkCommand, ScaleCommand, StartCommand, StopCommand, UpdateCommand};

@@ -13,14 +13,14 @@ const NARROWEST: usize = 8;
 /// Between two columns.
 const GAP: &str = "  ";
 
-pub(super) struct Table {
+pub(crate) struct Table {
     indent: &'static str,
     heading: Vec<&'static str>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(super) fn new(heading: &[&'static str]) -> Self {
+    pub(crate) fn new(heading: &[&'static str]) -> Self {
         Self {
             indent: "",
             heading: heading.to_vec(),
@@ -29,7 +29,7 @@ impl Table {
     }
 
     /// The same below something else.
-    pub(super) fn indented(heading: &[&'static str]) -> Self {
+    pub(crate) fn indented(heading: &[&'static str]) -> Self {
         Self {
             indent: "    ",
             ..Self::new(heading)
@@ -37,13 +37,13 @@ impl Table {
     }
 
     /// Adds a row. What others wrote is made fit for a terminal here.
-    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let cells = cells.into_iter().map(|cell| one_line(&cell));
         self.rows.push(cells.collect());
     }
 
     /// The table as it is shown where this program runs.
-    pub(super) fn text(&self, output: &Output) -> String {
+    pub(crate) fn text(&self, output: &Output) -> String {
         self.render(terminal_width(), &|heading| output.paint_data("1", heading))
     }
 
@@ -113,7 +113,7 @@ fn cut(text: &str, wide: usize) -> String {
 }
 
 /// Text of somebody else on one line, without what a terminal would obey.
-pub(super) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     printable(text).replace(['\n', '\t'], " ")
 }
 
@@ -121,7 +121,7 @@ pub(super) fn one_line(text: &str) -> String {
 const SHOWN_ID: usize = 10;
 
 /// The beginning of an id, in one piece if it is short.
-pub(super) fn short_id(id: &str) -> String {
+pub(crate) fn short_id(id: &str) -> String {
     match width(id) <= SHOWN_ID {
         true => one_line(id),
         false => one_line(&id.chars().take(SHOWN_ID).chain(['…']).collect::<String>()),

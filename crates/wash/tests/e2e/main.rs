@@ -3,6 +3,7 @@
 //!
 //! One binary for all of it, because linking is what costs.
 
+mod apps;
 mod calls;
 mod cli;
 mod control;
@@ -16,6 +17,7 @@ mod observed;
 mod refused;
 mod registry;
 mod resources;
+mod scripted;
 mod server;
 mod sign;
 mod spied;

@@ -117,7 +117,7 @@ fn pair(raw: &str) -> Result<(String, String), String> {
 }
 
 /// Milliseconds, or a number with a unit.
-fn interval(raw: &str) -> Result<Duration, String> {
+pub(crate) fn interval(raw: &str) -> Result<Duration, String> {
     let time = match raw.parse() {
         Ok(millis) => Duration::from_millis(millis),
         Err(_) => wasmcloud_core::parse_duration(raw).map_err(|error| error.to_string())?,
