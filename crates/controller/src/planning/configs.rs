@@ -100,9 +100,11 @@ pub(crate) fn plan<'a>(
         if let Some(wait) = waits.first() {
             // Whoever uses it says that it waits for the config, and the last error if there was one.
             let told = match wait {
-                Wait::Effect { error: Some(_), .. } | Wait::Taken { .. } | Wait::Store(_) | Wait::Partial | Wait::Paused => {
-                    wait.clone()
-                }
+                Wait::Effect { error: Some(_), .. }
+                | Wait::Taken { .. }
+                | Wait::Store(_)
+                | Wait::Partial
+                | Wait::Paused => wait.clone(),
                 _ => Wait::Config(name.clone()),
             };
             unready.0.insert(name, told);

@@ -119,7 +119,9 @@ pub(crate) fn status(doing: &str, waits: &[Wait]) -> Status {
                 }
                 error = error.or(Some(last));
             }
-            Wait::Store(_) | Wait::Partial | Wait::Paused if kind != StatusKind::Failed => kind = StatusKind::Waiting,
+            Wait::Store(_) | Wait::Partial | Wait::Paused if kind != StatusKind::Failed => {
+                kind = StatusKind::Waiting
+            }
             _ => {}
         }
     }

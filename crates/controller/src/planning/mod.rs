@@ -30,7 +30,9 @@ mod why;
 
 pub use backoff::{AVOIDED_FOR, FAILED_AFTER, FIRST_PAUSE, MAX_PAUSE, Memory, SETTLED_FOR};
 pub use model::{Application, Lattice, Moment, Options, Revision};
-pub use observed::{Health, Observed, ObservedHost, RefusedLink, RunningComponent, RunningProvider, StoreHealth};
+pub use observed::{
+    Health, Observed, ObservedHost, RefusedLink, RunningComponent, RunningProvider, StoreHealth,
+};
 pub use order::Phase;
 pub use plan::{Orphan, Plan, plan};
 pub use sample::Sample;

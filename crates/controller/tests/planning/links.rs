@@ -172,7 +172,10 @@ fn a_link_that_a_host_refuses_is_not_deployed() {
     assert!(plan.steps.is_empty(), "the host tries again by itself");
     let app = "shop".parse().unwrap();
     let (_, decision) = plan.why(&app, "shop-a -(acme:db)-> shop-b").unwrap();
-    assert_eq!(decision.to_string(), "waits for host NB to take it: port 80 is taken\n");
+    assert_eq!(
+        decision.to_string(),
+        "waits for host NB to take it: port 80 is taken\n"
+    );
     // What a lost host refused does not count.
     world.pass_with(10, &["NA"]);
     world.settle();
