@@ -144,6 +144,11 @@ pub trait Provider: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Whether it is well, where that is known. One that is part of the host is well once it has taken its config.
+    fn healthy(&self) -> Option<bool> {
+        Some(true)
+    }
+
     /// What answers callers on other hosts, where this provider does. Asked once, after it has started.
     fn remote(self: Arc<Self>) -> Option<Arc<dyn RemoteProvider>> {
         None

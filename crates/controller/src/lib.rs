@@ -22,12 +22,15 @@
 //! - A plan that was carried out is followed by an empty one. What does not succeed is tried again after pauses that
 //!   double up to a minute, and said to have failed.
 //!
-//! [`store`] keeps the applications of a lattice, [`api`] answers for them. Traffic that shifts between revisions and
-//! everything that observes or carries out are for others.
+//! [`store`] keeps the applications of a lattice, [`api`] answers for them, [`lease`] says who leads, and [`Controller`]
+//! is one of those who may: while it leads it observes the lattice, plans, and has the steps carried out.
 
 pub mod api;
+mod lead;
 pub mod lease;
 mod planning;
 pub mod store;
 
+pub use lead::{Controller, ControllerOptions};
+pub use lease::Candidacy;
 pub use planning::*;

@@ -478,6 +478,7 @@ impl Host {
                 image_ref: spec.reference.clone(),
                 claims: claims.clone(),
                 urls: provider.urls(),
+                healthy: provider.healthy(),
                 annotations: spec.annotations.clone(),
             },
         );

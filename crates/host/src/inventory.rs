@@ -61,6 +61,9 @@ pub struct ProviderInfo {
     pub(crate) claims: ProviderClaims,
     /// Where people reach it.
     pub urls: Vec<String>,
+    /// Whether it is well, where that is known.
+    #[serde(skip)]
+    pub(crate) healthy: Option<bool>,
     /// Opaque notes of whoever manages it.
     pub annotations: BTreeMap<String, String>,
 }

@@ -141,6 +141,7 @@ impl Inner {
             uptime_human: "4s".to_owned(),
             uptime_seconds: 4,
             version: VERSION.to_owned(),
+            ..Host::default()
         }
     }
 }
@@ -155,6 +156,7 @@ fn inventory(script: &Script) -> HostInventory {
         version: VERSION.to_owned(),
         uptime_human: "4s".to_owned(),
         uptime_seconds: 4,
+        ..HostInventory::default()
     }
 }
 

@@ -164,6 +164,18 @@ pub(crate) enum Switch {
     Off,
 }
 
+/// Whether a host may lead the applications of its lattice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ControllerMode {
+    /// Where no controller of v1 runs.
+    #[default]
+    Auto,
+    /// In any case.
+    On,
+    /// Never.
+    Off,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ValidateArgs {
     /// The manifest.

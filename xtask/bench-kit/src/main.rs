@@ -3,11 +3,13 @@
 //!
 //! | subcommand | is for |
 //! |---|---|
+//! | `apps` | a client that deploys, and hosts that only say that they are there |
 //! | `bare-hyper` | an HTTP server that does the least |
 //! | `call` | calls between components of one host |
 //! | `control` | a client that asks a host |
 //! | `lattice` | calls from host to host |
 
+mod apps;
 mod bare_hyper;
 mod call;
 mod control;
@@ -26,11 +28,12 @@ use wasmcloud_host::{ArtifactOptions, ComponentSpec, Host, HostOptions, IngressO
 async fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.split_first() {
+        Some((name, words)) if name == "apps" => apps::main(words).await,
         Some((name, words)) if name == "bare-hyper" => bare_hyper::main(words).await,
         Some((name, words)) if name == "call" => call::main(words).await,
         Some((name, words)) if name == "control" => control::main(words).await,
         Some((name, words)) if name == "lattice" => lattice::main(words).await,
-        _ => bail!("usage: bench-kit bare-hyper|call|control|lattice …"),
+        _ => bail!("usage: bench-kit apps|bare-hyper|call|control|lattice …"),
     }
 }
 

@@ -26,6 +26,11 @@
 //! * `bench lattice`: two hosts, each a process of its own, on one nats-server; the bare request is answered by a task of
 //!   the second. Calls are made one after another, each timed from outside the calling component, which is kept. All
 //!   kinds take turns call by call. Those on the same host are measured as in `bench call`.
+//! * `bench control`: plans are made of samples in one process, each the median of seven: `placing` is the first plan in
+//!   which all components are placed, `settled` finds nothing to do, `host lost` finds a host gone. Deploying counts from
+//!   the request to the status `deployed`, which is asked for each 5 ms, with the images fetched and compiled before;
+//!   `started by hand` is the same number of starts asked for directly, until the inventories have them. An idle leader
+//!   has had 10 s to settle. The goals for CPU and memory are ours, design §8 has none.
 //! * `bench control-plane`: requests go through the same server as those of `bare request and reply`, which a task of
 //!   the measuring program answers. `each second` is with 32 requests under way, times are with one. Writes are on the
 //!   disk before they are answered (embedded lattice), or in the file system's cache (nats-server, unless it is told to
@@ -33,6 +38,7 @@
 
 mod build;
 mod call;
+mod control;
 mod control_plane;
 mod distinct;
 mod http;
@@ -69,6 +75,8 @@ enum Bench {
     Call(call::Args),
     /// What a call from host to host costs, beside a bare request and reply
     Lattice(lattice::Args),
+    /// What applications cost: planning, deploying, and leading while nothing happens
+    Control(control::Args),
     /// What a host costs that is asked, and one that is not
     ControlPlane(control_plane::Args),
 }
@@ -90,6 +98,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Bench::Start(args) => start::run(args),
         Bench::Call(args) => call::run(args),
         Bench::Lattice(args) => lattice::run(args),
+        Bench::Control(args) => control::run(args),
         Bench::ControlPlane(args) => control_plane::run(args),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wasmcloud_core::{ComponentId, ConfigName, HostId, ImageRef, Link, LinkKey};
 use wasmcloud_wire::Labels;
-use wasmcloud_wire::control::HostInventory;
+use wasmcloud_wire::control::{FEATURE_IN_PLACE, HostInventory, ProviderHealth};
 
 use crate::planning::model::Moment;
 
@@ -103,8 +103,8 @@ pub enum Health {
 
 impl ObservedHost {
     /// What a host says of itself, and its id; `None` where it could not be asked for anything, because its id is none.
-    /// What has no usable id is left out. Health, draining and refused links are for others to fill in.
-    pub fn read(inventory: &HostInventory, last_seen: Moment, in_place: bool) -> Option<(HostId, Self)> {
+    /// What has no usable id is left out.
+    pub fn read(inventory: &HostInventory, last_seen: Moment) -> Option<(HostId, Self)> {
         let components = inventory.components.iter().filter_map(|component| {
             let running = RunningComponent {
                 image: component.image_ref.clone(),
@@ -116,19 +116,35 @@ impl ObservedHost {
         let providers = inventory.providers.iter().filter_map(|provider| {
             let running = RunningProvider {
                 image: provider.image_ref.clone().unwrap_or_default(),
-                health: Health::Unknown,
+                health: match provider.health {
+                    Some(ProviderHealth::Healthy) => Health::Healthy,
+                    Some(ProviderHealth::Unhealthy) => Health::Unhealthy,
+                    _ => Health::Unknown,
+                },
                 annotations: provider.annotations.clone().unwrap_or_default(),
             };
             Some((provider.id.parse().ok()?, running))
         });
+        let refused = inventory.refused_links.iter().filter_map(|refused| {
+            Some(RefusedLink {
+                key: LinkKey {
+                    source: refused.source_id.parse().ok()?,
+                    name: refused.name.parse().ok()?,
+                    namespace: refused.wit_namespace.clone(),
+                    package: refused.wit_package.clone(),
+                },
+                target: refused.target.parse().ok()?,
+                why: refused.error.clone(),
+            })
+        });
         let host = Self {
             labels: inventory.labels.clone(),
-            draining: false,
+            draining: inventory.draining,
             last_seen,
-            in_place,
+            in_place: inventory.features.iter().any(|feature| feature == FEATURE_IN_PLACE),
             components: components.collect(),
             providers: providers.collect(),
-            refused: Vec::new(),
+            refused: refused.collect(),
         };
         Some((inventory.host_id.parse().ok()?, host))
     }
@@ -172,7 +188,7 @@ mod tests {
                           {"id":"a.b","image_ref":"a/b:1"}],
             "providers":[{"id":"http","image_ref":"a/http:1"}]}"#;
         let inventory: HostInventory = serde_json::from_str(text).unwrap();
-        let (id, host) = ObservedHost::read(&inventory, Moment::from_secs(1), true).unwrap();
+        let (id, host) = ObservedHost::read(&inventory, Moment::from_secs(1)).unwrap();
         assert_eq!((id.as_str(), host.labels["zone"].as_str()), ("NA", "eu"));
         let ids: Vec<&str> = host.components.keys().map(ComponentId::as_str).collect();
         assert_eq!(ids, ["cart"], "what could not be asked for is left out");

@@ -364,6 +364,7 @@ async fn make(store: &Store, app: &AppName, record: &AppRecord) -> Result<Made, 
         Ok(Revision { id, desired })
     };
     let mut application = Application {
+        paused: record.paused,
         name: app.clone(),
         generation: record.generation,
         paused: record.paused,

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use futures::StreamExt as _;
-use wasmcloud_controller::lease::{Candidacy, LeaseState, rival};
+use wasmcloud_controller::lease::{Candidacy, rival};
 use wasmcloud_lattice::{Connection, HeaderMap};
 
 use crate::for_all_servers;
@@ -86,15 +86,7 @@ async fn a_leader_that_hears_a_rival_stands_down(target: Target) -> Result<()> {
     let server = lattice(target).await?;
     let connection = server.connect().await?;
     let candidate = Candidate::start(&server, "a", Candidacy::UnlessRival).await?;
-    let unmoved = Candidate::start(&server, "b", Candidacy::Always).await?;
-    // Whoever was first: the one that minds v1's controller leads when the other has gone.
-    let epoch = match *unmoved.state.clone().borrow() {
-        LeaseState::Leader { .. } => {
-            unmoved.lease.release().await;
-            candidate.leads().await?
-        }
-        LeaseState::Follower { .. } => candidate.leads().await?,
-    };
+    let epoch = candidate.leads().await?;
     connection.publish("wadm.cmd.default", None, "{}".into()).await?;
     let mut told = candidate.state.clone();
     let stands_down = told.wait_for(|state| state.epoch().is_none());

@@ -1,11 +1,13 @@
 //! A host in the words of the wire: what it says when it is asked, in its heartbeat, and of what it started.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hasher as _};
 
 use wasmcloud_core::{ComponentId, HostId, Limits};
 use wasmcloud_lattice::Lattice;
 use wasmcloud_wire::control::{
-    ComponentDescription, Host as HostReply, HostInventory, ProviderDescription, uptime_human, write_limits,
+    ComponentDescription, FEATURE_IN_PLACE, Host as HostReply, HostInventory, ProviderDescription,
+    ProviderHealth, RefusedLink, uptime_human, write_limits,
 };
 use wasmcloud_wire::event::{ComponentScaled, ProviderStarted};
 
@@ -13,8 +15,8 @@ use crate::claims::{self, ComponentClaims, ProviderClaims};
 use crate::host::Host;
 use crate::identity::Identity;
 
-/// The answer to a ping.
-pub(crate) fn host(identity: &Identity, lattice: &Lattice) -> HostReply {
+/// The answer to a ping, with the revision of the inventory.
+pub(crate) fn host(identity: &Identity, lattice: &Lattice, revision: Option<u64>) -> HostReply {
     HostReply {
         rpc_host: Some(lattice.rpc.address().to_owned()),
         ctl_host: Some(lattice.control.address().to_owned()),
@@ -26,11 +28,18 @@ pub(crate) fn host(identity: &Identity, lattice: &Lattice) -> HostReply {
         uptime_human: uptime_human(identity.uptime()),
         uptime_seconds: identity.uptime().as_secs(),
         version: identity.version.to_owned(),
+        inventory_revision: revision,
     }
 }
 
 /// What runs, as inventory and heartbeat have it.
-pub(crate) fn inventory(identity: &Identity, host: &Host, defaults: &Limits) -> HostInventory {
+pub(crate) fn inventory(
+    identity: &Identity,
+    host: &Host,
+    defaults: &Limits,
+    refused_links: Vec<RefusedLink>,
+    draining: bool,
+) -> HostInventory {
     let inventory = host.inventory();
     let components = inventory
         .components
@@ -57,16 +66,50 @@ pub(crate) fn inventory(identity: &Identity, host: &Host, defaults: &Limits) -> 
                 .claims
                 .map_or(0, |it| it.metadata.revision.unwrap_or_default()),
             annotations: Some(provider.annotations),
+            health: provider.healthy.map(|healthy| match healthy {
+                true => ProviderHealth::Healthy,
+                false => ProviderHealth::Unhealthy,
+            }),
         });
-    HostInventory {
+    let mut inventory = HostInventory {
         components: components.collect(),
         providers: providers.collect(),
         host_id: identity.id.to_string(),
         friendly_name: identity.friendly_name.clone(),
         labels: identity.labels(),
         version: identity.version.to_owned(),
-        uptime_human: uptime_human(identity.uptime()),
-        uptime_seconds: identity.uptime().as_secs(),
+        uptime_human: String::new(),
+        uptime_seconds: 0,
+        inventory_revision: None,
+        features: vec![FEATURE_IN_PLACE.to_owned()],
+        draining,
+        refused_links,
+    };
+    // All but the time: whatever changes what is said, changes the number, and nobody has to remember to count.
+    inventory.inventory_revision = Some(revision(&inventory));
+    inventory.uptime_human = uptime_human(identity.uptime());
+    inventory.uptime_seconds = identity.uptime().as_secs();
+    inventory
+}
+
+/// A number made of what an inventory says. Below 2^53, which is as far as programs get that know floating point only.
+fn revision(inventory: &HostInventory) -> u64 {
+    let mut hashed = Hashed(DefaultHasher::new());
+    // Neither the hasher nor any of its texts and numbers fails.
+    serde_json::to_writer(&mut hashed, inventory).ok();
+    hashed.0.finish() >> 11
+}
+
+struct Hashed(DefaultHasher);
+
+impl std::io::Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use wasmcloud_core::{ComponentId, ConfigName, Link};
 use wasmcloud_lattice::{Entry, Event as Change, StateError, Watch};
 use wasmcloud_wire::Message as _;
+use wasmcloud_wire::control::RefusedLink;
 use wasmcloud_wire::event::{Event, LinkdefSet, LinkdefSetFailed};
 use wasmcloud_wire::message::chain;
 use wasmcloud_wire::state::{ComponentSpec, Config, ConfigKey, LatticeKey};
@@ -30,6 +31,12 @@ use crate::links::LinkId;
 
 /// How often links that were refused are tried again without any other reason.
 const RETRY: Duration = Duration::from_secs(10);
+
+/// Refused links that an inventory names, so that it fits into a message; the log has all.
+const MAX_REFUSED: usize = 200;
+
+/// Longest reason that an inventory repeats for one of them, in bytes.
+const MAX_REASON: usize = 500;
 
 /// What others may know of the mirror.
 pub(crate) struct Mirrored {
@@ -68,6 +75,24 @@ impl Mirrored {
     /// How many links are in the state and not in effect here.
     pub(crate) fn refused(&self) -> usize {
         self.refused.lock().len()
+    }
+
+    /// Which links are in the state and not in effect here, and why; at most [`MAX_REFUSED`], the same ones each time.
+    pub(crate) fn refused_links(&self) -> Vec<RefusedLink> {
+        let refused = self.refused.lock();
+        let shown = refused.iter().take(MAX_REFUSED).map(|((key, target), error)| {
+            let text = chain(&**error);
+            let end = text.floor_char_boundary(MAX_REASON);
+            RefusedLink {
+                source_id: key.source.to_string(),
+                target: target.to_string(),
+                name: key.name.to_string(),
+                wit_namespace: key.namespace.clone(),
+                wit_package: key.package.clone(),
+                error: text.get(..end).unwrap_or(&text).to_owned(),
+            }
+        });
+        shown.collect()
     }
 
     /// Notes links that a provider refused when it started. They are tried again.

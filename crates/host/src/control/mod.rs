@@ -93,6 +93,14 @@ struct Inner {
     tasks: Mutex<Vec<AbortHandle>>,
 }
 
+impl Inner {
+    fn inventory(&self) -> HostInventory {
+        let draining = self.leaving.load(Ordering::Acquire) || self.stop.borrow().is_some();
+        let refused = self.mirrored.refused_links();
+        describe::inventory(&self.identity, &self.host, &self.limits, refused, draining)
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
         self.tasks.get_mut().drain(..).for_each(|task| task.abort());
@@ -195,6 +203,11 @@ impl LatticeHost {
         &self.0.host
     }
 
+    /// Both connections, for who shares the state of the lattice.
+    pub fn lattice_connections(&self) -> &Lattice {
+        &self.0.lattice
+    }
+
     /// The connection for control, for who wants to ask or hear more of the lattice.
     pub fn connection(&self) -> &Connection {
         &self.0.lattice.control
@@ -202,7 +215,7 @@ impl LatticeHost {
 
     /// What runs here, in the words of the wire.
     pub fn inventory(&self) -> HostInventory {
-        describe::inventory(&self.0.identity, &self.0.host, &self.0.limits)
+        self.0.inventory()
     }
 
     /// Links that are in the state of the lattice and not in effect on this host.
@@ -414,7 +427,6 @@ async fn heartbeats(host: std::sync::Weak<Inner>, every: Duration) {
             () = reconnected => {}
         }
         let Some(inner) = host.upgrade() else { return };
-        let inventory = describe::inventory(&inner.identity, &inner.host, &inner.limits);
-        inner.events.tell(Event::HostHeartbeat(inventory));
+        inner.events.tell(Event::HostHeartbeat(inner.inventory()));
     }
 }

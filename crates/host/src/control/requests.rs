@@ -119,6 +119,7 @@ impl LatticeHost {
             Request::PingHosts => Some(reply(CtlResponse::ok(describe::host(
                 &self.0.identity,
                 &self.0.lattice,
+                self.inventory().inventory_revision,
             )))),
             Request::GetInventory(_) => Some(reply(CtlResponse::ok(self.inventory()))),
             Request::StopHost(_, stop) => return self.stop_host(&stop, to).await,

@@ -2,6 +2,7 @@
 //!
 //! The subject has no host in it, so that with the same provider on several hosts any of them may answer.
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 use wasmcloud_core::ComponentId;
 use wasmcloud_lattice::CallError;
@@ -62,13 +63,27 @@ fn judge(answer: &[u8]) -> Verdict {
 }
 
 /// What was last known of a provider. At first that it is not well, as in v1: its first good answer is a change.
-#[derive(Default)]
 pub(super) struct Health {
     well: bool,
     reason: Option<String>,
+    /// What the inventory says: nothing until the provider was asked.
+    shown: watch::Sender<Option<bool>>,
 }
 
 impl Health {
+    pub(super) fn new(shown: watch::Sender<Option<bool>>) -> Self {
+        Self {
+            well: false,
+            reason: None,
+            shown,
+        }
+    }
+
+    /// Takes in the answer with which a provider has started, which is not told as an event.
+    pub(super) fn started(&self, verdict: &Verdict) {
+        self.shown.send_replace(Some(*verdict == Verdict::Well));
+    }
+
     /// Takes a verdict in and tells what it means: a change to well as `passed`, no change of well as `status`, and
     /// everything else as `failed`.
     pub(super) fn note(&mut self, context: &Context, id: &ComponentId, verdict: Verdict) {
@@ -98,6 +113,7 @@ impl Health {
             _ => {}
         }
         (self.well, self.reason) = (reason.is_none(), reason);
+        self.shown.send_replace(Some(self.well));
         (context.tell)(event);
     }
 }

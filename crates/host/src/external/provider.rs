@@ -25,6 +25,8 @@ pub(crate) struct ExternalProvider {
     stop: watch::Sender<bool>,
     /// Whether nothing of it runs.
     still: watch::Sender<bool>,
+    /// Whether it is well, once that is known.
+    health: watch::Sender<Option<bool>>,
     context: Arc<Context>,
     program: PathBuf,
     drain: Duration,
@@ -48,6 +50,7 @@ impl ExternalProvider {
             known: watch::Sender::new(known),
             stop: watch::Sender::new(false),
             still: watch::Sender::new(true),
+            health: watch::Sender::new(None),
             context,
             program,
             drain,
@@ -66,6 +69,7 @@ impl ExternalProvider {
                 known: self.known.subscribe(),
                 stop: self.stop.subscribe(),
                 drain: self.drain,
+                health: self.health.clone(),
             },
             first,
             self.still.clone(),
@@ -97,6 +101,10 @@ impl Provider for ExternalProvider {
     async fn update_config(&self, config: &ConfigMap) -> Result<(), ProviderError> {
         self.known.send_modify(|known| known.config.clone_from(config));
         Ok(())
+    }
+
+    fn healthy(&self) -> Option<bool> {
+        *self.health.borrow()
     }
 
     async fn stop(&self) {

@@ -43,6 +43,8 @@ pub(super) struct Supervised {
     pub(super) known: watch::Receiver<Known>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) drain: Duration,
+    /// Whether it is well, for the inventory.
+    pub(super) health: watch::Sender<Option<bool>>,
 }
 
 /// Told once what came of the first start.
@@ -69,7 +71,7 @@ pub(super) async fn supervise(
 }
 
 async fn run(provider: &mut Supervised, mut first: First) {
-    let (mut pace, mut health) = (Pace::default(), Health::default());
+    let (mut pace, mut health) = (Pace::default(), Health::new(provider.health.clone()));
     let doubt = provider.context.handover.doubt;
     while !*provider.stop.borrow() {
         let began = Instant::now();
@@ -197,6 +199,7 @@ impl Supervised {
                     tracing::warn!(provider = %id, reason, "the provider has started and is not well");
                 }
                 *ready_at = Some(Instant::now());
+                health.started(verdict);
                 first.send(Ok(())).ok();
             }
             (Ok(verdict), None) => {

@@ -45,22 +45,27 @@ enum Started {
 
 impl Rig {
     pub(crate) async fn start(target: Target) -> Result<Self> {
-        let dir = tempfile::tempdir()?;
-        let (address, running) = match target {
+        match target {
             Target::Broker => {
+                let dir = tempfile::tempdir()?;
                 let mut config = BrokerConfig::new(dir.path().join("lattice"));
                 (config.port, config.access) = (0, Access::Anyone);
                 let broker = Broker::start(config).await?;
-                (broker.address(), Started::Broker(broker))
+                let options = nats(broker.address());
+                let client = Control::connect(options.clone(), "default").await?;
+                Self::on_broker(broker, dir, client, options).await
             }
-            Target::Nats => {
-                let server = NatsServer::default().jetstream();
-                let running = tokio::task::spawn_blocking(|| server.start()).await??;
-                (running.address(), Started::Nats(Box::new(running)))
-            }
-        };
-        let client = Control::connect(nats(address), "default").await?;
-        Self::around(running, dir, client, nats(address)).await
+            Target::Nats => Self::on_nats(NatsServer::default().jetstream()).await,
+        }
+    }
+
+    /// On a real server that needs no login.
+    pub(crate) async fn on_nats(server: NatsServer) -> Result<Self> {
+        let running = tokio::task::spawn_blocking(|| server.start()).await??;
+        let options = nats(running.address());
+        let client = Control::connect(options.clone(), "default").await?;
+        let started = Started::Nats(Box::new(running));
+        Self::around(started, tempfile::tempdir()?, client, options).await
     }
 
     /// On a broker that is there already, with a login of its own.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use wasmcloud_client::{Client, ClientError};
 use wasmcloud_core::HostId;
 use wasmcloud_wire::Labels;
-use wasmcloud_wire::control::HostInventory;
+use wasmcloud_wire::control::{HostInventory, ProviderHealth};
 
 use super::args::InventoryArgs;
 use super::connect::connect;
@@ -122,6 +122,9 @@ fn host_text(host: &HostInventory, output: &Output) -> String {
         one_line(&host.uptime_human)
     );
     let _ = write!(text, "\n  labels  {}", pairs(&host.labels));
+    if host.draining {
+        text.push_str("\n  draining: it stops, and takes no new work");
+    }
     let _ = write!(text, "\n  components{}", none(host.components.is_empty()));
     if !host.components.is_empty() {
         let mut table = Table::indented(&["ID", "IMAGE", "INSTANCES"]);
@@ -136,11 +139,36 @@ fn host_text(host: &HostInventory, output: &Output) -> String {
     }
     let _ = write!(text, "\n  providers{}", none(host.providers.is_empty()));
     if !host.providers.is_empty() {
-        let mut table = Table::indented(&["ID", "IMAGE"]);
+        // Hosts of v1 do not say.
+        let known = host.providers.iter().any(|provider| provider.health.is_some());
+        let columns: &[_] = if known {
+            &["ID", "IMAGE", "HEALTH"]
+        } else {
+            &["ID", "IMAGE"]
+        };
+        let mut table = Table::indented(columns);
         for provider in &host.providers {
+            let health = match provider.health {
+                Some(ProviderHealth::Healthy) => "healthy",
+                Some(ProviderHealth::Unhealthy) => "unhealthy",
+                Some(ProviderHealth::Other) | None => "unknown",
+            };
+            let image = provider.image_ref.clone().unwrap_or_default();
+            let cells = [provider.id.clone(), image, health.to_owned()];
+            table.row(cells.into_iter().take(columns.len()));
+        }
+        let _ = write!(text, "\n{}", table.text(output));
+    }
+    if !host.refused_links.is_empty() {
+        text.push_str("\n  links that are not in effect");
+        let mut table = Table::indented(&["SOURCE", "TARGET", "INTERFACES", "NAME", "REASON"]);
+        for link in &host.refused_links {
             table.row([
-                provider.id.clone(),
-                provider.image_ref.clone().unwrap_or_default(),
+                link.source_id.clone(),
+                link.target.clone(),
+                format!("{}:{}", link.wit_namespace, link.wit_package),
+                link.name.clone(),
+                link.error.clone(),
             ]);
         }
         let _ = write!(text, "\n{}", table.text(output));

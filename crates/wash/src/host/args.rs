@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::{RegistryArgs, Switch, bytes, duration, label};
+use crate::cli::{ControllerMode, RegistryArgs, Switch, bytes, duration, label};
 use crate::telemetry::TelemetryArgs;
 
 #[derive(Debug, Args)]
@@ -20,6 +20,10 @@ pub(crate) struct HostArgs {
     /// Keep no compiled code: compile at each start.
     #[arg(long, conflicts_with = "cache_dir")]
     pub(crate) no_cache: bool,
+    /// Whether this host may lead the applications of its lattice: `auto` leaves them to a controller of v1 (wadm) if
+    /// one runs.
+    #[arg(long, env = "WASMCLOUD_CONTROLLER", value_enum, default_value_t)]
+    pub(crate) controller: ControllerMode,
     /// Whether images of well-known providers are answered by the built-in ones.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) builtin_providers: Switch,

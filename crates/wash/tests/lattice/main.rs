@@ -8,6 +8,7 @@
     reason = "a JSON value by name is null where there is none"
 )]
 
+mod applications;
 mod clients;
 mod elsewhere;
 mod embedded;

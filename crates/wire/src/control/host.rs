@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use wasmcloud_core::HostId;
 
 use crate::json::{self, DecodeError, Message};
-use crate::limit::{self, Labels, MAX_ITEMS, MAX_LABELS, MAX_REQUEST};
+use crate::limit::{self, Labels, MAX_ITEMS, MAX_LABELS, MAX_NAMES, MAX_REQUEST};
 use crate::text;
 
 /// A host should stop.
@@ -92,7 +92,13 @@ pub struct Host {
     /// The version of its software.
     #[serde(default)]
     pub version: String,
+    /// A number that is another one when its inventory is another one, as in [`HostInventory`]. Hosts of v1 say none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory_revision: Option<u64>,
 }
+
+/// The feature of hosts that replace components and links without a gap.
+pub const FEATURE_IN_PLACE: &str = "in-place";
 
 /// What runs on a host. Also the data of its heartbeat.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,6 +126,59 @@ pub struct HostInventory {
     /// How long it runs, in seconds.
     #[serde(default)]
     pub uptime_seconds: u64,
+    /// A number that is another one when anything here but the time it runs is another one. Hosts of v1 say none, nor
+    /// any of the following.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory_revision: Option<u64>,
+    /// What it can do that not all hosts can, as [`FEATURE_IN_PLACE`].
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "limit::list::<_, _, MAX_NAMES>"
+    )]
+    pub features: Vec<String>,
+    /// It is stopping, and takes no new work.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub draining: bool,
+    /// Links that are in the state of the lattice and not in effect on it. A host may leave some out where they are
+    /// many.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "limit::list::<_, _, MAX_ITEMS>"
+    )]
+    pub refused_links: Vec<RefusedLink>,
+}
+
+/// A link that is not in effect on a host, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedLink {
+    /// Its source.
+    pub source_id: String,
+    /// Its target.
+    pub target: String,
+    /// Its name.
+    pub name: String,
+    /// The namespace of its interfaces.
+    pub wit_namespace: String,
+    /// The package of its interfaces.
+    pub wit_package: String,
+    /// Why, with all causes.
+    #[serde(default)]
+    pub error: String,
+}
+
+/// Whether a provider is well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProviderHealth {
+    /// It says so.
+    Healthy,
+    /// It says that it is not, or does not answer, or does not run.
+    Unhealthy,
+    /// Something that a newer host says.
+    #[serde(other)]
+    Other,
 }
 
 /// A component on a host.
@@ -171,6 +230,9 @@ pub struct ProviderDescription {
         deserialize_with = "limit::optional_map::<_, _, MAX_LABELS>"
     )]
     pub annotations: Option<Labels>,
+    /// Whether it is well, where the host knows. Hosts of v1 do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<ProviderHealth>,
 }
 
 /// A length of time as hosts say it, to the second: `4s`, `3m 2s`, `2days 1h`.
@@ -207,6 +269,28 @@ mod tests {
         ] {
             assert_eq!(uptime_human(Duration::from_secs(seconds)), text);
         }
+    }
+
+    #[test]
+    fn what_v1_does_not_say_is_left_out_and_may_be_missing() {
+        let v1 = r#"{"components":[],"providers":[{"id":"p","revision":0}],"host_id":"N1","friendly_name":"","labels":{},"version":"","uptime_human":"","uptime_seconds":0}"#;
+        let inventory = HostInventory::decode(v1.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8_lossy(&inventory.encode()), v1);
+        let more = HostInventory {
+            inventory_revision: Some(7),
+            features: vec![FEATURE_IN_PLACE.to_owned()],
+            draining: true,
+            refused_links: vec![RefusedLink::default()],
+            ..inventory
+        };
+        assert_eq!(HostInventory::decode(&more.encode()).unwrap(), more);
+        let health = |text: &str| {
+            let provider = format!(r#"{{"id":"p","health":{text}}}"#);
+            serde_json::from_str::<ProviderDescription>(&provider).map(|provider| provider.health)
+        };
+        assert_eq!(health(r#""unhealthy""#).unwrap(), Some(ProviderHealth::Unhealthy));
+        assert_eq!(health(r#""tired""#).unwrap(), Some(ProviderHealth::Other));
+        assert_eq!(health("null").unwrap(), None);
     }
 
     #[test]

@@ -35,6 +35,17 @@ impl DeleteLink {
     }
 }
 
+impl From<&LinkKey> for DeleteLink {
+    fn from(key: &LinkKey) -> Self {
+        Self {
+            source_id: key.source.clone(),
+            name: key.name.clone(),
+            wit_namespace: key.namespace.clone(),
+            wit_package: key.package.clone(),
+        }
+    }
+}
+
 impl Message for DeleteLink {
     const WHAT: &'static str = "link delete command";
     const MAX: usize = MAX_REQUEST;

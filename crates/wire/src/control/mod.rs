@@ -38,8 +38,8 @@ pub use self::component::{ComponentAuction, ComponentAuctionAck, ScaleComponent,
 pub use self::envelope::{CtlResponse, Nothing};
 pub use self::epoch::{EPOCH, Epoch};
 pub use self::host::{
-    ComponentDescription, DeleteLabel, Host, HostInventory, ProviderDescription, PutLabel, StopHost,
-    uptime_human,
+    ComponentDescription, DeleteLabel, FEATURE_IN_PLACE, Host, HostInventory, ProviderDescription,
+    ProviderHealth, PutLabel, RefusedLink, StopHost, uptime_human,
 };
 pub use self::limits::{InvalidLimits, read_limits, write_limits};
 pub use self::link::{DeleteLink, Links};

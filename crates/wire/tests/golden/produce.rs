@@ -265,6 +265,7 @@ fn inventory(labels: Labels, seconds: u64) -> HostInventory {
         version: "1.9.2".to_owned(),
         uptime_human: uptime_human(Duration::from_secs(seconds)),
         uptime_seconds: seconds,
+        ..HostInventory::default()
     }
 }
 
@@ -284,6 +285,7 @@ fn the_host_and_its_components() {
         uptime_human: uptime_human(Duration::from_secs(4)),
         uptime_seconds: 4,
         version: "1.9.2".to_owned(),
+        inventory_revision: None,
     }));
 
     let auction = ComponentAuction {

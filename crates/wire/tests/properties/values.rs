@@ -12,8 +12,9 @@ use wasmcloud_core::Link as CoreLink;
 use wasmcloud_wire::config_service::{ConfigServiceReply, ConfigServiceRequest};
 use wasmcloud_wire::control::{
     ComponentAuction, ComponentAuctionAck, ComponentDescription, CtlResponse, DeleteLabel, DeleteLink, Host,
-    HostInventory, Link, ProviderAuction, ProviderAuctionAck, ProviderDescription, PutLabel, Registries,
-    RegistryCredential, ScaleComponent, StartProvider, StopHost, StopProvider, UpdateComponent,
+    HostInventory, Link, ProviderAuction, ProviderAuctionAck, ProviderDescription, ProviderHealth, PutLabel,
+    RefusedLink, Registries, RegistryCredential, ScaleComponent, StartProvider, StopHost, StopProvider,
+    UpdateComponent,
 };
 use wasmcloud_wire::policy::{
     ComponentPolicy, InvocationPolicy, PolicyAction, PolicyClaims, PolicyHost, PolicyReply, PolicyRequest,
@@ -262,6 +263,7 @@ pub(crate) fn host() -> impl Strategy<Value = Host> {
         uptime_human: text(),
         uptime_seconds: any::<u64>(),
         version: text(),
+        inventory_revision: of(any::<u64>()),
     })
 }
 
@@ -281,6 +283,18 @@ pub(crate) fn inventory() -> impl Strategy<Value = HostInventory> {
         name: of(text()),
         revision: any::<i32>(),
         annotations: of(labels()),
+        health: of(prop_oneof![
+            Just(ProviderHealth::Healthy),
+            Just(ProviderHealth::Unhealthy)
+        ]),
+    });
+    let refused = any_of!(RefusedLink {
+        source_id: text(),
+        target: text(),
+        name: text(),
+        wit_namespace: text(),
+        wit_package: text(),
+        error: text(),
     });
     any_of!(HostInventory {
         components: vec(component, 0..3),
@@ -291,6 +305,10 @@ pub(crate) fn inventory() -> impl Strategy<Value = HostInventory> {
         version: text(),
         uptime_human: text(),
         uptime_seconds: any::<u64>(),
+        inventory_revision: of(any::<u64>()),
+        features: vec(text(), 0..3),
+        draining: any::<bool>(),
+        refused_links: vec(refused, 0..3),
     })
 }
 

@@ -1,0 +1,283 @@
+//! The loop of whoever leads: what was seen makes a picture, the picture a plan, the plan requests and reports.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use wasmcloud_client::{Client, DEFAULT_TIMEOUT};
+use wasmcloud_core::{AppName, HostId};
+use wasmcloud_lattice::Lattice;
+use wasmcloud_wire::control::Epoch;
+use wasmcloud_wire::message::chain;
+use wasmcloud_wire::subject::Topic;
+
+use super::carry::carry_out;
+use super::hosts;
+use super::sighting::{Picture, Sighting};
+use super::state::Buckets;
+use super::{ControllerOptions, LeadError};
+use crate::api::{Api, Sources, Told};
+use crate::lease::Guard;
+use crate::planning::{self, AppReport, Application, Memory, Moment, Plan, StatusKind, StepKey, plan};
+use crate::store::{Catalogue, Snapshot, Store};
+
+/// What was seen and waits to be looked at. Whoever sees more waits.
+const SIGHTINGS: usize = 1_024;
+
+/// Plans whose steps are carried out at the same time; a further one waits for the first of them.
+const UNDER_WAY: usize = 8;
+
+/// Shortest time between two plans: what happens together is planned together.
+const BREATH: Duration = Duration::from_millis(10);
+
+/// Longest time without a plan while something is under way or wrong.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Longest time without a plan at all.
+const LOOK_ANYWAY: Duration = Duration::from_secs(30);
+
+/// Leads in one epoch until it is dropped. Returns only what went wrong.
+pub(super) async fn lead(
+    lattice: &Lattice,
+    options: &ControllerOptions,
+    epoch: Epoch,
+    guard: &Guard,
+) -> LeadError {
+    match try_lead(lattice, options, epoch, guard).await {
+        Ok(never) => match never {},
+        Err(error) => error,
+    }
+}
+
+async fn try_lead(
+    lattice: &Lattice,
+    options: &ControllerOptions,
+    epoch: Epoch,
+    guard: &Guard,
+) -> Result<Infallible, LeadError> {
+    let store = Store::open_with(lattice, options.resolve.clone()).await?;
+    let prefix: Topic = lattice.control_prefix.parse()?;
+    let client = Client::new(
+        lattice.control.clone(),
+        lattice.name.clone(),
+        &prefix,
+        DEFAULT_TIMEOUT,
+    );
+    let catalogue = Catalogue::open(&store).await?;
+    let mut snapshots = catalogue.snapshots();
+    let buckets = Buckets::open(lattice).await?;
+    let (out, sightings) = mpsc::channel(SIGHTINGS);
+    let mut followers = JoinSet::new();
+    followers.spawn(follow_hosts(client.clone(), out.clone()));
+    followers.spawn(follow_state(buckets, out));
+    let (told, telling) = watch::channel(None);
+    let sources = Sources {
+        store: store.clone(),
+        snapshots: catalogue.snapshots(),
+        told: telling,
+    };
+    let connection = lattice.control.clone();
+    let _api = Api::serve(connection, &lattice.name, options.host.clone(), sources).await?;
+    let mut turn = Turn {
+        options,
+        store,
+        guard,
+        epoch,
+        client: client.with_epoch(epoch),
+        begun: Instant::now(),
+        picture: Picture::default(),
+        sightings,
+        memory: Memory::default(),
+        alive: BTreeSet::new(),
+        under_way: JoinSet::new(),
+        forgetting: JoinSet::new(),
+        told,
+        next: Instant::now(),
+        due: true,
+    };
+    loop {
+        tokio::select! {
+            Some(ended) = followers.join_next() => {
+                return Err(LeadError::Ended(ended.unwrap_or("lattice")));
+            }
+            changed = snapshots.changed() => {
+                if changed.is_err() {
+                    return Err(LeadError::Ended("applications"));
+                }
+                turn.due = true;
+            }
+            Some(sighting) = turn.sightings.recv() => turn.see(sighting),
+            Some(_) = turn.forgetting.join_next() => {}
+            Some(done) = turn.under_way.join_next() => turn.done(done.unwrap_or_default()),
+            () = sleep_until(turn.next) => {
+                let snapshot = Arc::clone(&snapshots.borrow_and_update());
+                turn.tick(&snapshot);
+            }
+        }
+        if turn.due {
+            turn.next = turn.next.min(Instant::now() + BREATH);
+        }
+    }
+}
+
+async fn follow_hosts(client: Client, out: mpsc::Sender<Sighting>) -> &'static str {
+    if let Err(error) = hosts::follow(client, out).await {
+        tracing::warn!(error = chain(&error), "hosts cannot be followed");
+    }
+    "hosts"
+}
+
+async fn follow_state(buckets: Buckets, out: mpsc::Sender<Sighting>) -> &'static str {
+    if let Err(error) = buckets.follow(out).await {
+        tracing::warn!(error = chain(&error), "links and configs cannot be followed");
+    }
+    "links and configs"
+}
+
+/// Steps that were not done, and why.
+type Failures = Vec<(StepKey, String)>;
+
+/// One turn of leading.
+struct Turn<'l> {
+    options: &'l ControllerOptions,
+    store: Store,
+    guard: &'l Guard,
+    epoch: Epoch,
+    client: Client,
+    begun: Instant,
+    picture: Picture,
+    sightings: mpsc::Receiver<Sighting>,
+    memory: Memory,
+    /// The hosts that were there at the last plan.
+    alive: BTreeSet<HostId>,
+    /// Plans that are carried out; each answers what failed.
+    under_way: JoinSet<Failures>,
+    /// Has the store forget what is over.
+    forgetting: JoinSet<()>,
+    told: watch::Sender<Option<Arc<Told>>>,
+    /// When the next plan is made at the latest.
+    next: Instant,
+    /// Whether something has changed since the last plan.
+    due: bool,
+}
+
+impl Turn<'_> {
+    fn now(&self) -> Moment {
+        self.begun.elapsed()
+    }
+
+    fn see(&mut self, first: Sighting) {
+        let now = self.now();
+        let mut next = Some(first);
+        while let Some(sighting) = next {
+            // That the same hosts are still there changes nothing.
+            let news = !matches!(sighting, Sighting::Seen(_));
+            self.picture.add(sighting, now);
+            self.due |= news || self.alive(now) != self.alive;
+            next = self.sightings.try_recv().ok();
+        }
+        for host in self.picture.take_restarted() {
+            self.memory.reset_host(&host);
+        }
+        let failures = self.picture.take_failures();
+        self.note(&failures);
+    }
+
+    fn done(&mut self, failures: Failures) {
+        self.note(&failures);
+        self.due = true;
+    }
+
+    fn note(&mut self, failures: &Failures) {
+        let now = self.now();
+        for (key, error) in failures {
+            self.memory.failed(key, error, now);
+        }
+    }
+
+    fn alive(&self, now: Moment) -> BTreeSet<HostId> {
+        self.picture.alive(now, self.options.planning.lost_after)
+    }
+
+    fn tick(&mut self, snapshot: &Snapshot) {
+        let now = self.now();
+        // Without a lease somebody else may lead already, which it says soon. Too much under way is waited for.
+        if !self.guard.may_act(self.epoch) || self.under_way.len() >= UNDER_WAY {
+            self.due = false;
+            self.next = Instant::now() + LOOK;
+            return;
+        }
+        self.alive = self.alive(now);
+        self.due = false;
+        let began = Instant::now();
+        let lattice = planning::Lattice {
+            epoch: self.epoch.get(),
+            applications: snapshot.applications.clone(),
+        };
+        let observed = self.picture.observed(snapshot.health.clone());
+        let partial = observed.partial;
+        let planned = plan(&lattice, observed, now, &mut self.memory, &self.options.planning);
+        let told = Told::of(&planned, &lattice, partial);
+        if told.held.is_none() {
+            self.forget(snapshot, &planned);
+        }
+        self.next = Instant::now() + pause(&planned, &told, now).max(BREATH).max(began.elapsed());
+        self.told.send_replace(Some(Arc::new(told)));
+        if !planned.steps.is_empty() {
+            let client = self.client.clone();
+            self.under_way
+                .spawn(async move { carry_out(&client, planned.steps).await });
+        }
+    }
+
+    /// Lets the store forget former revisions of which nothing is left, one application after the other.
+    fn forget(&mut self, snapshot: &Snapshot, planned: &Plan) {
+        if !self.forgetting.is_empty() {
+            return;
+        }
+        let over = |application: &&Application| {
+            let name = &application.name;
+            let by_name = |report: &AppReport| report.app.cmp(name);
+            let place = planned.reports.binary_search_by(by_name).ok();
+            let done = place
+                .and_then(|at| planned.reports.get(at))
+                .is_some_and(|report| match application.deployed {
+                    None => report.scalers.is_empty(),
+                    Some(_) => report.status.kind == StatusKind::Deployed,
+                });
+            let record = snapshot.records.get(name);
+            let deleted = record.is_some_and(|record| record.versions.is_empty());
+            done && (!application.former.is_empty() || deleted)
+        };
+        let over = snapshot.applications.iter().filter(over);
+        let over: Vec<(AppName, u64)> = over.map(|app| (app.name.clone(), app.generation)).collect();
+        if over.is_empty() {
+            return;
+        }
+        let store = self.store.clone();
+        self.forgetting.spawn(async move {
+            for (name, generation) in over {
+                if let Err(error) = store.forget_former(&name, generation).await {
+                    tracing::debug!(app = %name, error = chain(&error), "former revisions are not forgotten yet");
+                }
+            }
+        });
+    }
+}
+
+/// How long until there has to be another plan if nothing happens: until something is to be tried again, soon while
+/// something is under way or held, and once in a while in any case.
+fn pause(planned: &Plan, told: &Told, now: Moment) -> Duration {
+    let parts = planned.reports.iter();
+    let parts = parts.flat_map(|report| report.scalers.iter().chain(&report.prerequisites));
+    let retry = parts.filter_map(|part| part.decision.next_retry()).min();
+    match retry {
+        Some(at) => at.saturating_sub(now).min(LOOK),
+        None if planned.steps.is_empty() && told.held.is_none() => LOOK_ANYWAY,
+        None => LOOK,
+    }
+}
