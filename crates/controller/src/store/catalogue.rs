@@ -367,7 +367,6 @@ async fn make(store: &Store, app: &AppName, record: &AppRecord) -> Result<Made, 
         paused: record.paused,
         name: app.clone(),
         generation: record.generation,
-        paused: record.paused,
         deployed: None,
         former: Vec::new(),
     };
