@@ -141,10 +141,7 @@ impl ObservedHost {
             labels: inventory.labels.clone(),
             draining: inventory.draining,
             last_seen,
-            in_place: inventory
-                .features
-                .iter()
-                .any(|feature| feature == FEATURE_IN_PLACE),
+            in_place: inventory.features.iter().any(|feature| feature == FEATURE_IN_PLACE),
             components: components.collect(),
             providers: providers.collect(),
             refused: refused.collect(),

@@ -240,8 +240,13 @@ impl Follower {
                 Made::Nothing | Made::Broken(_) => &[],
             };
             match self.store.put_back(&app, &row.record, revisions).await {
-                Ok(()) => {
+                Ok(true) => {
                     tracing::warn!(%app, "the store had lost this application or a part of it; it was written back");
+                    self.lacking.remove(&app);
+                }
+                Ok(false) => {
+                    tracing::warn!(%app, "the store has lost this application; it was not deployed, and nobody has its text");
+                    self.rows.remove(&app);
                     self.lacking.remove(&app);
                 }
                 Err(error) => {

@@ -230,7 +230,11 @@ async fn what_a_store_lost_is_written_back() -> Result<()> {
         world.put(&manifest(app, version, "a/b:1")).await?;
         world.deploy(app).await?;
     }
-    let before = world.snapshot();
+    world.put(&manifest("draft", "1", "a/b:1")).await?;
+    let draft = name("draft");
+    let before = world
+        .until("draft", |snapshot| snapshot.records.contains_key(&draft))
+        .await?;
     let mut watch = world.lattice_state().await?.watch("APP_").await?;
     world
         .server
@@ -261,6 +265,10 @@ async fn what_a_store_lost_is_written_back() -> Result<()> {
         "also what is only a former one"
     );
     ensure!(world.store.existing(&name("blog")).await?.deployed.is_some());
+    ensure!(
+        !world.snapshot().records.contains_key(&draft),
+        "what was never deployed is lost, and nobody says that it is there"
+    );
     // And it is a store like any other.
     world.put(&manifest("shop", "3", "a/b:3")).await?;
     world.deploy("shop").await?;
