@@ -44,7 +44,8 @@ async fn each_operation_has_its_text(target: Target) -> Result<()> {
         ] {
             object.remove(key);
         }
-        ensure!(reply.to_string() == expected, "{operation}: {reply}");
+        let reply = reply.to_string();
+        ensure!(reply == expected, "{operation}: {reply}");
         Ok(())
     };
     let one = manifest("shop", "1", "a/b:1");
