@@ -13,7 +13,9 @@ use wasmcloud_wire::message::chain;
 use wasmcloud_wire::subject::UnsupportedSubject;
 
 use super::{Desk, status, why};
-use crate::store::{Deleted, Deployed, PutKind, Snapshot, StoreError, deployed_version, missing_shared};
+use crate::store::{
+    Deleted, Deployed, MAX_VERSION_LEN, PutKind, Snapshot, StoreError, deployed_version, missing_shared,
+};
 
 type Reply = Vec<u8>;
 
@@ -69,6 +71,17 @@ fn failed(error: &StoreError) -> String {
 /// Reads what was asked besides a name.
 fn read<T: wasmcloud_wire::Message>(question: &Message) -> Result<T, String> {
     T::decode(&question.payload).map_err(|error| chain(&error))
+}
+
+/// Reads which version is meant. What is longer than any version is not repeated in an answer.
+fn read_version(question: &Message) -> Result<Option<String>, String> {
+    let VersionRequest { version } = read(question)?;
+    match version {
+        Some(version) if version.len() > MAX_VERSION_LEN => {
+            Err(failed(&StoreError::VersionLength(version.len())))
+        }
+        version => Ok(version),
+    }
 }
 
 fn header<'a>(question: &'a Message, name: &str) -> Option<&'a str> {
@@ -161,8 +174,8 @@ impl Desk {
     }
 
     async fn get(&self, app: &AppName, question: &Message) -> Result<Reply, String> {
-        let request: VersionRequest = read(question)?;
-        let version = request.version.as_deref();
+        let version = read_version(question)?;
+        let version = version.as_deref();
         let reply = match self.sources.store.get(app, version).await {
             Ok(got) => GetReply {
                 result: GetResult::Success,
@@ -221,9 +234,9 @@ impl Desk {
     }
 
     async fn delete(&self, app: &AppName, question: &Message) -> Result<Reply, String> {
-        let request: VersionRequest = read(question)?;
-        let deleted = self.sources.store.delete(app, request.version.as_deref()).await;
-        let version = request.version.as_deref().unwrap_or_default();
+        let version = read_version(question)?;
+        let deleted = self.sources.store.delete(app, version.as_deref()).await;
+        let version = version.as_deref().unwrap_or_default();
         let (result, text, undeploy) = match deleted.map_err(|error| failed(&error))? {
             Deleted::NoApp => (DeleteResult::Noop, message::gone(app), false),
             Deleted::NoVersion => (DeleteResult::Noop, message::version_gone(version), false),
@@ -247,9 +260,9 @@ impl Desk {
     }
 
     async fn deploy(&self, app: &AppName, question: &Message, back: bool) -> Result<Reply, String> {
-        let request: VersionRequest = read(question)?;
+        let version = read_version(question)?;
+        let version = version.as_deref();
         let (store, snapshot) = (&self.sources.store, self.snapshot());
-        let version = request.version.as_deref();
         let deployed = match back {
             true => store.rollback(app, version, &snapshot).await,
             false => store.deploy(app, version, &snapshot).await,
@@ -344,7 +357,7 @@ impl Desk {
                 reply.parts = why::decisions(report, part);
                 if let Some(part) = part.filter(|_| reply.parts.is_empty()) {
                     reply.result = GetResult::NotFound;
-                    reply.message = format!("Application {app} has no part `{part}`");
+                    reply.message = message::no_part(app, part);
                 }
             }
             _ => {

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{FutureExt as _, StreamExt as _};
+use futures::{FutureExt as _, Stream, StreamExt as _};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 use wasmcloud_core::AppName;
-use wasmcloud_lattice::{Event, Watch};
+use wasmcloud_lattice::Event;
 use wasmcloud_wire::Message as _;
 use wasmcloud_wire::app::{APP_PREFIX, AppRecord};
 use wasmcloud_wire::message::chain;
@@ -51,7 +51,16 @@ impl Drop for Catalogue {
 impl Catalogue {
     /// Begins to follow. When this returns, all present applications were read.
     pub async fn open(store: &Store) -> Result<Self, StoreError> {
-        let mut events = store.0.state.watch(APP_PREFIX).await?;
+        let events = store.0.state.watch(APP_PREFIX).await?;
+        Ok(Self::follow(store, events).await)
+    }
+
+    /// Follows these events in place of those of the store itself, from which revisions are read. When this returns,
+    /// all that was there at the beginning was read.
+    pub async fn follow(
+        store: &Store,
+        mut events: impl Stream<Item = Event> + Send + Unpin + 'static,
+    ) -> Self {
         let mut follower = Follower::new(store.clone());
         while follower.look.is_some() {
             match events.next().await {
@@ -63,11 +72,11 @@ impl Catalogue {
         let (sender, snapshots) = watch::channel(Arc::new(follower.snapshot()));
         let trust = Arc::new(Notify::new());
         let task = tokio::spawn(follower.follow(events, Arc::clone(&trust), sender));
-        Ok(Self {
+        Self {
             snapshots,
             trust,
             task: task.abort_handle(),
-        })
+        }
     }
 
     /// The applications as they are, and when that changes.
@@ -127,7 +136,7 @@ impl Follower {
 
     async fn follow(
         mut self,
-        mut events: Watch,
+        mut events: impl Stream<Item = Event> + Unpin,
         trust: Arc<Notify>,
         snapshots: watch::Sender<Arc<Snapshot>>,
     ) {
@@ -144,6 +153,10 @@ impl Follower {
             // One snapshot for what came together.
             while let Some(Some(event)) = events.next().now_or_never() {
                 self.hear(event);
+            }
+            if self.reset {
+                // What is written back may take a while, and nothing is to be changed meanwhile.
+                snapshots.send_replace(Arc::new(self.snapshot()));
             }
             if self.look.is_none() {
                 self.settle().await;
@@ -227,8 +240,13 @@ impl Follower {
                 Made::Nothing | Made::Broken(_) => &[],
             };
             match self.store.put_back(&app, &row.record, revisions).await {
-                Ok(()) => {
+                Ok(true) => {
                     tracing::warn!(%app, "the store had lost this application or a part of it; it was written back");
+                    self.lacking.remove(&app);
+                }
+                Ok(false) => {
+                    tracing::warn!(%app, "the store has lost this application; it was not deployed, and nobody has its text");
+                    self.rows.remove(&app);
                     self.lacking.remove(&app);
                 }
                 Err(error) => {
@@ -279,6 +297,10 @@ impl Follower {
                 }
                 Ok(None) => {
                     self.rows.remove(&app);
+                }
+                Err(StoreError::Record { source, .. }) => {
+                    self.rows.remove(&app);
+                    self.unreadable.insert(app, chain(&source));
                 }
                 Err(error) => {
                     let error = chain(&error);

@@ -43,6 +43,10 @@ impl Store {
             if of_these || (record.versions.is_empty() && deployed.is_some()) {
                 begin(app, record, None, undeployed())?;
             }
+            if record.versions.is_empty() {
+                // Nobody can resume it any more, and what is left of it is to go.
+                record.paused = false;
+            }
             Ok(match version {
                 None => Deleted::All,
                 Some(_) if gone.is_empty() => Deleted::NoVersion,

@@ -23,13 +23,14 @@ pub(super) fn lacks(stored: &AppRecord, known: &AppRecord) -> bool {
 }
 
 impl Store {
-    /// Writes back what is known of an application, with the revisions that are at hand.
+    /// Writes back what is known of an application, with the revisions that are at hand. Says whether there is anything
+    /// of it in the store now: of what was never deployed, the text may be lost.
     pub(super) async fn put_back(
         &self,
         app: &AppName,
         known: &AppRecord,
         loaded: &[Arc<Loaded>],
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         for loaded in loaded {
             let key = revision_key(app, &loaded.revision);
             match self.0.state.create(&key, loaded.record.encode().into()).await {
@@ -47,7 +48,7 @@ impl Store {
             if lacks(record, known) {
                 *record = merge(record, known, |revision| there.contains(revision));
             }
-            Ok(())
+            Ok(!needed(record).is_empty())
         })
         .await
     }

@@ -6,6 +6,11 @@ use std::fmt::Display;
 
 use wasmcloud_core::AppName;
 
+use crate::message::cut;
+
+/// How much of a name that somebody else chose is repeated, in bytes.
+const MAX_NAME: usize = 256;
+
 /// All applications were listed.
 pub const LISTED: &str = "Successfully fetched list of applications";
 
@@ -79,6 +84,11 @@ pub fn fetched_history(app: &AppName) -> String {
 /// `why` worked. Ours.
 pub fn fetched_why(app: &AppName) -> String {
     format!("Successfully fetched decisions for application {app}")
+}
+
+/// `why` of a part that is not there. Ours.
+pub fn no_part(app: &AppName, part: &str) -> String {
+    format!("Application {app} has no part `{}`", cut(part, MAX_NAME))
 }
 
 /// `deploy` worked.
@@ -158,17 +168,18 @@ pub fn shared_missing(missing: &[String]) -> String {
 
 /// A `Content-Type` that is none of the two.
 pub fn content_type(given: &str) -> String {
+    let given = cut(given, MAX_NAME);
     format!("Unsupported content type {given} given. Wadm supports YAML and JSON")
 }
 
 /// What nobody can ask for.
 pub fn unsupported(subject: &str) -> String {
-    format!("Unsupported subject: {subject}")
+    format!("Unsupported subject: {}", cut(subject, MAX_NAME))
 }
 
 /// A subject whose name cannot exist.
 pub fn invalid(subject: &str) -> String {
-    format!("Invalid subject: {subject}")
+    format!("Invalid subject: {}", cut(subject, MAX_NAME))
 }
 
 /// The status of an application that was deployed or undeployed since the last plan. Ours.
