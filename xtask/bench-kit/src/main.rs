@@ -70,7 +70,5 @@ fn component(id: ComponentId, file: &Path, instance: InstanceMode, longest: Dura
         },
         config: Vec::new(),
         annotations: BTreeMap::new(),
-        weight: None,
-        probe: None,
     }
 }

@@ -178,7 +178,8 @@ fn look(
             }
         }
         looks.fetch_add(1, Ordering::Release);
-        std::thread::sleep(Duration::from_millis(1));
+        // Nobody wakes it: this is how often it looks.
+        std::thread::park_timeout(Duration::from_millis(1));
     }
 }
 
