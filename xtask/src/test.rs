@@ -9,7 +9,7 @@ use crate::tool::{DENY, NEXTEST};
 use crate::{apt, fmt, fuzz, guests, interop, nats, nats_py, shell, tidy};
 
 /// Servers and foreign clients that tests start; from Debian, so that they are not ours.
-const SERVERS: [&str; 3] = ["docker-registry", "prometheus", "skopeo"];
+const SERVERS: [&str; 4] = ["docker-registry", "prometheus", "skopeo", "curl"];
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -113,7 +113,7 @@ fn perform(step: Step) -> Result<()> {
             NEXTEST.install()?;
             apt::install("test", &SERVERS, |command| {
                 format!(
-                    "tests run against docker-registry, skopeo and prometheus: install them, on Debian as root with \
+                    "tests run against docker-registry, skopeo, prometheus and curl: install them, on Debian as root with \
                      `{command}`"
                 )
             })?;

@@ -1,18 +1,20 @@
 //! Applications on a lattice of real hosts: what was said to run does, wherever hosts, leaders and servers go.
 
+mod rollouts;
 mod support;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
+use wasmcloud_test_kit::guests::root;
 use wasmcloud_test_kit::http::get;
 use wasmcloud_test_kit::load::Load;
 use wasmcloud_test_kit::ports::free_address;
-use wasmcloud_test_kit::process::{SOON, Wash};
+use wasmcloud_test_kit::process::{Launch, SOON, Wash};
 
 use self::support::{Api, HELLO, PAGE, PATIENCE, Web, labelled};
-use crate::support::{id, nats, until};
+use crate::support::{WASH, cache, id, nats, until};
 
 /// The first words of the two pages.
 const HELLO_WORD: &str = "Hello";
@@ -174,7 +176,7 @@ async fn a_revision_takes_over_without_a_failed_request() -> Result<()> {
     let api = Api::new(&nats).await?;
     let address = free_address()?;
     let spread = vec![("role", "front", 50), ("role", "back", 50)];
-    let web = |image| Web {
+    let web = |image: &str| Web {
         spread: spread.clone(),
         ..Web::new(image, address, 100)
     };
@@ -236,6 +238,24 @@ async fn an_application_moves_from_one_host_to_many_and_back_under_load() -> Res
     }
     load.wait_answer(HELLO_WORD, SOON)?;
     println!("answers while it moved: {:?}", load.finish()?);
+    Ok(())
+}
+
+/// The example does what its README says.
+#[test]
+fn the_script_of_the_example_moves_an_application() -> Result<()> {
+    let script = root().join("examples/move-while-running/move.sh");
+    let address = free_address()?.to_string();
+    let moved = Launch::command("/bin/sh", &[&script.display().to_string()])?
+        .env("WASH", WASH)
+        .env("WASMCLOUD_CACHE_DIR", cache())
+        .env("ADDRESS", &address)
+        .run_within(PATIENCE * 4)?;
+    let said = moved.text();
+    ensure!(moved.code == 0, "{said}");
+    let last = said.lines().rfind(|line| line.contains("answered")).unwrap_or_default();
+    println!("{last}");
+    ensure!(last.ends_with(" answered, 0 failed while it moved") && !last.starts_with("0 "), "{said}");
     Ok(())
 }
 

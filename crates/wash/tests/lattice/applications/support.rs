@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 use wasmcloud_test_kit::control::Control;
-use wasmcloud_test_kit::guests::example;
+use wasmcloud_test_kit::guests::{example, guest};
 use wasmcloud_test_kit::process::{Launch, Wash};
 use wasmcloud_test_nats::Running;
 
@@ -113,11 +114,14 @@ impl Api {
 
 /// An application with one component behind an HTTP server. The server runs on hosts with `role=front`.
 pub(crate) struct Web {
-    pub(crate) image: &'static str,
+    /// `example/file` of an example, the name of a guest, or the path of a file.
+    pub(crate) image: String,
     pub(crate) address: SocketAddr,
     pub(crate) instances: u32,
     /// Where the component runs: requirements and weight of each spread; anywhere where there is none.
     pub(crate) spread: Vec<(&'static str, &'static str, u32)>,
+    /// The properties of the rollout policy, as YAML.
+    pub(crate) rollout: Option<&'static str>,
 }
 
 /// The example that says hello.
@@ -126,18 +130,35 @@ pub(crate) const HELLO: &str = "http-hello-world/http_hello_world";
 pub(crate) const PAGE: &str = "http-router/web";
 
 impl Web {
-    pub(crate) fn new(image: &'static str, address: SocketAddr, instances: u32) -> Self {
+    pub(crate) fn new(image: impl Into<String>, address: SocketAddr, instances: u32) -> Self {
         Self {
-            image,
+            image: image.into(),
             address,
             instances,
             spread: Vec::new(),
+            rollout: None,
+        }
+    }
+
+    fn file(&self) -> Result<PathBuf> {
+        match self.image.split_once('/') {
+            Some(("", _)) => Ok(PathBuf::from(&self.image)),
+            Some((of, file)) => example(of, file),
+            None => guest(&self.image),
         }
     }
 
     pub(crate) fn text(&self, version: &str) -> Result<String> {
-        let (example_name, file) = self.image.split_once('/').context("an example and its file")?;
-        let file = example(example_name, file)?;
+        let file = self.file()?;
+        let policy = self.rollout.map_or_else(String::new, |properties| {
+            format!(
+                "  policies:
+    - name: rollout
+      type: policy.rollout.wasmcloud.dev/v1alpha1
+      properties: {properties}
+"
+            )
+        });
         let mut text = format!(
             "apiVersion: core.oam.dev/v1beta1
 kind: Application
@@ -146,7 +167,7 @@ metadata:
   annotations:
     version: {version}
 spec:
-  components:
+{policy}  components:
     - name: site
       type: component
       properties:

@@ -1,0 +1,159 @@
+//! Revisions that take over bit by bit, and those that do not: who asks meanwhile notices nothing but the new page.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use wasmcloud_test_kit::http::get;
+use wasmcloud_test_kit::load::Load;
+use wasmcloud_test_kit::ports::free_address;
+use wasmcloud_test_kit::process::{SOON, Wash};
+use wasmcloud_test_nats::Running;
+
+use super::support::{Api, HELLO, PAGE, PATIENCE, Web, labelled};
+use super::{HELLO_WORD, PAGE_WORD};
+use crate::support::{nats, until};
+
+/// The first revision on two hosts, and all it takes to ask for the next one.
+struct Rig {
+    api: Api,
+    web: Web,
+    _hosts: [Wash; 2],
+    _nats: Running,
+}
+
+impl Rig {
+    async fn start() -> Result<Self> {
+        let nats = nats()?;
+        let hosts = [
+            labelled(&nats, &[("role", "front")])?.ready()?,
+            labelled(&nats, &[("role", "back")])?.ready()?,
+        ];
+        let api = Api::new(&nats).await?;
+        let mut web = Web::new(HELLO, free_address()?, 60);
+        web.spread = vec![("role", "front", 50), ("role", "back", 50)];
+        api.deploy(&web.text("v1")?).await?;
+        api.wait("web", "deployed").await?;
+        Ok(Self {
+            api,
+            web,
+            _hosts: hosts,
+            _nats: nats,
+        })
+    }
+
+    /// Deploys another image in a certain way.
+    async fn deploy(&mut self, image: &str, rollout: &'static str) -> Result<()> {
+        (self.web.image, self.web.rollout) = (image.to_owned(), Some(rollout));
+        self.api.deploy(&self.web.text("v2")?).await?;
+        Ok(())
+    }
+
+    /// What was done last with the application.
+    async fn last(&self) -> Result<Value> {
+        let (reply, _) = self.api.ask("history.web", "").await?;
+        let history = reply["history"].as_array().context("a history")?;
+        history.last().cloned().context("something was done")
+    }
+
+    /// Waits until the first revision is back, and answers why.
+    async fn rolled_back(&self) -> Result<String> {
+        let begun = Instant::now();
+        loop {
+            let last = self.last().await?;
+            if last["kind"] == "rolled-back" {
+                ensure!(last["version"] == "v1", "{last}");
+                self.api.wait("web", "deployed").await?;
+                return Ok(last["why"].as_str().context("a reason")?.to_owned());
+            }
+            ensure!(begun.elapsed() < PATIENCE, "it was not rolled back: {last}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_canary_gets_its_share_and_then_all() -> Result<()> {
+    let mut rig = Rig::start().await?;
+    let load = Load::start(rig.web.address, "/");
+    load.wait_answer(HELLO_WORD, SOON)?;
+    rig.deploy(PAGE, "{ strategy: canary, steps: '20, 60', pause: 2s }").await?;
+    load.wait_answer(PAGE_WORD, SOON)?;
+    // Both answer in between.
+    load.wait_answer(HELLO_WORD, SOON)?;
+    let took = rig.api.wait("web", "deployed").await?;
+    ensure!(took > Duration::from_secs(2), "it took its time: {took:?}");
+    let address = rig.web.address;
+    for _ in 0..50 {
+        ensure!(get(address, "/")?.text().starts_with(PAGE_WORD), "the new revision answers all");
+    }
+    println!("answers while a canary took over: {:?}", load.finish()?);
+    ensure!(rig.last().await?["version"] == "v2");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn blue_becomes_green_at_once() -> Result<()> {
+    let mut rig = Rig::start().await?;
+    let load = Load::start(rig.web.address, "/");
+    load.wait_answer(HELLO_WORD, SOON)?;
+    rig.deploy(PAGE, "{ strategy: blue-green, probe: / }").await?;
+    load.wait_answer(PAGE_WORD, SOON)?;
+    rig.api.wait("web", "deployed").await?;
+    println!("answers while green took over: {:?}", load.finish()?);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_canary_whose_calls_fail_goes_back() -> Result<()> {
+    let mut rig = Rig::start().await?;
+    rig.deploy("http-misbehave", "{ strategy: canary, steps: '50', pause: 1h }").await?;
+    let address = rig.web.address;
+    let mut answers = [0_u32; 2];
+    until("rollback", async || {
+        for _ in 0..20 {
+            let good = get(address, "/trap")?.status == 200;
+            answers[usize::from(good)] += 1;
+        }
+        Ok(rig.last().await?["kind"] == "rolled-back")
+    })
+    .await?;
+    let why = rig.rolled_back().await?;
+    println!("{why}; {answers:?} failed and good answers until then");
+    ensure!(why.ends_with("calls of the new revision failed"), "{why}");
+    ensure!(answers.iter().all(|count| *count > 0), "{answers:?}");
+    ensure!((0..20).all(|_| get(address, "/trap").is_ok_and(|answer| answer.status == 200)));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_start_goes_back_and_nobody_notices() -> Result<()> {
+    let mut rig = Rig::start().await?;
+    let load = Load::start(rig.web.address, "/");
+    load.wait_answer(HELLO_WORD, SOON)?;
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("broken.wasm");
+    fs::write(&file, "this is no component")?;
+    rig.deploy(&file.display().to_string(), "{ strategy: rolling }").await?;
+    let why = rig.rolled_back().await?;
+    println!("rolled back because {why}");
+    ensure!(why.contains("web-site failed 3 times"), "{why}");
+    load.wait_answer(HELLO_WORD, SOON)?;
+    load.finish()?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_probe_that_is_answered_badly_keeps_a_revision_out() -> Result<()> {
+    let mut rig = Rig::start().await?;
+    let load = Load::start(rig.web.address, "/");
+    load.wait_answer(HELLO_WORD, SOON)?;
+    let probe = "{ strategy: blue-green, probe: '/status?code=503' }";
+    rig.deploy("http-misbehave", probe).await?;
+    let why = rig.rolled_back().await?;
+    println!("rolled back because {why}");
+    ensure!(why.contains("503"), "{why}");
+    load.finish()?;
+    Ok(())
+}
