@@ -62,8 +62,59 @@ fn a_new_image_takes_the_place_of_the_old_one() {
         "scale component shop-cart on NA to 1: it runs from acme/cart:1, not from acme/cart:2"
     );
     world.0.carry_out(&plan);
-    assert_eq!(plan.steps.len(), 2);
-    assert!(world.settle().is_empty());
+    assert_eq!(plan.steps.len(), 1, "one host after the other");
+    assert_eq!(world.settle(), ["scale component shop-cart on NB to 1"]);
+}
+
+#[test]
+fn what_is_recreated_ends_everywhere_before_it_begins() {
+    let recreated = |image: &str| {
+        let policy = "  policies:\n    - { name: r, type: policy.rollout.wasmcloud.dev/v1alpha1, properties: { strategy: recreate } }\n";
+        let text = manifest("shop", &[&component("cart", image, 2, "")]);
+        text.replace("spec:\n", &format!("spec:\n{policy}"))
+    };
+    let mut world = World::new("NA, NB");
+    world.deploy(&recreated("acme/cart:1"));
+    world.settle();
+    world.deploy(&recreated("acme/cart:2"));
+    let stops = ["stop component shop-cart on NA", "stop component shop-cart on NB"];
+    assert_eq!(world.round(), stops);
+    assert_eq!(
+        world.settle(),
+        [
+            "scale component shop-cart on NA to 1",
+            "scale component shop-cart on NB to 1"
+        ]
+    );
+}
+
+#[test]
+fn calls_are_shifted_as_the_weight_says() {
+    let mut world = World::new("NA, NB, NC");
+    for host in ["NA", "NB"] {
+        world.host(host).candidates = true;
+    }
+    world.deploy(&manifest("shop", &[&component("cart", "acme/cart:1", 3, "")]));
+    world.settle();
+    world.deploy(&manifest("shop", &[&component("cart", "acme/cart:2", 3, "")]));
+    world.app("shop").weight = Some(20);
+    assert_eq!(
+        world.settle(),
+        [
+            "scale component shop-cart on NA to 1 beside what runs, for 20 % of the calls",
+            "scale component shop-cart on NB to 1 beside what runs, for 20 % of the calls"
+        ],
+        "the third host cannot, and waits"
+    );
+    assert_eq!(
+        world.status("shop").to_string(),
+        "reconciling: 20 % of the calls go to the new revision"
+    );
+    world.app("shop").weight = Some(60);
+    assert_eq!(world.settle().len(), 2);
+    world.app("shop").weight = None;
+    assert_eq!(world.settle().len(), 3);
+    assert_eq!(world.status("shop").to_string(), "deployed");
 }
 
 #[test]

@@ -67,8 +67,20 @@ fn probe(scale: &ScaleComponent) -> Result<Option<Probe>, InvalidField> {
     }))
 }
 
-/// The span of one request, a child of the one that the sender names. The name is that of v1 (wire reference §9).
+/// The span of one request, a child of the one that the sender names. The name is that of v1 (wire reference §9). What
+/// is asked without a parent and only says that the host is there is asked each second, and is nobody's trace.
 fn span(message: &Message) -> tracing::Span {
+    let traced = message
+        .headers
+        .as_ref()
+        .is_some_and(|headers| headers.get(TRACEPARENT).is_some());
+    if !traced
+        && [".host.ping", ".host.get."]
+            .iter()
+            .any(|asked| message.subject.contains(asked))
+    {
+        return tracing::Span::none();
+    }
     let span = tracing::info_span!(
         target: "wasmcloud::control",
         "handle_ctl_message",

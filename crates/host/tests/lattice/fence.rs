@@ -100,8 +100,11 @@ async fn every_command_is_fenced_and_no_question(target: Target) -> Result<()> {
     for (subject, body) in [
         (on("component.scale", &host), scale(&host, "a", &image, 1)),
         (on("component.update", &host), update),
-        (on("provider.start", &host), provider.clone()),
-        (on("provider.stop", &host), provider),
+        (on("provider.start", &host), provider),
+        (
+            on("provider.stop", &host),
+            json!({ "host_id": id, "provider_id": "p" }),
+        ),
         ("link.put".to_owned(), link("a", "b", &["reader"])),
         ("link.del".to_owned(), del),
         ("config.put.web".to_owned(), json!({ "a": "b" })),

@@ -38,8 +38,8 @@ async fn providers_start_and_stop(target: Target) -> Result<()> {
     }
     let inventory = rig.inventory(&host).await?;
     let expected = json!([
-        { "id": "http", "image_ref": HTTP, "revision": 0, "annotations": { "a": "b" } },
-        { "id": "kv", "image_ref": MEMORY, "revision": 0, "annotations": { "a": "b" } },
+        { "id": "http", "image_ref": HTTP, "revision": 0, "annotations": { "a": "b" }, "health": "healthy" },
+        { "id": "kv", "image_ref": MEMORY, "revision": 0, "annotations": { "a": "b" }, "health": "healthy" },
     ]);
     ensure!(inventory["providers"] == expected, "{inventory}");
 

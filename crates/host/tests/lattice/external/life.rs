@@ -65,6 +65,7 @@ async fn it_starts_with_host_data_and_stops(target: Target) -> Result<()> {
     let inventory = scene.rig.inventory(&scene.host).await?;
     let listed = json!([{
         "id": "p", "image_ref": scene.image, "name": "test", "revision": 0, "annotations": { "a": "b" },
+        "health": "healthy",
     }]);
     ensure!(inventory["providers"] == listed, "{inventory}");
 

@@ -253,9 +253,15 @@ fn the_script_of_the_example_moves_an_application() -> Result<()> {
         .run_within(PATIENCE * 4)?;
     let said = moved.text();
     ensure!(moved.code == 0, "{said}");
-    let last = said.lines().rfind(|line| line.contains("answered")).unwrap_or_default();
+    let last = said
+        .lines()
+        .rfind(|line| line.contains("answered"))
+        .unwrap_or_default();
     println!("{last}");
-    ensure!(last.ends_with(" answered, 0 failed while it moved") && !last.starts_with("0 "), "{said}");
+    ensure!(
+        last.ends_with(" answered, 0 failed while it moved") && !last.starts_with("0 "),
+        "{said}"
+    );
     Ok(())
 }
 

@@ -78,7 +78,8 @@ async fn a_canary_gets_its_share_and_then_all() -> Result<()> {
     let mut rig = Rig::start().await?;
     let load = Load::start(rig.web.address, "/");
     load.wait_answer(HELLO_WORD, SOON)?;
-    rig.deploy(PAGE, "{ strategy: canary, steps: '20, 60', pause: 2s }").await?;
+    rig.deploy(PAGE, "{ strategy: canary, steps: '20, 60', pause: 2s }")
+        .await?;
     load.wait_answer(PAGE_WORD, SOON)?;
     // Both answer in between.
     load.wait_answer(HELLO_WORD, SOON)?;
@@ -86,7 +87,10 @@ async fn a_canary_gets_its_share_and_then_all() -> Result<()> {
     ensure!(took > Duration::from_secs(2), "it took its time: {took:?}");
     let address = rig.web.address;
     for _ in 0..50 {
-        ensure!(get(address, "/")?.text().starts_with(PAGE_WORD), "the new revision answers all");
+        ensure!(
+            get(address, "/")?.text().starts_with(PAGE_WORD),
+            "the new revision answers all"
+        );
     }
     println!("answers while a canary took over: {:?}", load.finish()?);
     ensure!(rig.last().await?["version"] == "v2");
@@ -108,7 +112,8 @@ async fn blue_becomes_green_at_once() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_canary_whose_calls_fail_goes_back() -> Result<()> {
     let mut rig = Rig::start().await?;
-    rig.deploy("http-misbehave", "{ strategy: canary, steps: '50', pause: 1h }").await?;
+    rig.deploy("http-misbehave", "{ strategy: canary, steps: '50', pause: 1h }")
+        .await?;
     let address = rig.web.address;
     let mut answers = [0_u32; 2];
     until("rollback", async || {
@@ -135,7 +140,8 @@ async fn what_cannot_start_goes_back_and_nobody_notices() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("broken.wasm");
     fs::write(&file, "this is no component")?;
-    rig.deploy(&file.display().to_string(), "{ strategy: rolling }").await?;
+    rig.deploy(&file.display().to_string(), "{ strategy: rolling }")
+        .await?;
     let why = rig.rolled_back().await?;
     println!("rolled back because {why}");
     ensure!(why.contains("web-site failed 3 times"), "{why}");
