@@ -105,12 +105,8 @@ pub(crate) fn random(app: &str, rng: &mut Rng) -> Arc<Desired> {
         external_configs: BTreeMap::new(),
         secrets: BTreeMap::new(),
         rollout: Rollout {
-            strategy: *rng.pick(&[
-                Strategy::Rolling,
-                Strategy::Rolling,
-                Strategy::Canary,
-                Strategy::Recreate,
-            ]),
+            // What is recreated does not keep serving.
+            strategy: *rng.pick(&[Strategy::Rolling, Strategy::Canary]),
             ..Rollout::default()
         },
     })
