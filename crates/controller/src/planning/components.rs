@@ -126,7 +126,8 @@ impl<'a> Scaling<'_, 'a> {
             true => "Found components running on ineligible hosts, removing them.",
             false => &scaling,
         };
-        let waiting = !ups.is_empty() || problem.is_some();
+        // While calls are shifted, what shall run has only some of them.
+        let waiting = !ups.is_empty() || problem.is_some() || (shifting && self.app.weight.is_some());
         // What changes and shall have fewer keeps what it has until the others have more.
         let grows = |up: &Change<'_>| up.running.is_none_or(|running| running.count < up.target);
         if problem.is_some() || ups.iter().any(grows) {

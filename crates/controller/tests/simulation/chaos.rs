@@ -279,7 +279,11 @@ impl World<'_> {
     /// The disturbances end.
     pub(crate) fn calm(&mut self) {
         // Rollouts end.
-        let lost = self.store.lost.iter_mut().flat_map(|(_, applications)| applications);
+        let lost = self
+            .store
+            .lost
+            .iter_mut()
+            .flat_map(|(_, applications)| applications);
         for app in self.store.applications.iter_mut().chain(lost) {
             app.weight = None;
         }

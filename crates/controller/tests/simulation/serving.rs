@@ -153,6 +153,8 @@ fn is_of(annotations: &BTreeMap<String, String>, app: &AppName) -> bool {
 /// What an action takes away; what it adds is not there before it is seen. A host of v1 has to stop what it replaces.
 fn apply(action: &Action, component: &DesiredComponent, observed: &Observed, after: &mut Entries<'_>) {
     match action {
+        // What runs there goes on beside it.
+        Action::ScaleComponent { weight: Some(_), .. } => {}
         Action::ScaleComponent { host, id, count, .. } if *id == component.id => {
             if let Some((now, _)) = after.get_mut(host) {
                 *now = (*now).min(*count);
