@@ -112,7 +112,7 @@ async fn blue_becomes_green_at_once() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_canary_whose_calls_fail_goes_back() -> Result<()> {
     let mut rig = Rig::start().await?;
-    rig.deploy("http-misbehave", "{ strategy: canary, steps: '50', pause: 1h }")
+    rig.deploy("http_misbehave", "{ strategy: canary, steps: '50', pause: 1h }")
         .await?;
     let address = rig.web.address;
     let mut answers = [0_u32; 2];
@@ -156,7 +156,7 @@ async fn a_probe_that_is_answered_badly_keeps_a_revision_out() -> Result<()> {
     let load = Load::start(rig.web.address, "/");
     load.wait_answer(HELLO_WORD, SOON)?;
     let probe = "{ strategy: blue-green, probe: '/status?code=503' }";
-    rig.deploy("http-misbehave", probe).await?;
+    rig.deploy("http_misbehave", probe).await?;
     let why = rig.rolled_back().await?;
     println!("rolled back because {why}");
     ensure!(why.contains("503"), "{why}");
