@@ -106,16 +106,17 @@ impl fmt::Display for Wait {
         match self {
             Self::Sent(step) => write!(f, "for the effect of: {step}"),
             Self::Effect {
-                step,
-                tries,
-                until,
-                error,
+                step, tries, error, ..
             } => {
-                write!(f, "for the effect of: {step}, tried {tries} times")?;
+                write!(f, "for the effect of: {step}")?;
+                match tries {
+                    0 | 1 => {}
+                    tries => write!(f, ", tried {tries} times")?,
+                }
                 if let Some(error) = error {
                     write!(f, ", last error: {error}")?;
                 }
-                write!(f, ", next try at {:.1} s", until.as_secs_f64())
+                Ok(())
             }
             Self::Config(name) => write!(f, "for config `{name}`, which is not as it should be yet"),
             Self::NoConfig(name) => write!(f, "for config `{name}`, which nobody has put"),

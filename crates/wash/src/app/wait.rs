@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use serde_json::{Value, json};
 use wasmcloud_client::{Apps, AppsError, Followed};
 use wasmcloud_core::AppName;
-use wasmcloud_wire::app::{AppStatus, DeployReply, ScalerStatus, StatusType};
+use wasmcloud_wire::app::{AppStatus, DeployReply, HistoryKind, ScalerStatus, StatusType};
 use wasmcloud_wire::message;
 
 use super::reach::failed;
@@ -68,7 +68,7 @@ impl Progress<'_> {
                     self.trouble = None;
                     self.last = Some((*status).clone());
                     if status.generation > generation && generation > 0 && !self.is_ours(&status) {
-                        return Err(self.superseded(&status));
+                        return Err(self.superseded(&status).await);
                     }
                     if status.status.kind == StatusType::Deployed {
                         return Ok(*status);
@@ -127,7 +127,19 @@ impl Progress<'_> {
         }
     }
 
-    fn superseded(&self, status: &AppStatus) -> Failure {
+    /// Something else shall run by now. Where that was nobody's wish, the history says why.
+    async fn superseded(&self, status: &AppStatus) -> Failure {
+        let Wanted { apps, app, .. } = self.wanted;
+        let history = apps.history(app).await.unwrap_or_default();
+        let rolled_back = history
+            .last()
+            .filter(|last| last.kind == HistoryKind::RolledBack && !last.why.is_empty());
+        if let Some(last) = rolled_back {
+            let back = one_line(last.version.as_deref().unwrap_or("the version before"));
+            let error = anyhow!(one_line(&last.why));
+            let error = error.context(format!("application `{app}` was rolled back to {back}"));
+            return Failure::new(FAILURE, "rolled-back", error);
+        }
         let now = match status.status.kind {
             StatusType::Undeployed => "it was undeployed".to_owned(),
             _ => format!("version {} was deployed", one_line(&status.version)),

@@ -9,6 +9,9 @@ use crate::control::table::one_line;
 /// What keeps links, in status.
 const LINK: &str = "LinkScaler";
 
+/// What waits begin with that only say more of what the message of their part says.
+const REPEATED: [&str; 2] = ["for the effect of: ", "for hosts: "];
+
 /// The word for how something fares.
 pub(super) fn state(kind: StatusType) -> &'static str {
     match kind {
@@ -102,7 +105,14 @@ pub(super) fn whole(status: &AppStatus) -> String {
 
 fn why(text: &mut String, status: &StatusInfo, waits: &[String]) {
     let said = Some(one_line(&status.message)).filter(|said| !said.is_empty());
-    let said: Vec<String> = said.into_iter().chain(waits.iter().map(|it| wait(it))).collect();
+    // What is under way, and which hosts are missing, the message says already; `why` has all of it.
+    let repeated = |wait: &&String| said.is_some() && REPEATED.iter().any(|kind| wait.starts_with(kind));
+    let waits: Vec<String> = waits
+        .iter()
+        .filter(|wait| !repeated(wait))
+        .map(|it| wait(it))
+        .collect();
+    let said: Vec<String> = said.into_iter().chain(waits).collect();
     if !said.is_empty() {
         text.push_str(": ");
         text.push_str(&said.join("; "));
