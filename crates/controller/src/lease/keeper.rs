@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, sleep_until, timeout};
+use uuid::Uuid;
 use wasmcloud_lattice::{Bucket, Entry, Event, Lattice, State, StateError, Subscription, Watch};
 use wasmcloud_wire::Message as _;
 use wasmcloud_wire::control::Epoch;
@@ -45,6 +46,8 @@ enum Place {
     /// Somebody's lease; perhaps our own from a lead that we have lost.
     Taken {
         revision: u64,
+        /// That of the record: revisions alone may be those of another store.
+        term: String,
         /// When to look whether it is over.
         due: Instant,
     },
@@ -55,6 +58,8 @@ enum Place {
 #[derive(Clone, Copy, Debug)]
 struct Ours {
     epoch: Epoch,
+    /// What tells it from all other times that somebody took the lease.
+    term: Uuid,
     /// That of the last write.
     revision: u64,
     /// When to write again.
@@ -228,19 +233,24 @@ impl Keeper {
             }
             let is_ours = record
                 .as_ref()
-                .is_some_and(|record| record.holder == self.holder.host);
+                .is_some_and(|record| record.term == ours.term.to_string());
             if is_ours && epoch == Some(ours.epoch) {
                 // A write whose answer was lost.
                 ours.revision = entry.revision;
                 return;
             }
         }
+        let term = record
+            .as_ref()
+            .map(|record| record.term.clone())
+            .unwrap_or_default();
         let leader = record.map(|record| LeaseRecord {
             epoch: epoch.map(Epoch::get),
             ..record
         });
         let taken = Place::Taken {
             revision: entry.revision,
+            term,
             due: Instant::now() + OVERDUE,
         };
         self.follow_leader(taken, leader);
@@ -273,10 +283,14 @@ impl Keeper {
         match self.place {
             Place::Unknown(_) => Ok(()),
             Place::Free(_) => self.take(0).await,
-            Place::Taken { revision, .. } => match self.look().await? {
+            Place::Taken {
+                revision, ref term, ..
+            } => match self.look().await? {
                 Ok(None) => self.take(0).await,
-                // Nobody has written it for longer than it lasts.
-                Ok(Some(entry)) if entry.revision == revision => self.take(revision).await,
+                // Nobody has written it for longer than it lasts, and it is not one of another store.
+                Ok(Some(entry)) if entry.revision == revision && is_of_term(&entry, term) => {
+                    self.take(revision).await
+                }
                 Ok(Some(entry)) => {
                     self.found(&entry);
                     Ok(())
@@ -305,13 +319,15 @@ impl Keeper {
             return Ok(());
         }
         let began = Instant::now();
-        match self.write(None, revision).await? {
+        let term = Uuid::new_v4();
+        match self.write(None, term, revision).await? {
             Ok(revision) => {
                 let until = began + ACT;
                 if let Some(epoch) = Epoch::new(revision).filter(|_| Instant::now() < until) {
                     tracing::info!(%epoch, "this host's controller leads");
                     self.place = Place::Ours(Ours {
                         epoch,
+                        term,
                         revision,
                         renew: began + RENEW,
                         until,
@@ -368,11 +384,12 @@ impl Keeper {
             // It is still ours if nobody else has taken it, and is taken anew then, with a new epoch.
             self.lost(Place::Taken {
                 revision: ours.revision,
+                term: ours.term.to_string(),
                 due: began,
             });
             return Ok(());
         }
-        match self.write(Some(ours.epoch), ours.revision).await? {
+        match self.write(Some(ours.epoch), ours.term, ours.revision).await? {
             Ok(revision) => {
                 let until = began + ACT;
                 self.place = Place::Ours(Ours {
@@ -405,11 +422,17 @@ impl Keeper {
         Ok(())
     }
 
-    async fn write(&self, epoch: Option<Epoch>, expected: u64) -> Result<Result<u64, Trouble>, Reopen> {
+    async fn write(
+        &self,
+        epoch: Option<Epoch>,
+        term: Uuid,
+        expected: u64,
+    ) -> Result<Result<u64, Trouble>, Reopen> {
         let record = LeaseRecord {
             holder: self.holder.host.clone(),
             name: self.holder.name.clone(),
             epoch: epoch.map(Epoch::get),
+            term: term.to_string(),
         };
         let state = self.state.as_ref().ok_or(Reopen)?;
         let written = state.set(CONTROLLER_LEASE, record.encode().into(), expected, Some(TTL));
@@ -443,6 +466,11 @@ impl Keeper {
         let state = self.state.as_ref().ok_or(Reopen)?;
         answered(state.delete(CONTROLLER_LEASE, Some(revision))).await
     }
+}
+
+/// Whether an entry was written by who took the lease in this term.
+fn is_of_term(entry: &Entry, term: &str) -> bool {
+    LeaseRecord::decode(&entry.value).is_ok_and(|record| record.term == term)
 }
 
 /// Waits for an answer of the store, no longer than [`ASK`].

@@ -189,6 +189,7 @@ mod tests {
             holder: "N1".parse().unwrap(),
             name: "a".to_owned(),
             epoch,
+            term: String::new(),
         };
         Change::Put(Entry {
             key: CONTROLLER_LEASE.to_owned(),

@@ -24,6 +24,9 @@ pub struct LeaseRecord {
     /// there; some may write 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u64>,
+    /// Something of its own for each time that somebody took it: revisions begin anew where the store was lost.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub term: String,
 }
 
 impl LeaseRecord {
@@ -55,6 +58,7 @@ mod tests {
             holder: "N1".parse().unwrap(),
             name: "a".to_owned(),
             epoch: None,
+            term: String::new(),
         };
         assert_eq!(taken.encode(), br#"{"holder":"N1","name":"a"}"#);
         for bad in ["", "{}", r#"{"holder":""}"#, r#"{"holder":"N1","epoch":-1}"#] {
