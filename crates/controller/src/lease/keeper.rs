@@ -27,6 +27,9 @@ const OVERDUE: Duration = Duration::from_secs(6);
 /// Longest wait for one question to the store, so that another fits in before [`ACT`] is over.
 const ASK: Duration = Duration::from_secs(1);
 
+/// How long the first lease in a bucket that was just made has to last before it counts.
+const NEW_BUCKET: Duration = Duration::from_secs(1);
+
 /// Pause before what failed is tried again.
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -322,6 +325,9 @@ impl Keeper {
         let term = Uuid::new_v4();
         match self.write(None, term, revision).await? {
             Ok(revision) => {
+                if revision == 1 && !self.lasts(term).await? {
+                    return Ok(());
+                }
                 let until = began + ACT;
                 if let Some(epoch) = Epoch::new(revision).filter(|_| Instant::now() < until) {
                     tracing::info!(%epoch, "this host's controller leads");
@@ -350,6 +356,21 @@ impl Keeper {
                 Ok(())
             }
         }
+    }
+
+    /// Whether the first write into a bucket is still there after a moment. A server that is asked twice at once to make
+    /// the bucket may make it twice (seen with nats-server 2.12.8), and what was written to the first one is gone.
+    async fn lasts(&mut self, term: Uuid) -> Result<bool, Reopen> {
+        if self.lattice.control.is_embedded() {
+            return Ok(true);
+        }
+        sleep(NEW_BUCKET).await;
+        match self.look().await? {
+            Ok(Some(entry)) if is_of_term(&entry, &term.to_string()) => return Ok(true),
+            Ok(Some(entry)) => self.found(&entry),
+            Ok(None) | Err(_) => self.later(RETRY),
+        }
+        Ok(false)
     }
 
     /// Whether a controller of v1 is at work, or that cannot be said.
@@ -387,6 +408,14 @@ impl Keeper {
                 term: ours.term.to_string(),
                 due: began,
             });
+            return Ok(());
+        }
+        // The revision alone may be that of another store, into which somebody else has written.
+        if let Ok(Some(entry)) = self.look().await?
+            && !is_of_term(&entry, &ours.term.to_string())
+        {
+            self.follow_leader(Place::Unknown(began), None);
+            self.found(&entry);
             return Ok(());
         }
         match self.write(Some(ours.epoch), ours.term, ours.revision).await? {
@@ -470,7 +499,9 @@ impl Keeper {
 
 /// Whether an entry was written by who took the lease in this term.
 fn is_of_term(entry: &Entry, term: &str) -> bool {
-    LeaseRecord::decode(&entry.value).is_ok_and(|record| record.term == term)
+    // One that cannot be read states none.
+    let stated = LeaseRecord::decode(&entry.value).map(|record| record.term);
+    stated.unwrap_or_default() == term
 }
 
 /// Waits for an answer of the store, no longer than [`ASK`].
