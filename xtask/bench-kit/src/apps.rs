@@ -19,6 +19,8 @@ use wasmcloud_lattice::{Connection, NatsOptions};
 const LIMIT: Duration = Duration::from_secs(300);
 /// How often it is looked whether an application is deployed.
 const LOOK: Duration = Duration::from_millis(5);
+/// What ids of simulated hosts begin with.
+const SIMULATED: &str = "NSIMULATED";
 /// Components of each simulated host.
 const EACH: usize = 10;
 /// Starts by hand that are under way at the same time, as many as a controller has.
@@ -241,7 +243,7 @@ async fn simulate(url: &str, count: usize) -> Result<()> {
     let mut looks = connection.subscribe("wasmbus.ctl.v1.default.host.get.*").await?;
     connection.barrier(connection.default_deadline()).await?;
     println!("ready");
-    let id = |number: usize| format!("NSIMULATED{number:04}");
+    let id = |number: usize| format!("{SIMULATED}{number:04}");
     loop {
         tokio::select! {
             Some(ping) = pings.next() => {
@@ -257,6 +259,9 @@ async fn simulate(url: &str, count: usize) -> Result<()> {
             Some(look) = looks.next() => {
                 let Some(reply) = look.reply else { continue };
                 let host = look.subject.rsplit('.').next().unwrap_or_default().to_owned();
+                if !host.starts_with(SIMULATED) {
+                    continue;
+                }
                 let components: Vec<Value> = (0..EACH)
                     .map(|number| json!({ "id": format!("c{number}"), "image_ref": "a.example/c:1", "max_instances": 1 }))
                     .collect();

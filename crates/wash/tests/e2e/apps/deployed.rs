@@ -100,12 +100,12 @@ fn it_waits_and_says_what_changes() -> Result<()> {
             part.status.kind = StatusType::Failed;
             part.status.message =
                 "Could not satisfy spread default for cart, 0/1 eligible hosts found.".to_owned();
-            part.waits = vec!["for hosts: none has zone=a".to_owned()];
+            part.waits = vec!["for somebody to come".to_owned()];
             status.status.kind = StatusType::Failed;
         };
         controller.fares("shop", fails).await?;
         let failed = "  cart: failed: Could not satisfy spread default for cart, 0/1 eligible hosts found.; waits for \
-                      hosts: none has zone=a";
+                      somebody to come";
         says(&wash, failed).await?;
         controller
             .fares("shop", |status| all_done(status, host.id().as_str()))
