@@ -104,7 +104,7 @@ async fn relative_images_need_a_directory(target: Target) -> Result<()> {
         "{why}"
     );
     let put = world.store.put(&text, Some("/work")).await?;
-    ensure!(put.desired.components[0].image.to_string() == "file:///work/build/cart.wasm");
+    ensure!(put.desired.components[0].image.to_string() == "file:///srv/build/cart.wasm");
     let elsewhere = refused(world.store.put(&text, Some("/home")).await)?;
     ensure!(
         elsewhere == "Manifest version 1 already exists",
