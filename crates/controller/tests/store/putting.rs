@@ -103,7 +103,7 @@ async fn relative_images_need_a_directory(target: Target) -> Result<()> {
         why == "the base directory `work` is relative; hint: name it from the root",
         "{why}"
     );
-    let put = world.store.put(&text, Some("/work")).await?;
+    let put = world.store.put(&text, Some("/srv")).await?;
     ensure!(put.desired.components[0].image.to_string() == "file:///srv/build/cart.wasm");
     let elsewhere = refused(world.store.put(&text, Some("/home")).await)?;
     ensure!(
@@ -112,12 +112,12 @@ async fn relative_images_need_a_directory(target: Target) -> Result<()> {
     );
     // Where nothing is relative, the directory does not matter.
     let absolute = manifest("other", "1", "a/b:1");
-    let one = world.store.put(&absolute, Some("/work")).await?;
+    let one = world.store.put(&absolute, Some("/srv")).await?;
     let two = world.store.put(&absolute, None).await?;
     ensure!(one.revision == two.revision && two.kind == PutKind::Again);
     // Another store has only what is kept.
     let other = Store::open(&connect(&world.server).await?).await?;
-    ensure!(other.get(&name("shop"), None).await?.base_dir.as_deref() == Some("/work"));
+    ensure!(other.get(&name("shop"), None).await?.base_dir.as_deref() == Some("/srv"));
     Ok(())
 }
 
