@@ -11,9 +11,11 @@ mod host;
 mod outcomes;
 mod script;
 mod server;
+mod target;
 
 pub use controller::{ControllerScript, ScriptedApp, ScriptedController};
 pub use host::ScriptedHost;
 pub use script::{Outcome, Script, Shared};
 pub use server::{SOON, TestLattice, soon};
+pub use target::Target;
 pub use wasmcloud_test_nats::example;

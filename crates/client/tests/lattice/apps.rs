@@ -11,7 +11,7 @@ use wasmcloud_wire::app::{AppStatus, DeleteResult, HistoryKind, PutResult, Statu
 
 use crate::support::{PATIENT, SHORT, Target, client, lattice, told};
 
-crate::for_all_servers!(
+crate::support::for_all_servers!(
     what_is_put_is_found_and_goes,
     a_no_says_why,
     while_nobody_leads_it_asks_again,

@@ -9,7 +9,7 @@ use wasmcloud_wire::state::Config;
 
 use crate::support::{PATIENT, SHORT, Target, client, lattice, told};
 
-crate::for_all_servers!(
+crate::support::for_all_servers!(
     what_is_put_is_read,
     a_no_carries_the_words_of_the_host,
     nobody_there_is_said_at_once,

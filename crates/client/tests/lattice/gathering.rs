@@ -10,7 +10,7 @@ use wasmcloud_wire::control::{ComponentAuction, ProviderAuction, Registries};
 
 use crate::support::{PATIENT, SHORT, Target, client, lattice, told};
 
-crate::for_all_servers!(
+crate::support::for_all_servers!(
     all_hosts_answer_and_nobody_waits_for_the_timeout,
     two_hundred_hosts,
     one_bad_host_hides_no_other,

@@ -8,7 +8,7 @@ use wasmcloud_wire::event::{ConfigChanged, Event};
 
 use crate::support::{PATIENT, Target, client, lattice};
 
-crate::for_all_servers!(events_come_in_order_and_nonsense_among_them,);
+crate::support::for_all_servers!(events_come_in_order_and_nonsense_among_them,);
 
 fn changed(name: &str) -> Event {
     Event::ConfigSet(ConfigChanged {

@@ -8,7 +8,7 @@ use wasmcloud_test_lattice::Script;
 
 use crate::support::{PATIENT, Target, client, lattice};
 
-crate::for_all_servers!(recorded_answers_are_understood,);
+crate::support::for_all_servers!(recorded_answers_are_understood,);
 
 /// Traffic of a v1 lattice, a message on each line.
 const RECORDED: &str = include_str!("../../../wire/tests/golden/control.jsonl");

@@ -8,18 +8,13 @@ use wasmcloud_test_lattice::TestLattice;
 use wasmcloud_wire::control::{Request, ScaleComponent};
 use wasmcloud_wire::subject::Topic;
 
+pub(crate) use wasmcloud_test_lattice::{Target, for_all_servers};
+
 /// Longer than any answer takes on a busy machine; only what is about silence waits for a timeout, a shorter one.
 pub(crate) const PATIENT: Duration = Duration::from_secs(20);
 
 /// For tests in which somebody does not answer.
 pub(crate) const SHORT: Duration = Duration::from_millis(400);
-
-/// Which server.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Target {
-    Embedded,
-    Nats(&'static str),
-}
 
 pub(crate) async fn lattice(target: Target) -> Result<TestLattice> {
     match target {
@@ -57,23 +52,4 @@ pub(crate) fn scale(host: &wasmcloud_core::HostId, id: &str, count: u32) -> Requ
 /// An error with its causes, as people see it.
 pub(crate) fn told(error: &dyn std::error::Error) -> String {
     wasmcloud_wire::message::chain(error)
-}
-
-/// Makes a module of tests for each server from functions that take a [`Target`].
-#[macro_export]
-macro_rules! for_all_servers {
-    ($($test:ident),* $(,)?) => {
-        $crate::for_all_servers!(@ embedded, $crate::support::Target::Embedded, $($test),*);
-        $crate::for_all_servers!(@ nats_2_12, $crate::support::Target::Nats("2.12.8"), $($test),*);
-    };
-    (@ $module:ident, $target:expr, $($test:ident),*) => {
-        mod $module {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $test() -> anyhow::Result<()> {
-                    super::$test($target).await
-                }
-            )*
-        }
-    };
 }

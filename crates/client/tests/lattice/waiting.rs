@@ -13,7 +13,7 @@ use wasmcloud_wire::event::{ComponentScaled, Event};
 
 use crate::support::{PATIENT, SHORT, Target, client, lattice, scale, told};
 
-crate::for_all_servers!(
+crate::support::for_all_servers!(
     what_is_done_is_waited_for,
     a_failure_ends_the_wait_with_the_words_of_the_host,
     a_host_that_dies_ends_the_wait,

@@ -9,10 +9,10 @@ use wasmcloud_wire::Message as _;
 use wasmcloud_wire::control::Epoch;
 use wasmcloud_wire::state::{CONTROLLER_LEASE, LeaseRecord};
 
-use crate::for_all_servers;
 use crate::support::{Candidate, Onlooker, Seen, bucket, holder, lattice, soon, timed};
 
-for_all_servers!(
+crate::support::for_all_servers!(
+    also nats_2_11 = "2.11.11":
     one_of_several_leads_and_keeps_it,
     a_release_hands_over_at_once,
     who_dies_is_succeeded,

@@ -7,12 +7,12 @@ use anyhow::{Context as _, Result, ensure};
 use wasmcloud_controller::lease::{ACT, Candidacy, LeaseState};
 use wasmcloud_wire::state::CONTROLLER_LEASE;
 
-use crate::for_all_servers;
 use crate::support::{
     Candidate, Freezable, Onlooker, SOON, Seen, Target, bucket, lattice, leads, soon, timed,
 };
 
-for_all_servers!(
+crate::support::for_all_servers!(
+    also nats_2_11 = "2.11.11":
     a_holder_that_was_frozen_has_stopped_when_it_wakes,
     an_entry_that_is_deleted_is_taken_anew,
     an_entry_that_never_ends_is_taken_over,

@@ -5,10 +5,10 @@ use futures::StreamExt as _;
 use wasmcloud_controller::lease::{Candidacy, rival};
 use wasmcloud_lattice::{Connection, HeaderMap};
 
-use crate::for_all_servers;
 use crate::support::{Candidate, Target, lattice, soon};
 
-for_all_servers!(
+crate::support::for_all_servers!(
+    also nats_2_11 = "2.11.11":
     who_answers_without_our_header_is_a_rival,
     nobody_leads_beside_a_rival,
     a_leader_that_hears_a_rival_stands_down,

@@ -12,14 +12,7 @@ use wasmcloud_lattice::{Bucket, Connection, Lattice, State};
 use wasmcloud_test_lattice::TestLattice;
 use wasmcloud_wire::control::Epoch;
 
-pub(crate) use wasmcloud_test_lattice::{SOON, soon};
-
-/// Which server.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Target {
-    Embedded,
-    Nats(&'static str),
-}
+pub(crate) use wasmcloud_test_lattice::{SOON, Target, for_all_servers, soon};
 
 pub(crate) async fn lattice(target: Target) -> Result<TestLattice> {
     match target {
@@ -243,24 +236,4 @@ pub(crate) async fn timed<T>(future: impl Future<Output = Result<T>>) -> Result<
     let began = Instant::now();
     let outcome = future.await?;
     Ok((outcome, began.elapsed()))
-}
-
-/// Makes a module of tests for each server from functions that take a [`Target`].
-#[macro_export]
-macro_rules! for_all_servers {
-    ($($test:ident),* $(,)?) => {
-        $crate::for_all_servers!(@ embedded, $crate::support::Target::Embedded, $($test),*);
-        $crate::for_all_servers!(@ nats_2_11, $crate::support::Target::Nats("2.11.11"), $($test),*);
-        $crate::for_all_servers!(@ nats_2_12, $crate::support::Target::Nats("2.12.8"), $($test),*);
-    };
-    (@ $module:ident, $target:expr, $($test:ident),*) => {
-        mod $module {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $test() -> anyhow::Result<()> {
-                    super::$test($target).await
-                }
-            )*
-        }
-    };
 }

@@ -13,7 +13,7 @@ use wasmcloud_lattice::HeaderMap;
 
 use crate::support::{LEADER, Target, World, manifest, name, with};
 
-crate::for_all_servers!(
+crate::support::for_all_servers!(
     each_operation_has_its_text,
     what_is_not_there_is_said,
     status_is_that_of_the_last_deployment,

@@ -5,7 +5,7 @@ use wasmcloud_controller::store::Deleted;
 
 use crate::support::{Target, World, manifest, name};
 
-crate::for_all_servers!(
+crate::support::for_all_servers!(
     what_never_ran_goes_at_once,
     what_ran_is_known_until_it_is_forgotten,
     a_deployment_in_between_wins,

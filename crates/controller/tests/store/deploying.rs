@@ -5,7 +5,7 @@ use wasmcloud_wire::app::HistoryKind;
 
 use crate::support::{Target, World, manifest, name, refused, with};
 
-crate::for_all_servers!(
+crate::support::for_all_servers!(
     generations_grow_and_history_is_kept,
     a_rollback_goes_to_what_was_deployed_before,
     ids_of_others_are_refused,
@@ -176,13 +176,11 @@ async fn a_paused_application_says_so(target: Target) -> Result<()> {
     let paused = world.store.pause(&shop).await?;
     ensure!(paused.generation == generation && !paused.unchanged, "{paused:?}");
     ensure!(world.store.pause(&shop).await?.unchanged);
-    let snapshot = world
-        .until("pause", |snapshot| snapshot.paused.contains(&shop))
-        .await?;
-    ensure!(snapshot.application(&shop).is_some_and(|app| app.paused));
+    let is_paused = |snapshot: &wasmcloud_controller::store::Snapshot| {
+        snapshot.application(&shop).is_some_and(|app| app.paused)
+    };
+    world.until("pause", is_paused).await?;
     world.store.resume(&shop).await?;
-    world
-        .until("resume", |snapshot| snapshot.paused.is_empty())
-        .await?;
+    world.until("resume", |snapshot| !is_paused(snapshot)).await?;
     Ok(())
 }

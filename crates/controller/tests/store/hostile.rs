@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::support::{Target, World, manifest};
 
-crate::for_all_servers!(nonsense_is_answered,);
+crate::support::for_all_servers!(nonsense_is_answered,);
 
 async fn nonsense_is_answered(target: Target) -> Result<()> {
     let world = World::new(target).await?;

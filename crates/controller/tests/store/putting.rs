@@ -6,7 +6,7 @@ use wasmcloud_wire::app::{AppRecord, MAX_VERSIONS, VersionRecord};
 
 use crate::support::{Target, World, connect, manifest, name, refused, with};
 
-crate::for_all_servers!(
+crate::support::for_all_servers!(
     versions_are_kept_in_order,
     the_same_text_again_changes_nothing,
     a_version_that_nobody_chose_is_made_of_the_text,

@@ -6,7 +6,7 @@ use wasmcloud_wire::app::HistoryKind;
 
 use crate::support::{Target, World, connect, manifest, name};
 
-crate::for_all_servers!(
+crate::support::for_all_servers!(
     puts_and_deploys_of_two_stores_lose_nothing,
     what_is_put_while_it_is_deleted_has_its_text,
 );

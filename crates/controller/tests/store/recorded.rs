@@ -10,7 +10,7 @@ use wasmcloud_lattice::HeaderMap;
 use crate::asking::told;
 use crate::support::{Target, World, name};
 
-crate::for_all_servers!(replies_are_those_of_v1,);
+crate::support::for_all_servers!(replies_are_those_of_v1,);
 
 /// Traffic of a v1 lattice, a message on each line.
 const RECORDED: &str = include_str!("../../../wire/tests/golden/applications.jsonl");

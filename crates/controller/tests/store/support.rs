@@ -17,15 +17,10 @@ use wasmcloud_wire::Message as _;
 use wasmcloud_wire::app::{AppRecord, app_bucket, app_key};
 use wasmcloud_wire::message::chain;
 
+pub(crate) use wasmcloud_test_lattice::{Target, for_all_servers};
+
 /// The id of the host that leads.
 pub(crate) const LEADER: &str = "NLEADER";
-
-/// Which server.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Target {
-    Embedded,
-    Nats(&'static str),
-}
 
 /// A lattice with a controller that answers and does nothing.
 pub(crate) struct World {
@@ -204,23 +199,4 @@ pub(crate) fn refused<T: std::fmt::Debug>(
         Err(error) => Ok(chain(&error)),
         Ok(done) => bail!("it was done: {done:?}"),
     }
-}
-
-/// Makes a module of tests for each server from functions that take a [`Target`].
-#[macro_export]
-macro_rules! for_all_servers {
-    ($($test:ident),* $(,)?) => {
-        $crate::for_all_servers!(@ embedded, $crate::support::Target::Embedded, $($test),*);
-        $crate::for_all_servers!(@ nats_2_12, $crate::support::Target::Nats("2.12.8"), $($test),*);
-    };
-    (@ $module:ident, $target:expr, $($test:ident),*) => {
-        mod $module {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $test() -> anyhow::Result<()> {
-                    super::$test($target).await
-                }
-            )*
-        }
-    };
 }

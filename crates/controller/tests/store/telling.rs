@@ -12,7 +12,7 @@ use wasmcloud_test_lattice::{SOON, soon};
 use crate::asking::told;
 use crate::support::{Target, World, manifest};
 
-crate::for_all_servers!(a_status_is_told_when_it_changed, deployments_are_told,);
+crate::support::for_all_servers!(a_status_is_told_when_it_changed, deployments_are_told,);
 
 async fn heard(subscription: &mut Subscription) -> Result<Value> {
     let message = soon("message", subscription.next())
