@@ -95,6 +95,14 @@ pub(crate) fn decode<T: DeserializeOwned>(
     Ok(value)
 }
 
+/// The same where no payload at all asks for the same as an empty object.
+pub(crate) fn decode_or_default<T: Message + Default>(bytes: &[u8]) -> Result<T, DecodeError> {
+    if bytes.is_empty() {
+        return Ok(T::default());
+    }
+    decode(T::WHAT, T::MAX, bytes)
+}
+
 pub(crate) fn check_size(what: &'static str, limit: usize, bytes: &[u8]) -> Result<(), DecodeError> {
     if bytes.len() > limit {
         return Err(DecodeError::TooLarge {

@@ -27,10 +27,7 @@ impl Message for StopHost {
 
     /// No payload at all asks for the same as an empty object.
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        if bytes.is_empty() {
-            return Ok(Self::default());
-        }
-        json::decode(Self::WHAT, Self::MAX, bytes)
+        json::decode_or_default(bytes)
     }
 }
 
