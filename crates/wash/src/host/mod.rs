@@ -2,6 +2,7 @@
 
 pub(crate) mod args;
 pub(crate) mod connect;
+mod controller;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,17 +12,16 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde_json::json;
 use wasmcloud_broker::Broker;
-use wasmcloud_controller::{Candidacy, Controller, ControllerOptions};
+use wasmcloud_controller::Controller;
 use wasmcloud_core::Limits;
 use wasmcloud_engine::EngineConfig;
 use wasmcloud_host::{
-    Admin, BUILTIN_PROVIDERS, ControlAuctions, Host, HostKey, HostOptions, JoinError, JoinOptions,
-    LatticeHost, Launcher, PolicyOptions, ProcessLimits, ProviderOptions, Readiness,
+    Admin, ControlAuctions, Host, HostKey, HostOptions, JoinError, JoinOptions, LatticeHost, Launcher,
+    PolicyOptions, ProcessLimits, ProviderOptions, Readiness,
 };
-use wasmcloud_manifest::ResolveOptions;
 use wasmcloud_telemetry::Telemetry;
 
-use crate::cli::{ControllerMode, HostCommand, Switch};
+use crate::cli::{HostCommand, Switch};
 use crate::exit::{self, FAILURE, Failure, INVALID, NOT_STARTED};
 use crate::host::args::HostArgs;
 use crate::output::Output;
@@ -156,7 +156,7 @@ impl Joined {
         host.register_metrics(telemetry.metrics());
         let _ = joined.set(host.clone());
         Ok(Self {
-            controller: controller(args, &host),
+            controller: controller::start(args, &host, telemetry.metrics()),
             host,
             readiness,
             _admin: admin,
@@ -231,27 +231,6 @@ impl Joined {
             }
         }
     }
-}
-
-/// Starts the controller of this host, unless nobody wants it.
-fn controller(args: &HostArgs, host: &LatticeHost) -> Option<Controller> {
-    let candidacy = match args.controller {
-        ControllerMode::Off => return None,
-        ControllerMode::On => Candidacy::Always,
-        ControllerMode::Auto => Candidacy::UnlessRival,
-    };
-    let options = ControllerOptions {
-        host: host.id().clone(),
-        name: host.identity().friendly_name.clone(),
-        candidacy,
-        resolve: ResolveOptions {
-            base_dir: PathBuf::from("/"),
-            builtin_providers: args.builtin_providers == Switch::On,
-            known_builtins: BUILTIN_PROVIDERS.iter().map(|name| (*name).to_owned()).collect(),
-        },
-        planning: wasmcloud_controller::Options::default(),
-    };
-    Some(Controller::start(host.lattice_connections().clone(), options))
 }
 
 /// Longest wait for the others, who may also be commands that have no reason to leave, such as `wash events`.
