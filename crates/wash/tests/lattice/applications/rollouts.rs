@@ -1,7 +1,7 @@
 //! Revisions that take over bit by bit, and those that do not: who asks meanwhile notices nothing but the new page.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use wasmcloud_test_kit::ports::free_address;
 use wasmcloud_test_kit::process::{SOON, Wash};
 use wasmcloud_test_nats::Running;
 
-use super::support::{Api, HELLO, PAGE, PATIENCE, Web, labelled};
+use super::support::{Api, HELLO, PAGE, Web, labelled};
 use super::{HELLO_WORD, PAGE_WORD};
 use crate::support::{nats, until};
 
@@ -59,17 +59,16 @@ impl Rig {
 
     /// Waits until the first revision is back, and answers why.
     async fn rolled_back(&self) -> Result<String> {
-        let begun = Instant::now();
-        loop {
+        let mut why = String::new();
+        until("rollback", async || {
             let last = self.last().await?;
-            if last["kind"] == "rolled-back" {
-                ensure!(last["version"] == "v1", "{last}");
-                self.api.wait("web", "deployed").await?;
-                return Ok(last["why"].as_str().context("a reason")?.to_owned());
-            }
-            ensure!(begun.elapsed() < PATIENCE, "it was not rolled back: {last}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            ensure!(last["kind"] == "rolled-back" && last["version"] == "v1", "{last}");
+            last["why"].as_str().context("a reason")?.clone_into(&mut why);
+            Ok(true)
+        })
+        .await?;
+        self.api.wait("web", "deployed").await?;
+        Ok(why)
     }
 }
 

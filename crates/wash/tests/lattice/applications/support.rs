@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use wasmcloud_test_kit::control::Control;
 use wasmcloud_test_kit::guests::{example, guest};
 use wasmcloud_test_kit::process::{Launch, Wash};
 use wasmcloud_test_nats::Running;
 
-use crate::support::{connect, host, id};
+use crate::support::{connect, host, id, until};
 
 /// Longest time for anything that involves a leader who was killed: 5 s until that is noticed, and what follows.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,27 +40,20 @@ impl Api {
     /// Asks until somebody leads. Answers what was said, and which host leads.
     pub(crate) async fn ask(&self, what: &str, payload: impl Into<Vec<u8>>) -> Result<(Value, String)> {
         let subject = format!("wadm.api.default.model.{what}");
-        let (payload, deadline) = (payload.into(), Instant::now() + PATIENCE);
-        loop {
-            let connection = self.control.connection();
-            let answer = connection
-                .request(
-                    &subject,
-                    None,
-                    payload.clone().into(),
-                    connection.default_deadline(),
-                )
-                .await;
-            match answer {
-                Ok(message) => {
-                    let headers = message.headers.unwrap_or_default();
-                    let leader = headers.get("wasmcloud-controller").context("our controller")?;
-                    return Ok((serde_json::from_slice(&message.payload)?, leader.to_string()));
-                }
-                Err(error) if Instant::now() > deadline => return Err(error.into()),
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
-        }
+        let (payload, connection) = (payload.into(), self.control.connection());
+        let mut answered = None;
+        until(&format!("answer to {what}"), async || {
+            let deadline = connection.default_deadline();
+            let message = connection
+                .request(&subject, None, payload.clone().into(), deadline)
+                .await?;
+            let headers = message.headers.unwrap_or_default();
+            let leader = headers.get("wasmcloud-controller").context("our controller")?;
+            answered = Some((serde_json::from_slice(&message.payload)?, leader.to_string()));
+            Ok(true)
+        })
+        .await?;
+        answered.context("an answer")
     }
 
     /// Puts and deploys; answers the generation.
@@ -82,16 +75,13 @@ impl Api {
     /// Waits until an application has this status; answers how long that took.
     pub(crate) async fn wait(&self, app: &str, status: &str) -> Result<Duration> {
         let begun = Instant::now();
-        loop {
+        until(&format!("{app} {status}"), async || {
             let (reply, _) = self.ask(&format!("status.{app}"), "").await?;
-            if reply["status"]["status"]["type"] == status {
-                return Ok(begun.elapsed());
-            }
-            if begun.elapsed() > PATIENCE {
-                bail!("{app} is not {status} after {PATIENCE:?}: {reply:#}");
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            ensure!(reply["status"]["status"]["type"] == status, "{reply:#}");
+            Ok(true)
+        })
+        .await?;
+        Ok(begun.elapsed())
     }
 
     /// How many instances of a component each host has.
