@@ -28,6 +28,7 @@
 //! is one of those who may: while it leads it observes the lattice, plans, and has the steps carried out.
 
 pub mod api;
+mod blocking;
 mod lead;
 pub mod lease;
 mod planning;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wasmcloud_core::AppName;
 
-use crate::planning::{AppReport, Lattice, Plan, StoreHealth};
+use crate::planning::{AppReport, Lattice, Plan, StoreHealth, Wait, report_of};
 
 /// How applications fare by the last plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,8 +25,8 @@ impl Told {
             reports: plan.reports.clone(),
             generations: planned.map(|app| (app.name.clone(), app.generation)).collect(),
             held: match &plan.store {
-                StoreHealth::Suspect(why) => Some(crate::planning::Wait::Store(why.clone()).to_string()),
-                StoreHealth::Trusted => partial.then(|| crate::planning::Wait::Partial.to_string()),
+                StoreHealth::Suspect(why) => Some(Wait::Store(why.clone()).to_string()),
+                StoreHealth::Trusted => partial.then(|| Wait::Partial.to_string()),
             }
             .map(|wait| format!("waiting {wait}")),
         }
@@ -34,6 +34,6 @@ impl Told {
 
     /// What is said of one application.
     pub fn report(&self, app: &AppName) -> Option<&AppReport> {
-        self.reports.iter().find(|report| report.app == *app)
+        report_of(&self.reports, app)
     }
 }

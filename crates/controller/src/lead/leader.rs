@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use wasmcloud_client::{Client, DEFAULT_TIMEOUT};
 use wasmcloud_core::{AppName, HostId};
 use wasmcloud_lattice::Lattice;
@@ -17,15 +18,18 @@ use wasmcloud_wire::subject::Topic;
 
 use super::carry::carry_out;
 use super::hosts;
-use super::rollouts::{Rollouts, write_down};
+use super::rollouts::{Change, Rollouts, write_down};
 use super::sighting::{Picture, Sighting};
 use super::state::Buckets;
 use super::{ControllerOptions, LeadError};
 use crate::api::{Api, Sources, Told};
+use crate::blocking::blocking;
 use crate::lease::Guard;
-use crate::planning::{self, AppReport, Application, Memory, Moment, Plan, StatusKind, StepKey, plan};
+use crate::planning::{
+    self, Application, Memory, Moment, Options, Plan, StatusKind, StepKey, plan, report_of,
+};
 use crate::store::{Catalogue, Snapshot, Store};
-use crate::triggers::{Counts, LatticeTriggers};
+use crate::triggers::{Counts, LatticeTriggers, MayAct};
 
 /// What was seen and waits to be looked at. Whoever sees more waits.
 const SIGHTINGS: usize = 1_024;
@@ -38,6 +42,9 @@ const BREATH: Duration = Duration::from_millis(10);
 
 /// Longest time without a plan while something is under way or wrong.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// Pause before it is tried again to call by the clock.
+const TRIGGERS: Duration = Duration::from_secs(10);
 
 /// Longest time without a plan at all.
 const LOOK_ANYWAY: Duration = Duration::from_secs(30);
@@ -89,10 +96,17 @@ async fn try_lead(
     let _api = Api::serve(connection, &lattice.name, options.host.clone(), sources).await?;
     let may_call = {
         let guard = guard.clone();
-        Arc::new(move || guard.may_act(epoch))
+        Arc::new(move || guard.may_act(epoch)) as MayAct
     };
     let (deployed, counts) = (catalogue.snapshots(), Arc::clone(ticks));
-    let _triggers = LatticeTriggers::start(lattice, &options.host, deployed, may_call, counts).await?;
+    let mut by_the_clock = JoinSet::new();
+    by_the_clock.spawn(call_by_the_clock(
+        lattice.clone(),
+        options.host.clone(),
+        deployed,
+        may_call,
+        counts,
+    ));
     let mut turn = Turn {
         options,
         store,
@@ -130,7 +144,7 @@ async fn try_lead(
             Some(done) = turn.under_way.join_next() => turn.done(done.unwrap_or_default()),
             () = sleep_until(turn.next) => {
                 let snapshot = Arc::clone(&snapshots.borrow_and_update());
-                turn.tick(&snapshot);
+                turn.tick(&snapshot).await;
             }
         }
         if turn.due {
@@ -155,6 +169,35 @@ async fn follow_state(buckets: Buckets, out: mpsc::Sender<Sighting>) -> &'static
         tracing::warn!(error = chain(&error), "links and configs cannot be followed");
     }
     "links and configs"
+}
+
+/// Has triggers fired until it is dropped. That they cannot be keeps nothing else from being done, and is tried again.
+async fn call_by_the_clock(
+    lattice: Lattice,
+    host: HostId,
+    deployed: watch::Receiver<Arc<Snapshot>>,
+    may_call: MayAct,
+    counts: Arc<Counts>,
+) {
+    loop {
+        let started = LatticeTriggers::start(
+            &lattice,
+            &host,
+            deployed.clone(),
+            Arc::clone(&may_call),
+            Arc::clone(&counts),
+        );
+        match started.await {
+            Ok(_triggers) => return std::future::pending().await,
+            Err(error) => {
+                tracing::warn!(
+                    error = chain(&error),
+                    "nothing is called by the clock; trying again"
+                );
+            }
+        }
+        sleep(TRIGGERS).await;
+    }
 }
 
 /// Steps that were not done, and why.
@@ -227,7 +270,7 @@ impl Turn<'_> {
         self.picture.alive(now, self.options.planning.lost_after)
     }
 
-    fn tick(&mut self, snapshot: &Snapshot) {
+    async fn tick(&mut self, snapshot: &Arc<Snapshot>) {
         let now = self.now();
         // Without a lease somebody else may lead already, which it says soon. Too much under way is waited for.
         if !self.guard.may_act(self.epoch) || self.under_way.len() >= UNDER_WAY {
@@ -238,17 +281,25 @@ impl Turn<'_> {
         self.alive = self.alive(now);
         self.due = false;
         let began = Instant::now();
-        let lattice = planning::Lattice {
-            epoch: self.epoch.get(),
-            applications: snapshot.applications.clone(),
+        let input = Input {
+            snapshot: Arc::clone(snapshot),
+            epoch: self.epoch,
+            now,
+            picture: mem::take(&mut self.picture),
+            memory: mem::take(&mut self.memory),
+            rollouts: mem::take(&mut self.rollouts),
+            options: self.options.planning.clone(),
         };
-        let observed = self.picture.observed(snapshot.health.clone());
-        let partial = observed.partial;
-        let planned = plan(&lattice, observed, now, &mut self.memory, &self.options.planning);
-        let told = Told::of(&planned, &lattice, partial);
+        // Thousands of components take a while, in which others need the thread.
+        let Output {
+            planned,
+            told,
+            changes,
+            input,
+        } = blocking(|| input.plan()).await;
+        (self.picture, self.memory, self.rollouts) = (input.picture, input.memory, input.rollouts);
         let mut pause = pause(&planned, &told, now);
         if told.held.is_none() {
-            let changes = self.rollouts.look(snapshot, &planned.reports, observed, now);
             if self.writing.is_empty() && !changes.is_empty() {
                 let store = self.store.clone();
                 self.writing
@@ -276,14 +327,10 @@ impl Turn<'_> {
         }
         let over = |application: &&Application| {
             let name = &application.name;
-            let by_name = |report: &AppReport| report.app.cmp(name);
-            let place = planned.reports.binary_search_by(by_name).ok();
-            let done = place
-                .and_then(|at| planned.reports.get(at))
-                .is_some_and(|report| match application.deployed {
-                    None => report.scalers.is_empty(),
-                    Some(_) => report.status.kind == StatusKind::Deployed,
-                });
+            let done = report_of(&planned.reports, name).is_some_and(|report| match application.deployed {
+                None => report.scalers.is_empty(),
+                Some(_) => report.status.kind == StatusKind::Deployed,
+            });
             let record = snapshot.records.get(name);
             let deleted = record.is_some_and(|record| record.versions.is_empty());
             done && (!application.former.is_empty() || deleted)
@@ -301,6 +348,48 @@ impl Turn<'_> {
                 }
             }
         });
+    }
+}
+
+/// All that a plan is made of.
+struct Input {
+    snapshot: Arc<Snapshot>,
+    epoch: Epoch,
+    now: Moment,
+    picture: Picture,
+    memory: Memory,
+    rollouts: Rollouts,
+    options: Options,
+}
+
+/// A plan, what is said of it, how rollouts go on, and what goes on to the next one.
+struct Output {
+    planned: Plan,
+    told: Told,
+    changes: Vec<Change>,
+    input: Input,
+}
+
+impl Input {
+    fn plan(mut self) -> Output {
+        let snapshot = &self.snapshot;
+        let lattice = planning::Lattice {
+            epoch: self.epoch.get(),
+            applications: snapshot.applications.clone(),
+        };
+        let observed = self.picture.observed(snapshot.health.clone());
+        let planned = plan(&lattice, observed, self.now, &mut self.memory, &self.options);
+        let told = Told::of(&planned, &lattice, observed.partial);
+        let changes = match told.held {
+            None => self.rollouts.look(snapshot, &planned.reports, observed, self.now),
+            Some(_) => Vec::new(),
+        };
+        Output {
+            planned,
+            told,
+            changes,
+            input: self,
+        }
     }
 }
 

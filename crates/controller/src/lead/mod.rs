@@ -34,13 +34,13 @@ use wasmcloud_wire::subject::InvalidTopic;
 use crate::lease::{Candidacy, Holder, Lease, LeaseState};
 use crate::planning::Options;
 use crate::store::StoreError;
-use crate::triggers::{Counts, TriggersError};
+use crate::triggers::Counts;
 
 /// Pause before trying again what keeps us from leading.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long giving the lease back may take when a controller stops.
-const RELEASE: Duration = Duration::from_secs(2);
+/// How long a controller may take to stop: a little longer than its lease may take to be given back.
+const RELEASE: Duration = Duration::from_secs(4);
 
 /// What a controller needs to know.
 #[derive(Clone, Debug)]
@@ -102,8 +102,6 @@ enum LeadError {
     Topic(#[from] InvalidTopic),
     #[error("name the buckets of the lattice")]
     Name(#[from] InvalidName),
-    #[error("call functions by the clock")]
-    Triggers(#[from] TriggersError),
     #[error("the {0} cannot be followed any more")]
     Ended(&'static str),
 }

@@ -8,7 +8,9 @@ use wasmcloud_core::AppName;
 use wasmcloud_manifest::Rollout;
 use wasmcloud_wire::message::chain;
 
-use crate::planning::{AppReport, Application, Moment, Observed, Standing, Verdict, judge, shares};
+use crate::planning::{
+    AppReport, Application, Moment, Observed, Standing, Verdict, judge, report_of, shares,
+};
 use crate::store::{Snapshot, Store, StoreError};
 
 /// What is known of the rollouts under way. Whoever begins to lead begins anew: a step then lasts longer.
@@ -62,8 +64,7 @@ impl Rollouts {
             let Some(rollout) = record.and_then(|record| record.rollout.as_ref()) else {
                 continue;
             };
-            let place = reports.binary_search_by(|report| report.app.cmp(name)).ok();
-            let Some(report) = place.and_then(|at| reports.get(at)) else {
+            let Some(report) = report_of(reports, name) else {
                 continue;
             };
             let Some(policy) = application

@@ -268,13 +268,12 @@ impl<'a> Scaling<'_, 'a> {
 
     /// The path that the component has to answer before it gets calls: those that come over HTTP are probed.
     fn probe(&self) -> Option<String> {
-        let serves = |link: &wasmcloud_core::Link| {
-            link.target == self.component.id
-                && (link.namespace.as_str(), link.package.as_str()) == ("wasi", "http")
-        };
-        let desired = self.app.desired;
-        let probed = desired.links.iter().any(|link| serves(&link.link));
-        desired.rollout.probe.clone().filter(|_| probed)
+        let path = self.app.desired.rollout.probe.as_ref()?;
+        let mut links = self.app.desired.links.iter().map(|link| &link.link);
+        let probed = links.any(|link| {
+            link.target == self.component.id && link.namespace == "wasi" && link.package == "http"
+        });
+        probed.then(|| path.clone())
     }
 
     fn ask_for_ups(

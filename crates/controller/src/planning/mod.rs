@@ -36,6 +36,7 @@ pub use observed::{
     StoreHealth,
 };
 pub use order::Phase;
+pub(crate) use plan::report_of;
 pub use plan::{Orphan, Plan, plan};
 pub use rollout::{ENOUGH_CALLS, REFUSED_FOR, Shares, Standing, Verdict, judge, shares, weight};
 pub use sample::Sample;

@@ -111,7 +111,7 @@ impl Plan {
     /// How a part of an application fares and what was decided about it: a component or provider by its id or its name
     /// in the manifest, a link by its ends (`a -(wasi:http)-> b`), a config by its name.
     pub fn why(&self, app: &AppName, name: &str) -> Option<(&Status, &Decision)> {
-        let report = self.reports.iter().find(|report| report.app == *app)?;
+        let report = report_of(&self.reports, app)?;
         let parts = || report.scalers.iter().chain(&report.prerequisites);
         let named = |part: &&PartReport| part.name == name;
         let found = parts()
@@ -119,6 +119,12 @@ impl Plan {
             .or_else(|| parts().find(|part| part.decision.alias.as_deref() == Some(name)))?;
         Some((&found.status, &found.decision))
     }
+}
+
+/// The report on an application; reports are by name.
+pub(crate) fn report_of<'r>(reports: &'r [AppReport], app: &AppName) -> Option<&'r AppReport> {
+    let found = reports.binary_search_by(|report| report.app.cmp(app));
+    reports.get(found.ok()?)
 }
 
 /// What runs tells on a store that has lost writes.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt as _, Stream, StreamExt as _};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 use wasmcloud_core::AppName;
@@ -38,7 +38,6 @@ const NAMED: usize = 10;
 #[derive(Debug)]
 pub struct Catalogue {
     snapshots: watch::Receiver<Arc<Snapshot>>,
-    trust: Arc<Notify>,
     task: AbortHandle,
 }
 
@@ -70,11 +69,9 @@ impl Catalogue {
         }
         follower.settle().await;
         let (sender, snapshots) = watch::channel(Arc::new(follower.snapshot()));
-        let trust = Arc::new(Notify::new());
-        let task = tokio::spawn(follower.follow(events, Arc::clone(&trust), sender));
+        let task = tokio::spawn(follower.follow(events, sender));
         Self {
             snapshots,
-            trust,
             task: task.abort_handle(),
         }
     }
@@ -82,12 +79,6 @@ impl Catalogue {
     /// The applications as they are, and when that changes.
     pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.snapshots.clone()
-    }
-
-    /// Somebody has made sure of a store that was lost or set back: it is believed as it is, and what was known and is
-    /// not in it is forgotten. What runs of that is left alone.
-    pub fn trust(&self) {
-        self.trust.notify_one();
     }
 }
 
@@ -137,7 +128,6 @@ impl Follower {
     async fn follow(
         mut self,
         mut events: impl Stream<Item = Event> + Unpin,
-        trust: Arc<Notify>,
         snapshots: watch::Sender<Arc<Snapshot>>,
     ) {
         loop {
@@ -147,7 +137,6 @@ impl Follower {
                     Some(event) => self.hear(event),
                     None => return,
                 },
-                () = trust.notified() => self.trust().await,
                 () = sleep(PAUSE), if unfinished => {}
             }
             // One snapshot for what came together.
@@ -288,30 +277,6 @@ impl Follower {
         }
     }
 
-    async fn trust(&mut self) {
-        for app in std::mem::take(&mut self.lacking) {
-            match self.store.record(&app).await {
-                Ok(Some(record)) => {
-                    self.reset = false;
-                    self.put(app, record);
-                }
-                Ok(None) => {
-                    self.rows.remove(&app);
-                }
-                Err(StoreError::Record { source, .. }) => {
-                    self.rows.remove(&app);
-                    self.unreadable.insert(app, chain(&source));
-                }
-                Err(error) => {
-                    let error = chain(&error);
-                    tracing::warn!(%app, error, "cannot look at the store that is to be trusted");
-                    self.lacking.insert(app);
-                }
-            }
-        }
-        self.believe();
-    }
-
     fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot {
             health: self.health(),
@@ -320,9 +285,6 @@ impl Follower {
         };
         for (app, row) in &self.rows {
             snapshot.records.insert(app.clone(), Arc::clone(&row.record));
-            if row.record.paused {
-                snapshot.paused.insert(app.clone());
-            }
             match &row.made {
                 Made::Planned(application, _) => snapshot.applications.push(application.clone()),
                 Made::Broken(why) => {

@@ -123,7 +123,12 @@ impl Store {
 pub(super) fn needed(record: &AppRecord) -> BTreeSet<&str> {
     let versions = record.versions.iter().map(|version| version.revision.as_str());
     let former = record.former.iter().map(String::as_str);
-    versions.chain(former).chain(record.deployed.as_deref()).collect()
+    let before = record.rollout.iter().map(|rollout| rollout.from.as_str());
+    versions
+        .chain(former)
+        .chain(before)
+        .chain(record.deployed.as_deref())
+        .collect()
 }
 
 /// Whether a record says nothing any more.

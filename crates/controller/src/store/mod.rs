@@ -35,12 +35,14 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use wasmcloud_core::{AppName, LatticeName};
 use wasmcloud_lattice::{Bucket, Lattice, State};
-use wasmcloud_manifest::{Desired, ResolveOptions};
+use wasmcloud_manifest::ResolveOptions;
 use wasmcloud_wire::Message as _;
 use wasmcloud_wire::app::{
     APP_PREFIX, AppRecord, REVISION_PREFIX, RevisionRecord, VersionRecord, app_bucket, app_key, revision_key,
 };
 use wasmcloud_wire::state_api::MAX_VALUE_LEN;
+
+use crate::blocking::blocking;
 
 pub use catalogue::Catalogue;
 pub use checks::missing_shared;
@@ -164,11 +166,6 @@ impl Store {
         })
     }
 
-    /// What should run because of a revision, if it is the one of a version or was one.
-    pub async fn desired(&self, app: &AppName, version: &VersionRecord) -> Result<Arc<Desired>, StoreError> {
-        Ok(Arc::clone(&self.loaded(app, &version.revision).await?.desired))
-    }
-
     /// The record of an application and since which write of the bucket.
     async fn entry(&self, app: &AppName) -> Result<Option<(AppRecord, u64)>, StoreError> {
         let key = app_key(app);
@@ -251,19 +248,5 @@ fn name(lattice: &LatticeName, source: impl Into<Box<dyn std::error::Error + Sen
     StoreError::Name {
         lattice: lattice.to_string(),
         source: source.into(),
-    }
-}
-
-/// Reads a manifest where it holds nobody up: a large one takes a while.
-async fn blocking<T: Send + 'static>(
-    read: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    match tokio::task::spawn_blocking(read).await {
-        Ok(read) => read,
-        Err(panic) => match panic.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is being shut down, so nobody waits for this.
-            Err(_) => std::future::pending().await,
-        },
     }
 }

@@ -11,7 +11,8 @@ use wasmcloud_wire::app::{MAX_VERSIONS, VersionRecord, revision_key};
 use super::change::Needs;
 use super::clock::Stamp;
 use super::error::StoreError;
-use super::{MAX_DESCRIPTION_LEN, MAX_VERSION_LEN, Store, blocking, revision};
+use super::{MAX_DESCRIPTION_LEN, MAX_VERSION_LEN, Store, revision};
+use crate::blocking::blocking;
 
 /// What came of a manifest that was put.
 #[derive(Clone, Debug)]

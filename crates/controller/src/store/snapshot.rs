@@ -1,6 +1,6 @@
 //! All applications of a lattice at one time, as planning and answering need them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wasmcloud_core::AppName;
@@ -18,8 +18,6 @@ pub struct Snapshot {
     /// The applications of which nothing can be planned, because what is deployed of them cannot be read, parsed or
     /// resolved: with the reason. What runs of them is left alone.
     pub broken: BTreeMap<AppName, String>,
-    /// The applications that are left as they are.
-    pub paused: BTreeSet<AppName>,
     /// All records.
     pub records: BTreeMap<AppName, Arc<AppRecord>>,
 }

@@ -4,16 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
-use wasmcloud_lattice::{State, StateError};
+use wasmcloud_lattice::{Retry, State, StateError};
 use wasmcloud_wire::Message as _;
 use wasmcloud_wire::app::CronRecord;
 use wasmcloud_wire::message::chain;
 
-/// How often a record is read anew because somebody else has written it meanwhile.
-const ATTEMPTS: usize = 8;
-
-/// The same for an outcome, before it pauses.
-const SETTLE_ATTEMPTS: usize = 64;
+/// How long a record is read anew because somebody else has written it meanwhile.
+const LIMIT: Duration = Duration::from_secs(2);
 
 /// Pauses before an outcome is written again while the state is not available.
 const PAUSES: [Duration; 6] = [
@@ -44,7 +41,8 @@ impl Ledger {
         key: &str,
         make: impl Fn(Option<&CronRecord>) -> (CronRecord, T),
     ) -> Result<Option<T>, StateError> {
-        for _ in 0..ATTEMPTS {
+        let mut retry = Retry::new(key, LIMIT);
+        loop {
             let (record, revision) = match self.state.get(key).await? {
                 Some(entry) => (self.read(key, &entry.value), entry.revision),
                 None => (None, 0),
@@ -58,8 +56,10 @@ impl Ledger {
                 Err(StateError::Conflict { .. }) => {}
                 Err(error) => return Err(error),
             }
+            if retry.again().await.is_err() {
+                return Ok(None);
+            }
         }
-        Ok(None)
     }
 
     /// The same for what has to be written, with patience: an outcome that is not written looks like a call that never
@@ -93,9 +93,8 @@ impl Ledger {
         key: &str,
         make: impl Fn(&CronRecord) -> CronRecord,
     ) -> Result<(), StateError> {
-        let mut attempts = SETTLE_ATTEMPTS;
+        let mut retry = Retry::new(key, LIMIT);
         loop {
-            attempts -= 1;
             let Some(entry) = self.state.get(key).await? else {
                 return Ok(());
             };
@@ -104,7 +103,10 @@ impl Ledger {
             };
             let new = make(&record).encode().into();
             match self.state.set(key, new, entry.revision, None).await {
-                Err(StateError::Conflict { .. }) if attempts > 0 => {}
+                Err(error @ StateError::Conflict { .. }) if retry.again().await.is_err() => {
+                    return Err(error);
+                }
+                Err(StateError::Conflict { .. }) => {}
                 other => return other.map(drop),
             }
         }
