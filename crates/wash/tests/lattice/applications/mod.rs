@@ -1,6 +1,7 @@
 //! Applications on a lattice of real hosts: what was said to run does, wherever hosts, leaders and servers go.
 
 mod rollouts;
+mod scaling;
 mod support;
 
 use std::time::{Duration, Instant};
