@@ -14,6 +14,7 @@
 //! Several controllers may write, one at a time leads. Every change is compare-and-set, so that nothing of two that
 //! meet is lost. Who is told of a change, and what comes of it, is for others.
 
+mod apart;
 mod catalogue;
 mod change;
 mod checks;

@@ -8,6 +8,7 @@ use wasmcloud_core::AppName;
 use wasmcloud_manifest::{Desired, Manifest, ResolveOptions};
 use wasmcloud_wire::app::RevisionRecord;
 
+use super::apart::tell_apart;
 use super::error::StoreError;
 
 /// Digits of the hash that identifies a revision: 128 bits.
@@ -29,7 +30,7 @@ pub(crate) fn revision_of(record: &RevisionRecord) -> String {
     hash(&[&record.version, base, &record.manifest], REVISION_DIGITS)
 }
 
-fn hash(parts: &[&str], digits: usize) -> String {
+pub(super) fn hash(parts: &[&str], digits: usize) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
         // With its length, so that no two lists of parts are the same bytes.
@@ -116,6 +117,7 @@ fn resolve(
         .resolve(&options)
         .map_err(|problems| StoreError::Manifest(Box::new(problems)))?;
     desired.version = Some(record.version.clone());
+    tell_apart(&mut desired);
     Ok(Loaded {
         revision: revision_of(&record),
         desired: Arc::new(desired),

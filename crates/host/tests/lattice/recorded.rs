@@ -59,7 +59,7 @@ fn steps(recording: &str) -> Result<Vec<Step>> {
 
 /// Without what differs from host to host, and from v1 to ours.
 fn comparable(mut value: Value) -> Value {
-    const VARIES: [&str; 14] = [
+    const VARIES: [&str; 16] = [
         "friendly_name",
         "version",
         "uptime_human",
@@ -77,6 +77,8 @@ fn comparable(mut value: Value) -> Value {
         "refused_links",
         "calls",
         "failures",
+        "load",
+        "asleep",
     ];
     match &mut value {
         Value::Object(fields) => {
