@@ -57,7 +57,22 @@ fn targets_for(seconds: u64, targets: &[String]) -> Result<()> {
     for target in targets {
         eprintln!("fuzz: building {target}");
         shell::run(cargo_fuzz("build")?.arg(target))?;
-        fuzz(target, seconds)?;
+    }
+    // A target has one thread, so as many run at once as there are cores.
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    for some in targets.chunks(cores) {
+        std::thread::scope(|scope| {
+            let fuzzed: Vec<_> = some
+                .iter()
+                .map(|target| scope.spawn(move || fuzz(target, seconds)))
+                .collect();
+            let ended = fuzzed.into_iter().map(|one| match one.join() {
+                Ok(outcome) => outcome,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            // All of them end before the first failure is told.
+            ended.collect::<Vec<_>>().into_iter().collect::<Result<()>>()
+        })?;
     }
     Ok(())
 }
@@ -122,7 +137,7 @@ fn fuzz(target: &str, seconds: u64) -> Result<()> {
             broke = Some(file);
         }
         if is_news(&said) {
-            eprintln!("{said}");
+            eprintln!("{target}: {said}");
         }
     }
     let status = child.wait().with_context(|| format!("wait for `{line}`"))?;
