@@ -28,23 +28,43 @@ pub(super) async fn answer(desk: &Desk, question: &Message) -> Reply {
         Ok(operation) => operation,
         Err(error) => return unsupported(question, &error),
     };
-    let answered = match operation {
+    let answered = match &operation {
         ModelOperation::Put => desk.put(question).await,
         ModelOperation::List => desk.list().await.map(|reply| reply.encode()),
         ModelOperation::BareList => desk.list().await.map(|reply| reply.encode_bare()),
-        ModelOperation::Get(app) => desk.get(&app, question).await,
-        ModelOperation::Versions(app) => desk.versions(&app).await,
-        ModelOperation::Delete(app) => desk.delete(&app, question).await,
-        ModelOperation::Deploy(app) => desk.deploy(&app, question, false).await,
-        ModelOperation::Rollback(app) => desk.deploy(&app, question, true).await,
-        ModelOperation::Undeploy(app) => desk.undeploy(&app).await,
-        ModelOperation::Pause(app) => desk.set_paused(&app, true).await,
-        ModelOperation::Resume(app) => desk.set_paused(&app, false).await,
-        ModelOperation::Status(app) => desk.status(&app).await,
-        ModelOperation::History(app) => desk.history(&app).await,
-        ModelOperation::Why(app) => desk.why(&app, question).await,
+        ModelOperation::Get(app) => desk.get(app, question).await,
+        ModelOperation::Versions(app) => desk.versions(app).await,
+        ModelOperation::Delete(app) => desk.delete(app, question).await,
+        ModelOperation::Deploy(app) => desk.deploy(app, question, false).await,
+        ModelOperation::Rollback(app) => desk.deploy(app, question, true).await,
+        ModelOperation::Undeploy(app) => desk.undeploy(app).await,
+        ModelOperation::Pause(app) => desk.set_paused(app, true).await,
+        ModelOperation::Resume(app) => desk.set_paused(app, false).await,
+        ModelOperation::Status(app) => desk.status(app).await,
+        ModelOperation::History(app) => desk.history(app).await,
+        ModelOperation::Why(app) => desk.why(app, question).await,
     };
-    answered.unwrap_or_else(|refusal| ErrorReply::new(refusal).encode())
+    answered.unwrap_or_else(|why| refused(&operation, why))
+}
+
+/// A refusal as v1's clients read it: they understand no list without the list itself.
+fn refused(operation: &ModelOperation, message: String) -> Reply {
+    let result = GetResult::Error;
+    match operation {
+        ModelOperation::List => ListReply {
+            result,
+            message,
+            models: Vec::new(),
+        }
+        .encode(),
+        ModelOperation::Versions(_) => VersionsReply {
+            result,
+            message,
+            versions: Vec::new(),
+        }
+        .encode(),
+        _ => ErrorReply::new(message).encode(),
+    }
 }
 
 fn unsupported(question: &Message, error: &UnsupportedSubject) -> Reply {
@@ -406,5 +426,24 @@ fn acknowledge(
             version: None,
             generation: None,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_has_the_list_that_v1s_client_wants() {
+        let text = |operation| String::from_utf8(refused(&operation, "why".to_owned())).unwrap();
+        let app: AppName = "shop".parse().unwrap();
+        let list = r#"{"result":"error","message":"why","models":[]}"#;
+        let versions = r#"{"result":"error","message":"why","versions":[]}"#;
+        assert_eq!(text(ModelOperation::List), list);
+        assert_eq!(text(ModelOperation::Versions(app.clone())), versions);
+        assert_eq!(
+            text(ModelOperation::Get(app)),
+            r#"{"result":"error","message":"why"}"#
+        );
     }
 }

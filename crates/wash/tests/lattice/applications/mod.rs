@@ -2,6 +2,7 @@
 
 mod rollouts;
 mod support;
+mod v1_client;
 
 use std::time::{Duration, Instant};
 
