@@ -1,8 +1,10 @@
 //! Applications on a lattice of real hosts: what was said to run does, wherever hosts, leaders and servers go.
 
+mod large;
 mod rollouts;
 mod support;
 mod v1_client;
+mod wrk;
 
 use std::time::{Duration, Instant};
 
