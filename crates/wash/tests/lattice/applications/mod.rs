@@ -1,5 +1,6 @@
 //! Applications on a lattice of real hosts: what was said to run does, wherever hosts, leaders and servers go.
 
+mod from_wadm;
 mod large;
 mod rollouts;
 mod support;
