@@ -5,19 +5,17 @@ use wasmcloud_lattice::Message;
 use wasmcloud_wire::Message as _;
 use wasmcloud_wire::app::{
     AppRecord, AppStatus, BASE_DIR_HEADER, CONTENT_TYPE_HEADER, DeleteReply, DeleteResult, DeployReply,
-    DeployResult, ErrorReply, GetReply, GetResult, HistoryReply, ListReply, ManifestEvent, ModelOperation,
-    ModelSummary, PutReply, PutResult, StatusReply, StatusResult, StatusType, VersionInfo, VersionRequest,
-    VersionsReply, WhyReply, WhyRequest, message,
+    DeployResult, GetReply, GetResult, HistoryReply, ListReply, ManifestEvent, ModelOperation, ModelSummary,
+    PutReply, PutResult, StatusReply, StatusResult, StatusType, VersionInfo, VersionRequest, VersionsReply,
+    WhyReply, WhyRequest, message,
 };
 use wasmcloud_wire::message::chain;
-use wasmcloud_wire::subject::UnsupportedSubject;
 
-use super::{Desk, status, why};
+use super::refusal::{failed, refused, unsupported};
+use super::{Desk, Reply, status, why};
 use crate::store::{
     Deleted, Deployed, MAX_VERSION_LEN, PutKind, Snapshot, StoreError, deployed_version, missing_shared,
 };
-
-type Reply = Vec<u8>;
 
 /// Room for the header of an answer and its subject.
 const OVERHEAD: usize = 1 << 10;
@@ -45,47 +43,6 @@ pub(super) async fn answer(desk: &Desk, question: &Message) -> Reply {
         ModelOperation::Why(app) => desk.why(app, question).await,
     };
     answered.unwrap_or_else(|why| refused(&operation, why))
-}
-
-/// A refusal as v1's clients read it: they understand no list without the list itself.
-fn refused(operation: &ModelOperation, message: String) -> Reply {
-    let result = GetResult::Error;
-    match operation {
-        ModelOperation::List => ListReply {
-            result,
-            message,
-            models: Vec::new(),
-        }
-        .encode(),
-        ModelOperation::Versions(_) => VersionsReply {
-            result,
-            message,
-            versions: Vec::new(),
-        }
-        .encode(),
-        _ => ErrorReply::new(message).encode(),
-    }
-}
-
-fn unsupported(question: &Message, error: &UnsupportedSubject) -> Reply {
-    // The texts of the errors repeat the subject, cut where it is long.
-    let subject = question.subject.as_str();
-    let shown = subject
-        .get(..subject.floor_char_boundary(256))
-        .unwrap_or_default();
-    let text = match error {
-        UnsupportedSubject::Name { source, .. } => format!("{}: {source}", message::invalid(shown)),
-        _ => message::unsupported(shown),
-    };
-    ErrorReply::new(text).encode()
-}
-
-fn failed(error: &StoreError) -> String {
-    match error {
-        // It has its causes in its text, and may be long: all that is wrong with a manifest.
-        StoreError::Manifest(_) => error.to_string(),
-        _ => chain(error),
-    }
 }
 
 /// Reads what was asked besides a name.
@@ -426,24 +383,5 @@ fn acknowledge(
             version: None,
             generation: None,
         },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_has_the_list_that_v1s_client_wants() {
-        let text = |operation| String::from_utf8(refused(&operation, "why".to_owned())).unwrap();
-        let app: AppName = "shop".parse().unwrap();
-        let list = r#"{"result":"error","message":"why","models":[]}"#;
-        let versions = r#"{"result":"error","message":"why","versions":[]}"#;
-        assert_eq!(text(ModelOperation::List), list);
-        assert_eq!(text(ModelOperation::Versions(app.clone())), versions);
-        assert_eq!(
-            text(ModelOperation::Get(app)),
-            r#"{"result":"error","message":"why"}"#
-        );
     }
 }

@@ -9,6 +9,7 @@ use crate::planning::claims::Claims;
 use crate::planning::marks::{self, Hashes};
 use crate::planning::observed::{RunningComponent, RunningProvider};
 use crate::planning::status::PartReport;
+use crate::planning::unmarked::Unmarked;
 use crate::planning::view::View;
 
 /// A deployed application.
@@ -18,6 +19,7 @@ pub(crate) struct App<'a> {
     pub(crate) weight: Option<u8>,
     pub(crate) desired: &'a Desired,
     pub(crate) claims: &'a Claims<'a>,
+    pub(crate) unmarked: Unmarked<'a>,
 }
 
 impl App<'_> {

@@ -18,6 +18,7 @@ use crate::planning::observed::{Observed, StoreHealth};
 use crate::planning::shared::{self, Retained};
 use crate::planning::status::{AppReport, PartReport, Status, StatusKind};
 use crate::planning::step::Step;
+use crate::planning::unmarked::Unmarked;
 use crate::planning::view::View;
 use crate::planning::why::{Decision, Wait};
 use crate::planning::{components, configs, links, providers};
@@ -168,6 +169,7 @@ fn report<'a>(
             weight: application.weight,
             desired,
             claims,
+            unmarked: Unmarked::new(application),
         };
         let (unready, prerequisites) = configs::plan(&app, view, desk);
         reports.prerequisites = prerequisites;

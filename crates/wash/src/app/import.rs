@@ -165,6 +165,13 @@ impl Import<'_> {
                 deploy = deployed.as_ref().and(is);
             }
         }
+        if let Some(missing) = deployed
+            && !versions
+                .iter()
+                .any(|version| version.version.as_ref() == Some(missing))
+        {
+            self.problem(app, missing, "it was deployed, and is not among the versions");
+        }
         let runs = |version: &str| {
             there
                 .iter()

@@ -95,13 +95,6 @@ async fn application(state: &dyn State, lattice: &LatticeName, name: &str) -> Re
     let entry = state.get(&key).await.map_err(|error| chain(&error))?;
     let entry = entry.ok_or_else(|| format!("the bucket has nothing under `{key}`"))?;
     let kept = WadmApplication::decode(&entry.value).map_err(|error| chain(&error))?;
-    let deployed = kept.deployed_version;
-    if let Some(version) = deployed
-        .as_ref()
-        .filter(|version| !kept.manifests.contains_key(*version))
-    {
-        return Err(format!("version {version} is deployed and is not there"));
-    }
     let versions = kept.manifests.iter().map(|(version, manifest)| PlannedVersion {
         version: Some(version.clone()),
         text: Text {
@@ -114,6 +107,6 @@ async fn application(state: &dyn State, lattice: &LatticeName, name: &str) -> Re
     Ok(Planned {
         app,
         versions: versions.collect(),
-        deployed,
+        deployed: kept.deployed_version,
     })
 }

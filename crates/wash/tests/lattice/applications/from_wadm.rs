@@ -182,6 +182,13 @@ async fn what_wadm_kept_is_taken_over_and_what_runs_goes_on() -> Result<()> {
                 ),
             ),
             ("garbage", json!({ "manifests": 7 })),
+            (
+                "half",
+                stored(
+                    &[manifest("half", "1", false, json!([site(HELLO, 1)?]))],
+                    Some("2"),
+                ),
+            ),
             ("odd", stored(&[manifest("odd", "1", false, odd)], Some("1"))),
             (
                 "stopped",
@@ -215,6 +222,8 @@ async fn what_wadm_kept_is_taken_over_and_what_runs_goes_on() -> Result<()> {
                 line("refused", "lost", ""),
                 line("put", "a-user", "1"),
                 line("put", "common", "1"),
+                line("put", "half", "1"),
+                line("refused", "half", "2"),
                 line("refused", "odd", "1"),
                 line("put", "stopped", "1"),
                 line("put", "web", "v9"),
@@ -229,6 +238,7 @@ async fn what_wadm_kept_is_taken_over_and_what_runs_goes_on() -> Result<()> {
     );
     for (name, reason) in [
         ("garbage", "manifests"),
+        ("half", "it was deployed"),
         ("lost", "nothing under `default-lost`"),
         ("odd", "spreadscalar"),
     ] {
@@ -265,7 +275,7 @@ async fn what_wadm_kept_is_taken_over_and_what_runs_goes_on() -> Result<()> {
     let again = import(&nats, &["--from-wadm=wadm_manifests"])?;
     let last = again.events().pop().with_context(|| again.text())?;
     ensure!(
-        last == json!({ "put": 0, "skipped": 6, "deployed": 0, "refused": 3, "success": false }),
+        last == json!({ "put": 0, "skipped": 7, "deployed": 0, "refused": 4, "success": false }),
         "{}",
         again.text()
     );
