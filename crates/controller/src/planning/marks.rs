@@ -20,7 +20,7 @@ pub const SCALER: &str = "wasmcloud.dev/scaler";
 /// The spreads that chose its host, with commas between them.
 pub const SPREAD_NAME: &str = "wasmcloud.dev/spread_name";
 /// Which revision of the component or provider this is: a hash over all that its host was told, except how many and
-/// where. Ours; what v1's wadm started has none, and is not started anew for that ([`unmarked`](super::unmarked)).
+/// where. Ours; what v1's wadm started has none, and is not started anew for that.
 pub use wasmcloud_wire::control::REVISION;
 /// The generation of the application that started it. Ours.
 pub const GENERATION: &str = "wasmcloud.dev/generation";

@@ -87,10 +87,13 @@ async fn a_thousand_components_on_twenty_hosts_of_which_one_dies() -> Result<()>
     let leader = api.leader().await?;
 
     let wait = format!("{}s", PLACED.as_secs());
+    // A build for tests takes a second to answer with such a manifest, and more where twenty hosts begin to start.
     let words = [
         "app",
         "deploy",
         "-",
+        "--timeout-ms",
+        "15000",
         "--wait-timeout",
         &wait,
         "--nats-url",
