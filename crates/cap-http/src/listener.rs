@@ -361,7 +361,10 @@ async fn call(
     let here = match elsewhere {
         // No revision's turn here.
         Some(elsewhere) if route.way == Way::Lattice => Err(elsewhere),
-        _ => match (route.target.choose(handler::answers_http), elsewhere) {
+        _ => match (
+            route.target.choose_awake(None, handler::answers_http).await,
+            elsewhere,
+        ) {
             (Ok(prepared), _) => Ok(prepared),
             (Err(_), Some(elsewhere)) => Err(elsewhere),
             (Err(refused), None) => return Err(Box::new(responses::busy(&refused.to_string()))),

@@ -28,6 +28,9 @@ pub struct Limits {
     pub concurrency: u32,
     /// How many invocations may wait for a free slot; the next one is refused at once.
     pub queue: u32,
+    /// After how long without an invocation its code leaves the memory of the host; the next invocation waits until it
+    /// is back. `None`: never.
+    pub idle: Option<Duration>,
 }
 
 impl Limits {
@@ -53,6 +56,7 @@ impl Default for Limits {
             max_reuse: Self::DEFAULT_MAX_REUSE,
             concurrency: Self::DEFAULT_CONCURRENCY,
             queue: Self::DEFAULT_QUEUE,
+            idle: None,
         }
     }
 }

@@ -38,9 +38,8 @@ pub struct Compiled {
     pub(crate) flavor: Flavor,
     // Its epochs are what interrupts a guest: they must go on for as long as anything of the engine can run.
     _engine: Engine,
-    digest: Arc<str>,
-    described: Arc<Described>,
-    size: u64,
+    pub(crate) digest: Arc<str>,
+    pub(crate) described: Arc<Described>,
     took: Duration,
     cached: bool,
 }
@@ -117,6 +116,25 @@ pub enum CompileError {
 }
 
 impl Compiled {
+    fn new(
+        engine: &Engine,
+        digest: &str,
+        component: Component,
+        flavor: Flavor,
+        (took, cached): (Duration, bool),
+    ) -> Self {
+        let described = Arc::new(imports::describe(&component));
+        Self {
+            component,
+            flavor,
+            _engine: engine.clone(),
+            digest: digest.into(),
+            described,
+            took,
+            cached,
+        }
+    }
+
     /// SHA-256 of the bytes as they were given, in hexadecimal.
     pub fn digest(&self) -> &str {
         &self.digest
@@ -130,11 +148,6 @@ impl Compiled {
     /// What it imports and exports.
     pub fn described(&self) -> &Described {
         &self.described
-    }
-
-    /// Size of the bytes as they were given.
-    pub fn size(&self) -> u64 {
-        self.size
     }
 
     /// How long it took to have it, and whether the code came from the cache.
@@ -170,6 +183,24 @@ impl Engine {
             .ended(compiled.as_ref().ok().map(Compiled::took));
         compiled
     }
+
+    /// The component whose bytes have this SHA-256, if its code is in the cache. Reads a file, so it is for a thread that
+    /// may block.
+    pub fn cached(&self, digest: &str) -> Result<Option<Compiled>, EngineError> {
+        let begun = Instant::now();
+        for flavor in [Flavor::Plain, Flavor::Concurrent] {
+            if let Some(component) = from_cache(self, digest, flavor)? {
+                return Ok(Some(Compiled::new(
+                    self,
+                    digest,
+                    component,
+                    flavor,
+                    (begun.elapsed(), true),
+                )));
+            }
+        }
+        Ok(None)
+    }
 }
 
 fn compile(engine: &Engine, source: &CompileSource) -> Result<Compiled, CompileError> {
@@ -194,19 +225,8 @@ fn compile(engine: &Engine, source: &CompileSource) -> Result<Compiled, CompileE
         });
     }
     let digest = hex(digest::digest(&digest::SHA256, bytes).as_ref());
-    let done = |component: Component, flavor, cached| {
-        let described = Arc::new(imports::describe(&component));
-        let took = begun.elapsed();
-        Compiled {
-            component,
-            flavor,
-            _engine: engine.clone(),
-            digest: digest.as_str().into(),
-            described,
-            size,
-            took,
-            cached,
-        }
+    let done = |component, flavor, cached| {
+        Compiled::new(engine, &digest, component, flavor, (begun.elapsed(), cached))
     };
 
     if let Some(component) = from_cache(engine, &digest, Flavor::Plain)? {

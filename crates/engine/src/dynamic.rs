@@ -19,10 +19,11 @@ use wasmtime::component::{Func, Linker, Val};
 use wasmtime::{Store, StoreContextMut};
 
 use crate::compile::Compiled;
-use crate::error::{CallError, DeadlineExceeded};
+use crate::error::{CallError, DeadlineExceeded, Refused};
 use crate::prepared::{ImportName, Prepared};
 use crate::resources::{Function, Interface};
 use crate::signature::{self, Signature};
+use crate::target::Target;
 use crate::typed;
 use crate::values::{self, Unfit, mismatch};
 
@@ -37,7 +38,7 @@ pub trait CallRoute: Send + Sync + 'static {
         caller: &InstanceState,
         interface: &str,
         serves: &dyn Fn(&Prepared) -> bool,
-    ) -> Result<Routed, CallError>;
+    ) -> Result<Routed, Unrouted>;
 
     /// The way elsewhere for a call over a link that [`Routed::Overflow`] came with, if there is one.
     fn elsewhere(&self, link: Arc<LinkEntry>) -> Option<Remote>;
@@ -56,6 +57,26 @@ pub enum Routed {
         /// The link that leads to it.
         link: Arc<LinkEntry>,
     },
+}
+
+/// Why nobody can be called now.
+pub enum Unrouted {
+    /// A component in this process would answer, and sleeps. Who wakes it asks again.
+    Asleep(Arc<Target>),
+    /// Nobody answers.
+    Nobody(CallError),
+}
+
+impl From<CallError> for Unrouted {
+    fn from(error: CallError) -> Self {
+        Self::Nobody(error)
+    }
+}
+
+impl From<Refused> for Unrouted {
+    fn from(refused: Refused) -> Self {
+        Self::Nobody(refused.into())
+    }
 }
 
 /// The way to somebody elsewhere.
@@ -228,10 +249,24 @@ impl Import {
         &self.function
     }
 
-    /// Who answers a call now.
-    pub(crate) fn route(&self, caller: &InstanceState) -> Result<Routed, CallError> {
+    /// Who answers a call now. One that sleeps is woken.
+    pub(crate) async fn route(
+        &self,
+        store: &mut StoreContextMut<'_, InstanceState>,
+    ) -> Result<Routed, CallError> {
         let serves = |target: &Prepared| self.is_served_by(target);
-        self.route.route(caller, &self.interface.unversioned, &serves)
+        loop {
+            let caller = store.data();
+            match self.route.route(caller, &self.interface.unversioned, &serves) {
+                Ok(routed) => return Ok(routed),
+                Err(Unrouted::Asleep(target)) => {
+                    let deadline = Some(caller.invocation().deadline);
+                    // In a box: hardly any call has to do with it.
+                    Box::pin(target.wake(deadline)).await?;
+                }
+                Err(Unrouted::Nobody(error)) => return Err(error),
+            }
+        }
     }
 
     /// Whether a component has this function.
@@ -256,23 +291,24 @@ impl Import {
     /// Makes a call.
     pub(crate) async fn run<C: Carried>(
         &self,
-        store: StoreContextMut<'_, InstanceState>,
+        mut store: StoreContextMut<'_, InstanceState>,
         params: C,
     ) -> wasmtime::Result<C::Results> {
+        let routed = self.route(&mut store).await?;
         let caller = store.data();
-        match self.route(caller)? {
+        match routed {
             Routed::Local(target) => {
                 self.check(caller.component_id(), &target)?;
                 let invocation = caller
                     .invocation()
-                    .nested(caller.component_id().clone(), target.limits.deadline);
+                    .nested(caller.component_id().clone(), target.profile.limits.deadline);
                 Ok(call(&target, invocation, &self.interface, &self.function, params, None).await?)
             }
             Routed::Overflow { local, link } => {
                 self.check(caller.component_id(), &local)?;
                 let invocation = caller
                     .invocation()
-                    .nested(caller.component_id().clone(), local.limits.deadline);
+                    .nested(caller.component_id().clone(), local.profile.limits.deadline);
                 let overflow = Overflow { import: self, link };
                 let (interface, function) = (&self.interface, &self.function);
                 Ok(call(&local, invocation, interface, function, params, Some(overflow)).await?)
@@ -297,7 +333,7 @@ impl Import {
             && let Ok(have) = target.signature(&self.function, function)
             && **have != *wanted
         {
-            let (raw, function, id) = (&self.raw, &self.function, target.context.id());
+            let (raw, function, id) = (&self.raw, &self.function, target.profile.context.id());
             return Err(mismatch(
                 caller,
                 format!(
@@ -402,7 +438,7 @@ async fn call_in_span<C: Carried>(
     mut params: C,
     overflow: Option<Overflow<'_>>,
 ) -> Result<C::Results, CallError> {
-    let id = target.context.id();
+    let id = target.profile.context.id();
     let Some(exported) = target.function(interface, function) else {
         return Err(not_exported(id, interface, function));
     };

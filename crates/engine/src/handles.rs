@@ -71,7 +71,9 @@ impl Session {
     ) -> Option<Self> {
         Self::take(state, |session| {
             let with = session.live.prepared();
-            let beside = || with.context.id() == target.context.id() && !with.is_retired() && serves(with);
+            let beside = || {
+                with.profile.context.id() == target.profile.context.id() && !with.is_retired() && serves(with)
+            };
             with.serial == target.serial || beside()
         })
     }

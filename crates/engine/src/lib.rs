@@ -22,6 +22,7 @@ mod linker;
 mod live;
 mod permits;
 mod prepared;
+mod profile;
 mod resources;
 mod runtime;
 mod shape;
@@ -35,7 +36,9 @@ mod values;
 pub use admit::Admit;
 pub use compile::{CompileError, CompileSource, Compiled};
 pub use config::EngineConfig;
-pub use dynamic::{CallRoute, EncodedRequest, Remote, RemoteCall, Routed, call_export, link_dynamic_import};
+pub use dynamic::{
+    CallRoute, EncodedRequest, Remote, RemoteCall, Routed, Unrouted, call_export, link_dynamic_import,
+};
 pub use encoded::{Called, EncodedCall, Exported};
 pub use error::{CallError, Refused, TrapReport};
 pub use imports::{Described, DescribedItem, UnsatisfiedImport};
@@ -43,7 +46,8 @@ pub use linker::Linkers;
 pub use live::Live;
 pub use permits::{Permits, Slot};
 pub use prepared::{Exports, PrepareOptions, Prepared, ResolveExports, StartError};
+pub use profile::Profile;
 pub use runtime::{Engine, EngineError, Flavor};
 pub use signature::Signature;
 pub use stats::{CompileSnapshot, Durations, Stats, StatsSnapshot};
-pub use target::Target;
+pub use target::{Target, Wake};

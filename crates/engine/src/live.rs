@@ -132,9 +132,9 @@ impl Live {
             return;
         }
         let failed = self.outcome == Outcome::Failed;
-        let stats = &self.prepared.stats;
+        let stats = &self.prepared.profile.stats;
         stats.finished(self.begun.elapsed(), failed, self.uses == 0);
-        self.prepared.tally.ended(failed || self.bad_answer);
+        self.prepared.profile.tally.ended(failed || self.bad_answer);
     }
 
     /// Gives back an instance that was made to see whether it can be.

@@ -29,7 +29,18 @@ struct Slots {
 }
 
 /// Leaves the queue however the wait ends: a caller that goes away is dropped in the middle of it.
-struct Waiting<'a>(&'a AtomicU32);
+pub(crate) struct Waiting<'a>(&'a AtomicU32);
+
+impl<'a> Waiting<'a> {
+    /// One more that waits, or how many do, if that is `most` already.
+    pub(crate) fn enter(waiting: &'a AtomicU32, most: u32) -> Result<Self, u32> {
+        let entered = Self(waiting);
+        match waiting.fetch_add(1, Ordering::Relaxed) {
+            before if before >= most => Err(before),
+            _ => Ok(entered),
+        }
+    }
+}
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
@@ -62,11 +73,8 @@ impl Permits {
         if let Some(slot) = self.free() {
             return Ok(slot);
         }
-        if this.waiting.fetch_add(1, Ordering::Relaxed) >= this.queue {
-            drop(Waiting(&this.waiting));
-            return Err(self.refusal(this.queue));
-        }
-        let _waiting = Waiting(&this.waiting);
+        let _waiting =
+            Waiting::enter(&this.waiting, this.queue).map_err(|_waiting| self.refusal(this.queue))?;
         let begun = Instant::now();
         match timeout_at(deadline.into(), Arc::clone(&this.slots).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(Slot { _permit: permit }),

@@ -16,9 +16,10 @@ use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 use crate::admit::Admit;
 use crate::compile::Compiled;
 use crate::error::{CallError, DeadlineExceeded, Refused, classify};
-use crate::imports::{self, Described, UnsatisfiedImport};
+use crate::imports::{self, UnsatisfiedImport};
 use crate::live::Live;
 use crate::permits::{Permits, Slot};
+use crate::profile::Profile;
 use crate::signature::{self, Signature};
 use crate::stats::{Stats, Tally};
 
@@ -84,18 +85,16 @@ pub enum StartError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// What shall wake a component is another one.
+    #[error("the image is another one than when the component went to sleep; hint: deploy it again")]
+    OtherCode,
 }
 
 /// A component that can be called.
 pub struct Prepared {
-    pub(crate) context: Arc<ComponentContext>,
-    pub(crate) limits: Limits,
-    pub(crate) stats: Arc<Stats>,
-    pub(crate) tally: Tally,
+    pub(crate) profile: Arc<Profile>,
     compiled: Compiled,
     pre: InstancePre<InstanceState>,
-    admit: Option<Arc<dyn Admit>>,
-    permits: Permits,
     exports: Vec<Exports>,
     functions: HashMap<String, Vec<InterfaceFunctions>>,
     idle: Mutex<VecDeque<Idle>>,
@@ -151,11 +150,46 @@ impl Prepared {
                 });
             }
         }
+        let profile = Arc::new(Profile {
+            permits: Permits::new(context.id().clone(), limits.concurrency, limits.queue),
+            digest: Arc::clone(&compiled.digest),
+            described: Arc::clone(&compiled.described),
+            context,
+            limits,
+            stats,
+            tally: Tally::default(),
+            admit,
+        });
+        let prepared = Self::link(profile, compiled, linker, resolvers)?;
+        let first = Invocation::new(Caller::Host, START_LIMIT);
+        let live = prepared.begin(first).await.map_err(StartError::Instantiate)?;
+        live.release_unused();
+        Ok(prepared)
+    }
+
+    /// Links the code of a component that slept. It was started before, so nothing is tried.
+    pub fn wake(
+        profile: Arc<Profile>,
+        compiled: Compiled,
+        linker: &Linker<InstanceState>,
+        resolvers: &[Arc<dyn ResolveExports>],
+    ) -> Result<Arc<Self>, StartError> {
+        if profile.digest != compiled.digest {
+            return Err(StartError::OtherCode);
+        }
+        Self::link(profile, compiled, linker, resolvers)
+    }
+
+    fn link(
+        profile: Arc<Profile>,
+        compiled: Compiled,
+        linker: &Linker<InstanceState>,
+        resolvers: &[Arc<dyn ResolveExports>],
+    ) -> Result<Arc<Self>, StartError> {
         let pre = linker
             .instantiate_pre(&compiled.component)
             .map_err(StartError::Link)?;
-        let prepared = Arc::new(Self {
-            permits: Permits::new(context.id().clone(), limits.concurrency, limits.queue),
+        Ok(Arc::new(Self {
             exports: resolvers
                 .iter()
                 .filter_map(|resolver| resolver.resolve(&pre))
@@ -164,30 +198,22 @@ impl Prepared {
             idle: Mutex::default(),
             retired: AtomicBool::new(false),
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+            profile,
             compiled,
-            context,
-            limits,
-            stats,
-            tally: Tally::default(),
             pre,
-            admit,
-        });
-        let first = Invocation::new(Caller::Host, START_LIMIT);
-        let live = prepared.begin(first).await.map_err(StartError::Instantiate)?;
-        live.release_unused();
-        Ok(prepared)
+        }))
     }
 
     /// Whether a function may be called; whoever begins a call for somebody else asks this first, and before anything
     /// is taken up. At the cost of a look at one field, unless there is somebody to ask.
     pub async fn admit(&self, interface: &str, function: &str, deadline: Instant) -> Result<(), CallError> {
-        let Some(admit) = &self.admit else {
+        let Some(admit) = &self.profile.admit else {
             return Ok(());
         };
         let outcome = admit.admit(interface, function, deadline).await;
         if let Err(error) = &outcome {
-            self.stats.refused();
-            let component = self.context.id();
+            self.profile.stats.refused();
+            let component = self.profile.context.id();
             tracing::debug!(target: "wasmcloud::component", %component, interface, function, "{error}");
         }
         outcome
@@ -195,13 +221,13 @@ impl Prepared {
 
     /// A slot for one call, if one is free now. For whoever has somewhere else to go if none is.
     pub fn slot(&self) -> Option<Slot> {
-        self.permits.free()
+        self.profile.permits.free()
     }
 
     /// What is said to a call that finds no slot and does not wait for one. It is not counted as refused: whoever made it
     /// has it in line elsewhere.
     pub fn full(&self) -> Refused {
-        self.permits.full()
+        self.profile.permits.full()
     }
 
     /// A live instance for one call, within the component's limits.
@@ -219,7 +245,7 @@ impl Prepared {
             Ok(live) => Ok(live),
             Err(error) => {
                 if matches!(error, CallError::Refused(_)) {
-                    self.stats.refused();
+                    self.profile.stats.refused();
                 }
                 Err(error)
             }
@@ -232,7 +258,7 @@ impl Prepared {
         invocation: Invocation,
     ) -> Result<Live, CallError> {
         if invocation.depth > Invocation::MAX_DEPTH {
-            let component = self.context.id().clone();
+            let component = self.profile.context.id().clone();
             return Err(Refused::TooDeep {
                 component,
                 depth: invocation.depth,
@@ -244,7 +270,7 @@ impl Prepared {
             None => self.wait_for_slot(invocation.deadline).await?,
         };
         let begun = Instant::now();
-        let kept = match self.limits.instance {
+        let kept = match self.profile.limits.instance {
             InstanceMode::Reuse => self.idle.lock().pop_back(),
             InstanceMode::Fresh => None,
         };
@@ -269,9 +295,10 @@ impl Prepared {
 
     async fn wait_for_slot(&self, deadline: Instant) -> Result<Slot, Refused> {
         let begun = Instant::now();
-        let slot = self.permits.acquire(deadline).await;
-        if !matches!(slot, Err(Refused::Full { .. })) {
-            self.stats.queued(begun.elapsed());
+        let slot = self.profile.permits.acquire(deadline).await;
+        match slot {
+            Err(Refused::Full { .. }) => self.profile.stats.turned_away(),
+            _ => self.profile.stats.queued(begun.elapsed()),
         }
         slot
     }
@@ -281,7 +308,11 @@ impl Prepared {
         invocation: Invocation,
     ) -> Result<(Store<InstanceState>, Instance), CallError> {
         let deadline = invocation.deadline;
-        let state = InstanceState::new(Arc::clone(&self.context), invocation, self.limits.memory);
+        let state = InstanceState::new(
+            Arc::clone(&self.profile.context),
+            invocation,
+            self.profile.limits.memory,
+        );
         let mut store = Store::new(self.pre.engine(), state);
         store.limiter(|state| &mut state.limiter);
         store.set_epoch_deadline(1);
@@ -292,11 +323,11 @@ impl Prepared {
             }
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
-        self.stats.instantiated();
+        self.profile.stats.instantiated();
         match timeout_at(deadline.into(), self.pre.instantiate_async(&mut store)).await {
             Ok(Ok(instance)) => Ok((store, instance)),
             Ok(Err(error)) if error.is::<PoolConcurrencyLimitError>() => Err(Refused::PoolFull {
-                component: self.context.id().clone(),
+                component: self.profile.context.id().clone(),
             }
             .into()),
             Ok(Err(error)) => Err(self.failed(&error, &store)),
@@ -307,7 +338,7 @@ impl Prepared {
     pub(crate) fn failed(&self, error: &wasmtime::Error, store: &Store<InstanceState>) -> CallError {
         let state = store.data();
         let error = classify(
-            self.context.id(),
+            self.profile.context.id(),
             error,
             state.invocation().limit,
             state.limiter.exceeded(),
@@ -358,15 +389,15 @@ impl Prepared {
         tracing::info_span!(
             target: "wasmcloud::invocation",
             "component_invocation",
-            component.id = %self.context.id(),
+            component.id = %self.profile.context.id(),
             operation = %format_args!("{interface}/{function}"),
             invocation = %invocation.id,
         )
     }
 
-    /// What the component imports and exports.
-    pub fn described(&self) -> &Described {
-        self.compiled.described()
+    /// What stays of it while it sleeps.
+    pub fn profile(&self) -> &Arc<Profile> {
+        &self.profile
     }
 
     /// The compiled component.
@@ -376,28 +407,22 @@ impl Prepared {
 
     /// What the component may use.
     pub fn limits(&self) -> &Limits {
-        &self.limits
+        &self.profile.limits
     }
 
     /// What its instances share.
     pub fn context(&self) -> &Arc<ComponentContext> {
-        &self.context
+        &self.profile.context
     }
 
     /// Its counters.
     pub fn stats(&self) -> &Arc<Stats> {
-        &self.stats
-    }
-
-    /// Calls that this revision ended, and those of them that failed: by a trap, a limit, their deadline, or with an
-    /// answer that whoever called it takes for a failure ([`Live::answered_badly`]).
-    pub fn ended(&self) -> (u64, u64) {
-        self.tally.get()
+        &self.profile.stats
     }
 
     /// Calls running and calls waiting, now.
     pub fn in_use(&self) -> (u32, u32) {
-        self.permits.in_use()
+        self.profile.in_use()
     }
 
     /// Instances that are kept for the next call, now.
@@ -407,7 +432,7 @@ impl Prepared {
 
     /// Waits until no call runs or waits, at most `limit`. Says whether that came about.
     pub async fn drained(&self, limit: Duration) -> bool {
-        self.permits.drained(limit).await
+        self.profile.permits.drained(limit).await
     }
 
     /// Whether it was replaced or stopped.
@@ -423,7 +448,7 @@ impl Prepared {
 
     /// Takes an instance back after a call that ended well.
     pub(crate) fn keep(&self, idle: Idle) {
-        if self.limits.instance == InstanceMode::Reuse && idle.uses < self.limits.max_reuse {
+        if self.profile.limits.instance == InstanceMode::Reuse && idle.uses < self.profile.limits.max_reuse {
             let mut kept = self.idle.lock();
             // Under the lock, so that `retire` either sees this instance or is seen here.
             if !self.retired.load(Ordering::Acquire) {

@@ -115,22 +115,23 @@ impl Function {
                 self.give(&mut store, &mut given, resource, owned, handle)
             })?;
         }
-        let state = store.data_mut();
         let (target, session) = match given.session {
             Some(number) => {
+                let state = store.data_mut();
                 let session = Session::numbered(state, number).ok_or_else(|| handles::gone(state))?;
                 (session.prepared(), Some(session))
             }
-            None => match self.import.route(state)? {
+            None => match self.import.route(&mut store).await? {
                 // What has state here stays here, also where it has to wait in line.
                 Routed::Local(target) | Routed::Overflow { local: target, .. } => {
+                    let state = store.data_mut();
                     let session = Session::with(state, &target, |with| self.import.is_served_by(with));
                     let target = session.as_ref().map_or(target, Session::prepared);
                     (target, session)
                 }
                 Routed::Remote(remote) if !shapes.resources.is_empty() => {
                     let what = self.import.not_here("it passes resources", &remote);
-                    return Err(self.unfit(state, &what).into());
+                    return Err(self.unfit(store.data(), &what).into());
                 }
                 Routed::Remote(_) => return self.run_plain(store, params, results).await,
             },
@@ -138,6 +139,7 @@ impl Function {
         if session.is_none() && shapes.resources.is_empty() {
             return self.run_plain(store, params, results).await;
         }
+        let state = store.data_mut();
         self.check(state, &target, shapes)?;
         let caller = state.component_id().clone();
         let invocation = state.invocation().nested(caller, target.limits().deadline);

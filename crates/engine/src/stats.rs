@@ -20,6 +20,8 @@ pub struct Stats {
     overflowed: AtomicU64,
     queued: AtomicU64,
     queued_ns: AtomicU64,
+    woken: AtomicU64,
+    turned_away: AtomicU64,
     calls: Histogram<{ CALL_BOUNDS_US.len() + 1 }>,
 }
 
@@ -42,6 +44,10 @@ pub struct StatsSnapshot {
     pub queued: u64,
     /// The time that they waited, added up.
     pub queue_time: Duration,
+    /// How often it slept and was woken by a call.
+    pub woken: u64,
+    /// Those of the refused calls that came when too many were waiting already.
+    pub turned_away: u64,
     /// Calls by duration, from the slot to the end. The sum is the time in calls.
     pub durations: Durations,
 }
@@ -95,6 +101,8 @@ impl StatsSnapshot {
         self.cold += other.cold;
         self.queued += other.queued;
         self.queue_time += other.queue_time;
+        self.woken += other.woken;
+        self.turned_away += other.turned_away;
         self.durations.add(&other.durations);
     }
 
@@ -109,6 +117,8 @@ impl StatsSnapshot {
             cold: self.cold.saturating_sub(earlier.cold),
             queued: self.queued.saturating_sub(earlier.queued),
             queue_time: self.queue_time.saturating_sub(earlier.queue_time),
+            woken: self.woken.saturating_sub(earlier.woken),
+            turned_away: self.turned_away.saturating_sub(earlier.turned_away),
             durations: self.durations.since(&earlier.durations),
         }
     }
@@ -123,6 +133,11 @@ impl Stats {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A call came when too many were waiting already.
+    pub(crate) fn turned_away(&self) {
+        self.turned_away.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A call of this component was taken elsewhere because all slots here were in use. Said by whoever took it there.
     pub fn overflowed(&self) {
         self.overflowed.fetch_add(1, Ordering::Relaxed);
@@ -132,6 +147,11 @@ impl Stats {
     pub(crate) fn queued(&self, waited: Duration) {
         self.queued.fetch_add(1, Ordering::Relaxed);
         self.queued_ns.fetch_add(nanos(waited), Ordering::Relaxed);
+    }
+
+    /// It was woken. Said by whoever woke it.
+    pub fn woken(&self) {
+        self.woken.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn finished(&self, took: Duration, failed: bool, cold: bool) {
@@ -157,6 +177,8 @@ impl Stats {
             cold: load(&self.cold),
             queued: load(&self.queued),
             queue_time: Duration::from_nanos(load(&self.queued_ns)),
+            woken: load(&self.woken),
+            turned_away: load(&self.turned_away),
             durations,
         }
     }

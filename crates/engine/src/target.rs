@@ -1,15 +1,34 @@
-//! Where a component is found by those who call it, also while it is replaced, and while two revisions of it share its
-//! calls.
+//! Where a component is found by those who call it, also while it is replaced, while two revisions of it share its
+//! calls, and while it sleeps: then a call waits until it is awake.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
 use parking_lot::Mutex;
+use tokio::time::timeout_at;
 use wasmcloud_core::ComponentId;
 
 use crate::error::Refused;
+use crate::permits::Waiting;
 use crate::prepared::Prepared;
+
+/// Longest time that waking a component may take. From the cache it is milliseconds; without its compiled code, it is
+/// fetched and compiled again.
+const WAKE_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long after a failure to wake a component calls get that answer at once.
+const WAKE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Brings a component that sleeps back into its [`Target`]. The host implements it.
+#[async_trait]
+pub trait Wake: Send + Sync + 'static {
+    /// Returns when the component is in its place, or says why it cannot be. What was begun goes on when the caller goes
+    /// away, and who asks next waits for that.
+    async fn wake(&self) -> Result<(), String>;
+}
 
 /// A place in this host for one component. Callers keep the place; the component in it may be started, replaced
 /// and stopped, and a call that found one runs to its end in it.
@@ -17,7 +36,23 @@ pub struct Target {
     id: ComponentId,
     /// Everything that a call looks at, replaced as a whole: no call sees one revision gone and the next not there.
     occupied: ArcSwapOption<Occupied>,
-    reason: Mutex<String>,
+    vacant: Mutex<Vacant>,
+}
+
+/// What callers find in an empty place.
+struct Vacant {
+    reason: String,
+    sleeper: Option<Arc<Sleeper>>,
+}
+
+/// A component that sleeps.
+struct Sleeper {
+    wake: Box<dyn Wake>,
+    /// Calls that wait for it.
+    waiting: AtomicU32,
+    most: u32,
+    /// One after the other asks for it to wake, and finds it awake or what became of that a moment ago.
+    turn: tokio::sync::Mutex<Option<(Instant, String)>>,
 }
 
 struct Occupied {
@@ -37,7 +72,10 @@ impl Target {
         Arc::new(Self {
             id,
             occupied: ArcSwapOption::empty(),
-            reason: Mutex::new(reason.to_owned()),
+            vacant: Mutex::new(Vacant {
+                reason: reason.to_owned(),
+                sleeper: None,
+            }),
         })
     }
 
@@ -67,11 +105,78 @@ impl Target {
     ) -> Result<Arc<Prepared>, Refused> {
         match &*self.occupied.load() {
             Some(occupied) => Ok(choose(occupied)),
-            None => Err(Refused::NotRunning {
-                component: self.id.clone(),
-                reason: self.reason.lock().clone(),
-            }),
+            None => Err(self.not_running(self.vacant.lock().reason.clone())),
         }
+    }
+
+    fn not_running(&self, reason: String) -> Refused {
+        Refused::NotRunning {
+            component: self.id.clone(),
+            reason,
+        }
+    }
+
+    /// The same as [`Target::choose`]; a component that sleeps is woken and waited for until `deadline`, where the caller
+    /// has one.
+    pub async fn choose_awake(
+        &self,
+        deadline: Option<Instant>,
+        serves: impl Fn(&Prepared) -> bool,
+    ) -> Result<Arc<Prepared>, Refused> {
+        match self.choose(&serves) {
+            Err(_) if self.is_asleep() => {
+                // In a box: hardly any call has to do with it.
+                Box::pin(self.wake(deadline)).await?;
+                self.choose(&serves)
+            }
+            chosen => chosen,
+        }
+    }
+
+    /// Whether the component sleeps, so that [`Target::wake`] would help.
+    pub fn is_asleep(&self) -> bool {
+        self.occupied.load().is_none() && self.vacant.lock().sleeper.is_some()
+    }
+
+    /// Returns when the component does not sleep any more, at `deadline` at the latest. As many calls wait as may run or
+    /// be in line when it is awake; others are refused.
+    pub async fn wake(&self, deadline: Option<Instant>) -> Result<(), Refused> {
+        let Some(sleeper) = self.vacant.lock().sleeper.clone() else {
+            return Ok(());
+        };
+        let begun = Instant::now();
+        let limit = begun + WAKE_LIMIT;
+        let deadline = deadline.map_or(limit, |deadline| deadline.min(limit));
+        let _waiting = Waiting::enter(&sleeper.waiting, sleeper.most).map_err(|waiting| Refused::Full {
+            component: self.id.clone(),
+            running: 0,
+            waiting,
+        })?;
+        match timeout_at(deadline.into(), self.woken(&sleeper)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(reason)) => Err(self.not_running(format!("it sleeps and cannot be woken: {reason}"))),
+            Err(_elapsed) => {
+                let waited = begun.elapsed();
+                Err(self.not_running(format!("it sleeps and was not awake in {waited:?}")))
+            }
+        }
+    }
+
+    async fn woken(&self, sleeper: &Sleeper) -> Result<(), String> {
+        let mut turn = sleeper.turn.lock().await;
+        if self.occupied.load().is_some() {
+            return Ok(());
+        }
+        if let Some((at, reason)) = &*turn
+            && at.elapsed() < WAKE_PAUSE
+        {
+            return Err(reason.clone());
+        }
+        let woken = sleeper.wake.wake().await;
+        if let Err(reason) = &woken {
+            *turn = Some((Instant::now(), reason.clone()));
+        }
+        woken
     }
 
     /// Puts a component in, alone. Calls that found what was there go on in it.
@@ -90,14 +195,35 @@ impl Target {
     }
 
     fn put(&self, current: Arc<Prepared>, candidate: Option<Candidate>) {
+        let mut vacant = self.vacant.lock();
         self.occupied
             .store(Some(Arc::new(Occupied { current, candidate })));
+        vacant.sleeper = None;
     }
 
     /// Takes everything out; callers learn `reason`.
     pub fn clear(&self, reason: &str) {
-        *self.reason.lock() = reason.to_owned();
+        self.leave(reason, None);
+    }
+
+    /// Takes everything out until somebody calls: then it is woken, and at most `most` calls wait for that.
+    pub fn sleep(&self, most: u32, wake: Box<dyn Wake>) {
+        let sleeper = Sleeper {
+            wake,
+            waiting: AtomicU32::new(0),
+            most,
+            turn: tokio::sync::Mutex::default(),
+        };
+        self.leave("it sleeps", Some(Arc::new(sleeper)));
+    }
+
+    fn leave(&self, reason: &str, sleeper: Option<Arc<Sleeper>>) {
+        let mut vacant = self.vacant.lock();
         self.occupied.store(None);
+        *vacant = Vacant {
+            reason: reason.to_owned(),
+            sleeper,
+        };
     }
 }
 

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use wasmcloud_capability::ComponentContext;
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Limits};
-use wasmcloud_engine::{Prepared, Stats, Target};
+use wasmcloud_engine::{Prepared, Profile, Stats, Target, Wake};
 
 use crate::claims::ComponentClaims;
 use crate::rpc::{LEAVE, Serving};
@@ -105,7 +105,9 @@ pub(crate) struct Candidate {
 pub(crate) struct Running {
     pub(crate) spec: ComponentSpec,
     pub(crate) claims: ComponentClaims,
-    pub(crate) prepared: Arc<Prepared>,
+    pub(crate) profile: Arc<Profile>,
+    /// Its code; none while it sleeps. Only whoever holds `changing` changes it.
+    code: Mutex<Option<Arc<Prepared>>>,
 }
 
 impl Runs {
@@ -135,8 +137,9 @@ impl Runs {
         self.current.iter().chain(candidate)
     }
 
-    fn has(&self, prepared: &Arc<Prepared>) -> bool {
-        self.all().any(|running| Arc::ptr_eq(&running.prepared, prepared))
+    fn has(&self, revision: &Running) -> bool {
+        self.all()
+            .any(|running| Arc::ptr_eq(&running.profile, &revision.profile))
     }
 }
 
@@ -162,19 +165,37 @@ impl Component {
         self.runs.lock().current.clone()
     }
 
-    /// Puts what shall run in place of what ran. Calls under way end where they began. Under `changing`.
+    /// Puts what shall run in place of what ran. Calls under way end where they began. Under `changing`, with all of it
+    /// awake.
     pub(crate) fn replace(&self, next: Runs) {
-        let Some(current) = &next.current else { return };
-        let current = Arc::clone(&current.prepared);
-        match &next.candidate {
-            Some(Candidate { running, weight }) => {
-                self.target.share(current, Arc::clone(&running.prepared), *weight);
-            }
+        let Some(current) = next.current.as_ref().and_then(|running| running.code()) else {
+            return;
+        };
+        let candidate = next.candidate.as_ref();
+        match candidate.and_then(|candidate| Some((candidate.running.code()?, candidate.weight))) {
+            Some((candidate, weight)) => self.target.share(current, candidate, weight),
             None => self.target.set(current),
         }
         let former = std::mem::replace(&mut *self.runs.lock(), next.clone());
-        let gone = former.all().filter(|running| !next.has(&running.prepared));
-        gone.for_each(|running| running.prepared.retire());
+        let gone = former.all().filter(|running| !next.has(running));
+        gone.filter_map(|running| running.code())
+            .for_each(|code| code.retire());
+    }
+
+    /// Takes the code of the current revision out, until `wake` brings it back. Under `changing`, with nothing beside it.
+    pub(crate) fn sleep(&self, current: &Running, wake: Box<dyn Wake>) {
+        let limits = current.profile.limits();
+        self.target
+            .sleep(limits.concurrency.saturating_add(limits.queue), wake);
+        if let Some(code) = current.code.lock().take() {
+            code.retire();
+        }
+    }
+
+    /// Puts the code of the current revision back. Under `changing`.
+    pub(crate) fn awake(&self, current: &Running, code: Arc<Prepared>) {
+        *current.code.lock() = Some(Arc::clone(&code));
+        self.target.set(code);
     }
 
     /// Takes the component out and waits until its calls have ended, at most `drain`. Answers what was the current
@@ -196,19 +217,35 @@ impl Component {
 }
 
 impl Running {
+    pub(crate) fn new(spec: ComponentSpec, claims: ComponentClaims, code: Arc<Prepared>) -> Self {
+        Self {
+            spec,
+            claims,
+            profile: Arc::clone(code.profile()),
+            code: Mutex::new(Some(code)),
+        }
+    }
+
+    /// Its code, unless it sleeps.
+    pub(crate) fn code(&self) -> Option<Arc<Prepared>> {
+        self.code.lock().clone()
+    }
+
     /// The same, as it was asked for now: annotations change without a start.
     pub(crate) fn asked(&self, spec: &ComponentSpec) -> Arc<Self> {
         Arc::new(Self {
             spec: spec.clone().settled(),
             claims: self.claims.clone(),
-            prepared: Arc::clone(&self.prepared),
+            profile: Arc::clone(&self.profile),
+            code: Mutex::new(self.code()),
         })
     }
 
     async fn drained(&self, drain: Duration) {
-        self.prepared.retire();
-        if !self.prepared.drained(drain).await {
-            let (open, _) = self.prepared.in_use();
+        let Some(code) = self.code() else { return };
+        code.retire();
+        if !code.drained(drain).await {
+            let (open, _) = self.profile.in_use();
             tracing::warn!(component = %self.spec.id, open, "calls still run after the time to drain");
         }
     }

@@ -8,6 +8,7 @@ mod elsewhere;
 mod external;
 mod fetched;
 mod settings;
+mod sleeping;
 mod starting;
 mod wiring;
 
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use wasmcloud_artifacts::{ArtifactOptions, Artifacts};
 use wasmcloud_cap_blobstore::Blobstore;
 use wasmcloud_cap_config::{Bus, Config, Logging};
@@ -83,6 +85,8 @@ struct Inner {
     /// What external providers need, once this host is part of a lattice.
     external: Mutex<Option<Arc<crate::external::Context>>>,
     stopping: watch::Sender<bool>,
+    /// Puts components to sleep that nobody calls, once there is one that may.
+    sleepers: OnceLock<AbortHandle>,
 }
 
 #[derive(Default)]
@@ -120,6 +124,7 @@ impl Host {
             wiring: tokio::sync::Mutex::default(),
             external: Mutex::default(),
             stopping: watch::Sender::new(false),
+            sleepers: OnceLock::new(),
             engine,
             artifacts,
             options,
@@ -295,19 +300,24 @@ impl Host {
             let Running {
                 spec,
                 claims,
-                prepared,
+                profile,
+                ..
             } = &*current;
-            let ((running, waiting), stats) = (prepared.in_use(), component.stats.snapshot());
-            let (calls, failures) = prepared.ended();
+            let ((running, waiting), stats) = (profile.in_use(), component.stats.snapshot());
+            let (calls, failures) = profile.ended();
             Some(ComponentInfo {
                 id: spec.id.clone(),
                 image_ref: spec.reference.clone(),
-                digest: prepared.compiled().digest().to_owned(),
+                digest: profile.digest().to_owned(),
                 max_instances: spec.limits.concurrency,
                 limits: spec.limits.clone(),
                 claims: claims.clone(),
                 running,
                 waiting,
+                asleep: current.code().is_none(),
+                busy: stats.durations.sum,
+                queued: stats.queue_time,
+                turned_away: stats.turned_away,
                 invocations: stats.invocations,
                 errors: stats.errors,
                 calls,

@@ -1,6 +1,7 @@
 //! What runs here, as a value to look at.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use wasmcloud_core::{ComponentId, Limits};
@@ -41,6 +42,18 @@ pub struct ComponentInfo {
     pub running: u32,
     /// Calls that wait for a slot now.
     pub waiting: u32,
+    /// Whether its code has left the memory until somebody calls it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub asleep: bool,
+    /// The time that calls have taken, added up.
+    #[serde(skip)]
+    pub busy: Duration,
+    /// The time that calls have waited for a slot, added up.
+    #[serde(skip)]
+    pub queued: Duration,
+    /// Calls that came when too many were waiting already.
+    #[serde(skip)]
+    pub turned_away: u64,
     /// Calls that it has seen.
     pub invocations: u64,
     /// Calls that failed.
@@ -77,11 +90,11 @@ pub struct CandidateInfo {
 
 impl CandidateInfo {
     pub(crate) fn of(candidate: &Candidate) -> Self {
-        let Running { spec, prepared, .. } = &*candidate.running;
-        let (calls, failures) = prepared.ended();
+        let Running { spec, profile, .. } = &*candidate.running;
+        let (calls, failures) = profile.ended();
         Self {
             image_ref: spec.reference.clone(),
-            digest: prepared.compiled().digest().to_owned(),
+            digest: profile.digest().to_owned(),
             max_instances: spec.limits.concurrency,
             weight: candidate.weight,
             calls,

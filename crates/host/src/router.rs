@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use wasmcloud_capability::{Endpoint, Handle, InstanceState, LinkEntry};
 use wasmcloud_core::Route;
-use wasmcloud_engine::{CallError, CallRoute, Prepared, Refused, Remote, Routed, Target};
+use wasmcloud_engine::{CallError, CallRoute, Prepared, Refused, Remote, Routed, Target, Unrouted};
 
 use crate::rpc::CallsCell;
 
@@ -29,21 +29,26 @@ impl Router {
         link: &LinkEntry,
         interface: &str,
         serves: &dyn Fn(&Prepared) -> bool,
-    ) -> Result<Arc<Prepared>, CallError> {
+    ) -> Result<Arc<Prepared>, Unrouted> {
         let mismatch = |reason: String| CallError::Mismatch {
             component: caller.component_id().clone(),
             reason,
         };
         match &link.endpoint {
             Endpoint::Component(handle) => match Handle::downcast::<Target>(Arc::clone(handle)) {
-                Ok(target) => Ok(target.choose(serves)?),
+                Ok(target) => match target.choose(serves) {
+                    Err(_) if target.is_asleep() => Err(Unrouted::Asleep(target)),
+                    chosen => Ok(chosen?),
+                },
                 Err(_) => Err(mismatch(format!(
                     "the link for `{interface}` leads to nothing that can be called"
-                ))),
+                ))
+                .into()),
             },
             Endpoint::Builtin(_) => Err(mismatch(format!(
                 "the target of the link for `{interface}` is a provider that does not serve it"
-            ))),
+            ))
+            .into()),
             Endpoint::Absent(reason) => Err(Refused::NotRunning {
                 component: caller.component_id().clone(),
                 reason: format!("nothing answers its link for `{interface}`: {reason}"),
@@ -59,7 +64,7 @@ impl CallRoute for Router {
         caller: &InstanceState,
         interface: &str,
         serves: &dyn Fn(&Prepared) -> bool,
-    ) -> Result<Routed, CallError> {
+    ) -> Result<Routed, Unrouted> {
         let link = caller.link(interface).map_err(|error| CallError::Mismatch {
             component: caller.component_id().clone(),
             reason: error.to_string(),
@@ -72,7 +77,7 @@ impl CallRoute for Router {
         match self.local(caller, &link, interface, serves) {
             Ok(local) if link.route == Route::Auto => Ok(Routed::Overflow { local, link }),
             Ok(local) => Ok(Routed::Local(local)),
-            Err(error @ CallError::Refused(_)) if link.route != Route::Local => {
+            Err(error @ Unrouted::Nobody(CallError::Refused(_))) if link.route != Route::Local => {
                 self.elsewhere(link).map(Routed::Remote).ok_or(error)
             }
             Err(error) => Err(error),

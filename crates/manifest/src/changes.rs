@@ -257,7 +257,7 @@ fn of_component(component: &DesiredComponent) -> Fields {
         scaler(&mut fields, how);
         // That many instances are that many invocations at once.
         if how.instances > 0 {
-            usual.concurrency = how.instances;
+            usual.concurrency = how.auto.map_or(how.instances, |auto| auto.max);
         }
     }
     limits(&mut fields, &component.limits, &usual);
@@ -331,8 +331,21 @@ fn scaler(fields: &mut Fields, how: &Scaler) {
         ScalerKind::Spread => "spreadscaler",
         ScalerKind::Daemon => "daemonscaler",
     };
-    set(fields, "scaler", &kind);
-    set(fields, "instances", &how.instances);
+    set(
+        fields,
+        "scaler",
+        &if how.auto.is_some() { "autoscaler" } else { kind },
+    );
+    match &how.auto {
+        None => set(fields, "instances", &how.instances),
+        Some(auto) => {
+            set(fields, "min", &how.instances);
+            set(fields, "max", &auto.max);
+            set(fields, "utilization", &auto.utilization);
+            set(fields, "queueTime", &format!("{:?}", auto.queue_time));
+            set(fields, "cooldown", &format!("{:?}", auto.cooldown));
+        }
+    }
     if how.spread == [Spread::anywhere()] {
         return;
     }
@@ -358,6 +371,10 @@ fn limits(fields: &mut Fields, limits: &Limits, usual: &Limits) {
             ("max_reuse", limits.max_reuse.to_string()),
             ("concurrency", limits.concurrency.to_string()),
             ("queue", limits.queue.to_string()),
+            (
+                "idle",
+                limits.idle.map_or("never".to_owned(), |idle| format!("{idle:?}")),
+            ),
         ]
     };
     for ((name, value), (_, usual)) in said(limits).into_iter().zip(said(usual)) {

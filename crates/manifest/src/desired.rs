@@ -194,10 +194,38 @@ pub struct DesiredProvider {
 pub struct Scaler {
     /// How instances are counted.
     pub kind: ScalerKind,
-    /// For a component, how many invocations run at once; for a provider, on how many hosts it runs. 0 stops it.
+    /// For a component, how many invocations run at once, at least where `auto` says how many more; for a provider, on
+    /// how many hosts it runs. 0 stops it.
     pub instances: u32,
+    /// How many more there are when there is more to do.
+    pub auto: Option<Autoscale>,
     /// The shares by host labels; never empty, and at least one has a weight above 0.
     pub spread: Vec<Spread>,
+}
+
+/// Between which numbers the instances of a component follow its load, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Autoscale {
+    /// Most instances; at least [`Scaler::instances`].
+    pub max: u32,
+    /// The percent of the instances that shall be in use, from 1 to 100.
+    pub utilization: u8,
+    /// Longest time that invocations shall wait for an instance, on average.
+    pub queue_time: Duration,
+    /// How long fewer instances have to be enough before there are fewer.
+    pub cooldown: Duration,
+}
+
+impl Autoscale {
+    /// Default of [`Autoscale::utilization`]: room for bursts until there are more instances, as Kubernetes' users leave
+    /// to their autoscaler.
+    pub const DEFAULT_UTILIZATION: u8 = 70;
+    /// Default of [`Autoscale::queue_time`].
+    pub const DEFAULT_QUEUE_TIME: Duration = Duration::from_millis(100);
+    /// Default of [`Autoscale::cooldown`]: load that comes back within a minute finds its instances.
+    pub const DEFAULT_COOLDOWN: Duration = Duration::from_secs(60);
+    /// After how long without an invocation a component sleeps whose fewest instances are 0 and that says nothing else.
+    pub const DEFAULT_IDLE: Duration = Duration::from_secs(300);
 }
 
 /// How the instances of a [`Scaler`] are counted.
@@ -240,6 +268,7 @@ impl Scaler {
         Self {
             kind: ScalerKind::Spread,
             instances: 1,
+            auto: None,
             spread: vec![Spread::anywhere()],
         }
     }

@@ -92,6 +92,17 @@ pub(crate) struct Scaler {
     pub(crate) daemon: bool,
     pub(crate) instances: Option<Spanned<u64>>,
     pub(crate) spread: Vec<Spread>,
+    pub(crate) auto: Option<Autoscaler>,
+}
+
+/// What an `autoscaler` has instead of a number of instances.
+#[derive(Debug)]
+pub(crate) struct Autoscaler {
+    pub(crate) min: Option<Spanned<u64>>,
+    pub(crate) max: Option<Spanned<u64>>,
+    pub(crate) utilization: Option<Spanned<u64>>,
+    pub(crate) queue_time: Option<Text>,
+    pub(crate) cooldown: Option<Text>,
 }
 
 #[derive(Debug)]
@@ -131,6 +142,7 @@ pub(crate) struct Runtime {
     pub(crate) max_reuse: Option<Spanned<u64>>,
     pub(crate) concurrency: Option<Spanned<u64>>,
     pub(crate) queue: Option<Spanned<u64>>,
+    pub(crate) idle: Option<Text>,
 }
 
 #[derive(Debug)]
@@ -265,6 +277,16 @@ fn any_trait(node: &Node) -> Trait {
     let kind = match node.get("type").and_then(Node::text) {
         Some("spreadscaler") => TraitKind::Scaler(scaler(properties, false)),
         Some("daemonscaler") => TraitKind::Scaler(scaler(properties, true)),
+        Some("autoscaler") => TraitKind::Scaler(Scaler {
+            auto: Some(Autoscaler {
+                min: whole(properties, "min"),
+                max: whole(properties, "max"),
+                utilization: whole(properties, "utilization"),
+                queue_time: text(properties, "queueTime"),
+                cooldown: text(properties, "cooldown"),
+            }),
+            ..scaler(properties, false)
+        }),
         Some("link") => TraitKind::Link(Box::new(link(properties))),
         Some("runtime") => TraitKind::Runtime(Runtime {
             memory: text_or_number(properties, "memory"),
@@ -273,6 +295,7 @@ fn any_trait(node: &Node) -> Trait {
             max_reuse: whole(properties, "maxReuse"),
             concurrency: whole(properties, "concurrency"),
             queue: whole(properties, "queue"),
+            idle: text(properties, "idle"),
         }),
         Some("cron") => TraitKind::Cron(Box::new(Cron {
             schedule: text(properties, "schedule"),
@@ -296,6 +319,7 @@ fn scaler(node: &Node, daemon: bool) -> Scaler {
             requirements: pairs(node, "requirements"),
             weight: whole(node, "weight"),
         }),
+        auto: None,
     }
 }
 

@@ -249,6 +249,7 @@ static SECRET_PROPERTIES: Table = table(
 pub(crate) const TRAITS: &[(&str, &Table)] = &[
     ("spreadscaler", &SCALER),
     ("daemonscaler", &DAEMON_SCALER),
+    ("autoscaler", &AUTOSCALER),
     ("link", &LINK),
     ("runtime", &RUNTIME),
     ("cron", &CRON),
@@ -279,6 +280,46 @@ static DAEMON_SCALER: Table = table(
     "Runs instances on every eligible host.",
     &[
         Field::required("instances", Shape::Count(0, MAX_COUNT), "How many on each host.").or(&["replicas"]),
+        Field::optional(
+            "spread",
+            SPREAD_LIST,
+            "On which hosts; any host where none is written.",
+        ),
+    ],
+);
+
+static AUTOSCALER: Table = table(
+    "autoscaler properties",
+    "Autoscaler",
+    "Extension: runs as many instances of a component as its invocations need, spread over hosts by weight. Does not \
+     apply to providers.",
+    &[
+        Field::required(
+            "max",
+            Shape::Count(1, MAX_COUNT),
+            "Most instances: how many invocations run at once.",
+        ),
+        Field::optional(
+            "min",
+            Shape::Count(0, MAX_COUNT),
+            "Fewest instances, default 1. With 0, its code leaves the memory of its host when nobody calls it, and the \
+             next invocation waits until it is back.",
+        ),
+        Field::optional(
+            "utilization",
+            Shape::Count(1, 100),
+            "The percent of the instances that shall be in use; default 70.",
+        ),
+        Field::optional(
+            "queueTime",
+            Shape::Duration,
+            "Where invocations wait longer than this for an instance, on average, there will be more; default 100ms.",
+        ),
+        Field::optional(
+            "cooldown",
+            Shape::Duration,
+            "How long fewer instances have to be enough before there are fewer; default 60s.",
+        ),
         Field::optional(
             "spread",
             SPREAD_LIST,
@@ -432,6 +473,13 @@ static RUNTIME: Table = table(
             "queue",
             Shape::Count(0, MAX_COUNT),
             "How many invocations may wait for a free slot on one host; default 1024.",
+        ),
+        Field::optional(
+            "idle",
+            Shape::Duration,
+            "After how long without an invocation the component's code leaves the memory of a host, such as `10m`; the \
+             next invocation waits until it is back. Never where none is written, or after 5m with an `autoscaler` whose \
+             `min` is 0.",
         ),
     ],
 );

@@ -46,8 +46,8 @@ mod yaml;
 
 pub use changes::{Change, ChangeKind, FieldChange, Part};
 pub use desired::{
-    CronTrigger, Desired, DesiredComponent, DesiredLink, DesiredProvider, ExportedFunction, Missed, Overlap,
-    Rollout, Scaler, ScalerKind, SecretRef, SharedReference, Spread, Strategy,
+    Autoscale, CronTrigger, Desired, DesiredComponent, DesiredLink, DesiredProvider, ExportedFunction,
+    Missed, Overlap, Rollout, Scaler, ScalerKind, SecretRef, SharedReference, Spread, Strategy,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Level, MAX_DIAGNOSTICS, Related};
 pub use manifest::Manifest;

@@ -128,6 +128,14 @@ fn each_field_that_means_something_else_is_named() {
         )],
         "changed component cart\n  runtime.memory: - => 67108864 bytes",
     );
+    check(
+        &[(
+            "type: spreadscaler, properties: { instances: 2",
+            "type: autoscaler, properties: { min: 0, max: 9",
+        )],
+        "changed component cart\n  cooldown: - => 60s\n  instances: 2 => -\n  max: - => 9\n  min: - => 1\n  \
+         queueTime: - => 100ms\n  runtime.idle: - => 300s\n  scaler: spreadscaler => autoscaler\n  utilization: - => 70",
+    );
 }
 
 #[test]

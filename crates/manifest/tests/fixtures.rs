@@ -257,8 +257,9 @@ fn scaler(scaler: &Scaler) -> String {
         .iter()
         .map(|one| format!("{}={} {:?}", one.name, one.weight, one.requirements))
         .collect();
+    let auto = scaler.auto.map_or_else(String::new, |auto| format!(" {auto:?}"));
     format!(
-        "{:?} {} over {}",
+        "{:?} {}{auto} over {}",
         scaler.kind,
         scaler.instances,
         spread.join(", ")

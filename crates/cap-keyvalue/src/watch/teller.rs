@@ -84,7 +84,11 @@ impl Teller {
 
     async fn tell(&self, change: Change) -> Result<(), NotTold> {
         let here = self.here.as_ref().filter(|_| self.route != Route::Lattice);
-        match here.map(|target| target.choose(exports::can_be_told)) {
+        let chosen = match here {
+            Some(target) => Some(target.choose_awake(None, exports::can_be_told).await),
+            None => None,
+        };
+        match chosen {
             Some(Ok(component)) => Ok(self.tell_here(&component, change).await?),
             Some(Err(refused)) if self.route == Route::Local => Err(CallError::from(refused).into()),
             _ => self.tell_elsewhere(change).await,

@@ -1,6 +1,6 @@
 //! Why the parts of an application are as they are, in the words of the API.
 
-use wasmcloud_wire::app::{PartDecision, SpreadDecision};
+use wasmcloud_wire::app::{PartDecision, ScaleDecision, SpreadDecision};
 
 use super::status::{hosts, of_status, waits};
 use crate::planning::{AppReport, PartReport, Share};
@@ -24,11 +24,19 @@ fn decision(part: &PartReport) -> PartDecision {
         wanted: share.wanted,
         eligible: share.eligible,
     };
+    let scale = part.decision.scale.map(|scale| ScaleDecision {
+        wanted: scale.wanted,
+        needed: scale.needed,
+        load_percent: scale.load,
+        queue_us: u64::try_from(scale.queue_time.as_micros()).unwrap_or(u64::MAX),
+        text: scale.to_string(),
+    });
     PartDecision {
         kind: part.kind.name().to_owned(),
         name: part.name.clone(),
         alias: part.decision.alias.clone(),
         status: of_status(&part.status),
+        scale,
         spreads: part.decision.shares.iter().map(spread).collect(),
         hosts: hosts(&part.decision),
         waits: waits(&part.decision),

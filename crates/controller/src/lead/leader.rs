@@ -26,7 +26,8 @@ use crate::api::{Api, Sources, Told};
 use crate::blocking::blocking;
 use crate::lease::Guard;
 use crate::planning::{
-    self, Application, Memory, Moment, Options, Plan, StatusKind, StepKey, plan, report_of,
+    self, Application, Autoscaler, Memory, Moment, Options, Plan, Scales, StatusKind, StepKey, plan,
+    report_of,
 };
 use crate::store::{Catalogue, Snapshot, Store};
 use crate::triggers::{Counts, LatticeTriggers, MayAct};
@@ -120,6 +121,8 @@ async fn try_lead(
         alive: BTreeSet::new(),
         under_way: JoinSet::new(),
         rollouts: Rollouts::default(),
+        autoscaler: Autoscaler::default(),
+        look: Instant::now(),
         closely,
         writing: JoinSet::new(),
         forgetting: JoinSet::new(),
@@ -142,6 +145,10 @@ async fn try_lead(
             Some(_) = turn.writing.join_next() => {}
             Some(_) = turn.forgetting.join_next() => {}
             Some(done) = turn.under_way.join_next() => turn.done(done.unwrap_or_default()),
+            () = sleep_until(turn.look) => {
+                let snapshot = Arc::clone(&snapshots.borrow());
+                turn.look_at_loads(&snapshot);
+            }
             () = sleep_until(turn.next) => {
                 let snapshot = Arc::clone(&snapshots.borrow_and_update());
                 turn.tick(&snapshot).await;
@@ -219,7 +226,10 @@ struct Turn<'l> {
     /// Plans that are carried out; each answers what failed.
     under_way: JoinSet<Failures>,
     rollouts: Rollouts,
-    /// Whether hosts are asked each time how calls went.
+    autoscaler: Autoscaler,
+    /// When the loads of hosts are looked at next.
+    look: Instant,
+    /// Whether hosts are asked each time how calls went and how much there is to do.
     closely: watch::Sender<bool>,
     /// Tells the store how rollouts go on.
     writing: JoinSet<()>,
@@ -241,8 +251,7 @@ impl Turn<'_> {
         let now = self.now();
         let mut next = Some(first);
         while let Some(sighting) = next {
-            // That the same hosts are still there changes nothing.
-            let news = !matches!(sighting, Sighting::Seen(_));
+            let news = !self.picture.is_known(&sighting);
             self.picture.add(sighting, now);
             self.due |= news || self.alive(now) != self.alive;
             next = self.sightings.try_recv().ok();
@@ -270,6 +279,18 @@ impl Turn<'_> {
         self.picture.alive(now, self.options.planning.lost_after)
     }
 
+    /// Decides how many instances there shall be where that follows the load.
+    fn look_at_loads(&mut self, snapshot: &Snapshot) {
+        self.look = Instant::now() + LOOK;
+        // Where hosts may be missing, less load than there is shows.
+        if self.picture.is_partial() {
+            return;
+        }
+        let now = self.now();
+        let alive = self.picture.alive_hosts(now, self.options.planning.lost_after);
+        self.due |= self.autoscaler.look(&snapshot.applications, alive, now);
+    }
+
     async fn tick(&mut self, snapshot: &Arc<Snapshot>) {
         let now = self.now();
         // Without a lease somebody else may lead already, which it says soon. Too much under way is waited for.
@@ -279,6 +300,8 @@ impl Turn<'_> {
             return;
         }
         self.alive = self.alive(now);
+        // Also of what was deployed just now: without a number it would get its fewest.
+        self.look_at_loads(snapshot);
         self.due = false;
         let began = Instant::now();
         let input = Input {
@@ -288,6 +311,7 @@ impl Turn<'_> {
             picture: mem::take(&mut self.picture),
             memory: mem::take(&mut self.memory),
             rollouts: mem::take(&mut self.rollouts),
+            scales: Arc::clone(self.autoscaler.scales()),
             options: self.options.planning.clone(),
         };
         // Thousands of components take a while, in which others need the thread.
@@ -305,7 +329,8 @@ impl Turn<'_> {
                 self.writing
                     .spawn(async move { write_down(&store, changes).await });
             }
-            self.closely.send_replace(self.rollouts.count_calls());
+            let closely = self.rollouts.count_calls() || Autoscaler::is_needed(&snapshot.applications);
+            self.closely.send_replace(closely);
             if self.rollouts.are_under_way() {
                 pause = pause.min(LOOK);
             }
@@ -359,6 +384,7 @@ struct Input {
     picture: Picture,
     memory: Memory,
     rollouts: Rollouts,
+    scales: Arc<Scales>,
     options: Options,
 }
 
@@ -376,6 +402,7 @@ impl Input {
         let lattice = planning::Lattice {
             epoch: self.epoch.get(),
             applications: snapshot.applications.clone(),
+            scales: Arc::clone(&self.scales),
         };
         let observed = self.picture.observed(snapshot.health.clone());
         let planned = plan(&lattice, observed, self.now, &mut self.memory, &self.options);

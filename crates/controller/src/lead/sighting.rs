@@ -70,6 +70,7 @@ impl Picture {
             Sighting::Host(id, host) => {
                 let host = ObservedHost {
                     last_seen: now,
+                    told_at: now,
                     ..host
                 };
                 self.observed.hosts.insert(id, host);
@@ -107,10 +108,31 @@ impl Picture {
         !(self.heard && self.links_known && self.configs_known)
     }
 
+    /// Whether a sighting tells no more than what is known: that hosts are still there, and how much they have to do.
+    pub(crate) fn is_known(&self, sighting: &Sighting) -> bool {
+        match sighting {
+            Sighting::Seen(_) => true,
+            Sighting::Host(id, host) => {
+                let known = self.observed.hosts.get(id).map(|known| known.revision);
+                host.revision.is_some() && known == Some(host.revision)
+            }
+            _ => false,
+        }
+    }
+
+    /// The hosts that were seen not longer ago than `lost_after`, with what they told last.
+    pub(crate) fn alive_hosts(
+        &self,
+        now: Moment,
+        lost_after: Duration,
+    ) -> impl Iterator<Item = (&HostId, &ObservedHost)> + Clone {
+        let hosts = self.observed.hosts.iter();
+        hosts.filter(move |(_, host)| now.saturating_sub(host.last_seen) < lost_after)
+    }
+
     /// The hosts that were seen not longer ago than `lost_after`.
     pub(crate) fn alive(&self, now: Moment, lost_after: Duration) -> BTreeSet<HostId> {
-        let hosts = self.observed.hosts.iter();
-        let alive = hosts.filter(|(_, host)| now.saturating_sub(host.last_seen) < lost_after);
+        let alive = self.alive_hosts(now, lost_after);
         alive.map(|(id, _)| id.clone()).collect()
     }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use wasmcloud_core::{AppName, ComponentId};
 use wasmcloud_manifest::Desired;
 
+use crate::planning::autoscale::Scales;
 use crate::planning::claims::Claims;
 use crate::planning::marks::{self, Hashes};
 use crate::planning::observed::{RunningComponent, RunningProvider};
@@ -20,6 +21,7 @@ pub(crate) struct App<'a> {
     pub(crate) desired: &'a Desired,
     pub(crate) claims: &'a Claims<'a>,
     pub(crate) unmarked: Unmarked<'a>,
+    pub(crate) scales: &'a Scales,
 }
 
 impl App<'_> {

@@ -34,10 +34,13 @@ pub(crate) fn plan<'a>(
     let part = part(app.name, component, scaler, &image);
     Some(scaler::report(app, &part, unready, |hashes, decision| {
         let image = &image;
+        let scale = scaler.auto.and_then(|_| app.scales.get(&component.id));
+        decision.scale = scale.copied();
         Scaling {
             app,
             component,
             scaler,
+            instances: scale.map_or(scaler.instances, |scale| scale.wanted),
             image,
             hashes,
         }
@@ -70,6 +73,8 @@ struct Scaling<'p, 'a> {
     app: &'p App<'a>,
     component: &'a DesiredComponent,
     scaler: &'a Scaler,
+    /// How many there shall be.
+    instances: u32,
     image: &'p str,
     hashes: &'p Hashes,
 }
@@ -181,7 +186,7 @@ impl<'a> Scaling<'_, 'a> {
         }
         let avoid = remembered(&self.component.id, view, desk, set);
         let eligible: Vec<&[usize]> = eligible.iter().map(|hosts| &**hosts).collect();
-        let totals = shares(self.scaler);
+        let totals = shares(self.scaler, self.instances);
         let division = Division {
             totals: &totals,
             eligible: &eligible,
@@ -385,7 +390,8 @@ impl<'a> Scaling<'_, 'a> {
         decision: &mut Decision,
     ) -> Option<String> {
         let mut problems = Vec::new();
-        for ((spread, wanted), hosts) in self.scaler.spread.iter().zip(shares(self.scaler)).zip(eligible) {
+        let totals = shares(self.scaler, self.instances);
+        for ((spread, wanted), hosts) in self.scaler.spread.iter().zip(totals).zip(eligible) {
             decision.shares.push(Share {
                 spread: spread.name.clone(),
                 wanted,

@@ -41,6 +41,7 @@ mod tests {
         let scaler = Scaler {
             kind: ScalerKind::Daemon,
             instances: 3,
+            auto: None,
             spread: vec![spread("a"), spread("b")],
         };
         let found = targets(&scaler, &[Rc::from([0, 1]), Rc::from([1, 3])], 4);

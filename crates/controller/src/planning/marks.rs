@@ -101,17 +101,21 @@ fn limits(limits: Option<&Limits>) -> Vec<String> {
         max_reuse,
         concurrency: _,
         queue,
+        idle,
     } = limits;
     let reuse = match instance {
         InstanceMode::Fresh => "fresh".to_owned(),
         InstanceMode::Reuse => format!("reuse {max_reuse}"),
     };
-    vec![
+    let mut texts = vec![
         memory.to_string(),
         deadline.as_nanos().to_string(),
         reuse,
         queue.to_string(),
-    ]
+    ];
+    // Only where it is set, so that revisions from before there was such a limit stay what they are.
+    texts.extend(idle.map(|idle| format!("idle {}", idle.as_nanos())));
+    texts
 }
 
 /// A SHA-256 over texts, in hexadecimal digits. Lengths go in too, so that no two lists run into the same bytes.

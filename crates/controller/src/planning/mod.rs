@@ -3,6 +3,7 @@
 //! Pure, and the only part of the crate that decides what runs where. Tables and simulations hold it without a lattice.
 
 mod app;
+mod autoscale;
 mod backoff;
 mod claims;
 mod components;
@@ -30,10 +31,11 @@ mod unmarked;
 mod view;
 mod why;
 
+pub use autoscale::{Autoscaler, Scale, Scales};
 pub use backoff::{AVOIDED_FOR, FAILED_AFTER, FIRST_PAUSE, MAX_PAUSE, Memory, SETTLED_FOR};
 pub use model::{Application, Lattice, Moment, Options, Revision};
 pub use observed::{
-    Calls, Candidate, Health, Observed, ObservedHost, RefusedLink, RunningComponent, RunningProvider,
+    Calls, Candidate, Health, Load, Observed, ObservedHost, RefusedLink, RunningComponent, RunningProvider,
     StoreHealth,
 };
 pub use order::Phase;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use wasmcloud_core::AppName;
 use wasmcloud_manifest::Desired;
 
+use crate::planning::autoscale::Scales;
+
 /// A moment, as the time since an origin that the caller chose. It never runs backwards.
 pub type Moment = Duration;
 
@@ -16,6 +18,8 @@ pub struct Lattice {
     pub epoch: u64,
     /// The applications that the store knows, undeployed ones as long as something of them may be left.
     pub applications: Vec<Application>,
+    /// How many instances there shall be of components with an `autoscaler`; one that is missing gets its fewest.
+    pub scales: Arc<Scales>,
 }
 
 /// An application that the store knows.

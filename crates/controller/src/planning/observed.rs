@@ -1,10 +1,13 @@
 //! What runs in a lattice, as somebody has seen it. Whoever observes fills this in; nothing here asks anybody.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use wasmcloud_core::{ComponentId, ConfigName, HostId, ImageRef, Link, LinkKey};
 use wasmcloud_wire::Labels;
-use wasmcloud_wire::control::{FEATURE_CANDIDATES, FEATURE_IN_PLACE, HostInventory, ProviderHealth};
+use wasmcloud_wire::control::{
+    ComponentLoad, FEATURE_CANDIDATES, FEATURE_IN_PLACE, FEATURE_LOAD, HostInventory, ProviderHealth,
+};
 
 use crate::planning::model::Moment;
 
@@ -45,6 +48,10 @@ pub struct ObservedHost {
     pub draining: bool,
     /// When it was heard of last.
     pub last_seen: Moment,
+    /// When it told all of this.
+    pub told_at: Moment,
+    /// The number of its inventory, which is another one when anything but counters has changed; v1 hosts have none.
+    pub revision: Option<u64>,
     /// Whether it replaces the image of a component, and a link, without a gap. Our hosts do. v1 hosts are stopped and
     /// started: after an update in place they answer no calls (v1 wire reference §2.4).
     pub in_place: bool,
@@ -80,6 +87,8 @@ pub struct RunningComponent {
     pub annotations: Labels,
     /// How its calls went since it was started.
     pub calls: Calls,
+    /// How much it has to do; `None` where the host does not say.
+    pub load: Option<Load>,
     /// Another revision that runs beside it and gets some of its calls.
     pub candidate: Option<Candidate>,
 }
@@ -104,6 +113,23 @@ pub struct Calls {
     pub ended: u64,
     /// Those of them that failed.
     pub failed: u64,
+}
+
+/// How much a component has to do on a host. What is a sum only gets smaller when the host begins anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Calls that run now.
+    pub running: u32,
+    /// Calls that wait now.
+    pub waiting: u32,
+    /// Calls that have ended.
+    pub ended: u64,
+    /// The time that these took, added up.
+    pub busy: Duration,
+    /// The time that calls have waited, added up.
+    pub queued: Duration,
+    /// Calls that came when too many were waiting already.
+    pub refused: u64,
 }
 
 /// A provider on a host.
@@ -133,6 +159,7 @@ impl ObservedHost {
     /// What a host says of itself, and its id; `None` where it could not be asked for anything, because its id is none.
     /// What has no usable id is left out.
     pub fn read(inventory: &HostInventory, last_seen: Moment) -> Option<(HostId, Self)> {
+        let has = |feature: &str| inventory.features.iter().any(|known| known == feature);
         let components = inventory.components.iter().filter_map(|component| {
             let running = RunningComponent {
                 image: component.image_ref.clone(),
@@ -142,6 +169,7 @@ impl ObservedHost {
                     ended: component.calls,
                     failed: component.failures,
                 },
+                load: has(FEATURE_LOAD).then(|| Load::read(component.load.unwrap_or_default())),
                 candidate: component.candidate.as_ref().map(|candidate| Candidate {
                     image: candidate.image_ref.clone(),
                     annotations: candidate.annotations.clone().unwrap_or_default(),
@@ -178,11 +206,12 @@ impl ObservedHost {
                 why: refused.error.clone(),
             })
         });
-        let has = |feature: &str| inventory.features.iter().any(|known| known == feature);
         let host = Self {
             labels: inventory.labels.clone(),
             draining: inventory.draining,
             last_seen,
+            told_at: last_seen,
+            revision: inventory.inventory_revision,
             in_place: has(FEATURE_IN_PLACE),
             candidates: has(FEATURE_CANDIDATES),
             components: components.collect(),
@@ -190,6 +219,19 @@ impl ObservedHost {
             refused: refused.collect(),
         };
         Some((inventory.host_id.parse().ok()?, host))
+    }
+}
+
+impl Load {
+    fn read(told: ComponentLoad) -> Self {
+        Self {
+            running: told.running,
+            waiting: told.waiting,
+            ended: told.ended,
+            busy: Duration::from_micros(told.busy_us),
+            queued: Duration::from_micros(told.queued_us),
+            refused: told.refused,
+        }
     }
 }
 

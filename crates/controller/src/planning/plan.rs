@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use wasmcloud_core::AppName;
 
 use crate::planning::app::{self, App, Ours, Reports};
+use crate::planning::autoscale::Scales;
 use crate::planning::backoff::Memory;
 use crate::planning::claims::{self, Claims};
 use crate::planning::desk::Desk;
@@ -76,7 +77,7 @@ pub fn plan(
     for application in &applications {
         let ours = ours.get(application.name.as_str()).unwrap_or(&nothing);
         reports.push(report(
-            application,
+            (application, &lattice.scales),
             &applications,
             &claims,
             ours,
@@ -146,7 +147,7 @@ fn believe(told: &StoreHealth, applications: &[&Application], ours: &HashMap<&st
 }
 
 fn report<'a>(
-    application: &'a Application,
+    (application, scales): (&'a Application, &'a Scales),
     applications: &[&'a Application],
     claims: &'a Claims<'a>,
     ours: &Ours<'a>,
@@ -170,6 +171,7 @@ fn report<'a>(
             desired,
             claims,
             unmarked: Unmarked::new(application),
+            scales,
         };
         let (unready, prerequisites) = configs::plan(&app, view, desk);
         reports.prerequisites = prerequisites;

@@ -160,7 +160,7 @@ impl<'a> Starting<'_, 'a> {
         decision: &mut Decision,
     ) -> (Vec<bool>, Option<String>) {
         let scaler = &self.provider.scaler;
-        let totals = shares(scaler);
+        let totals = shares(scaler, scaler.instances);
         for ((spread, wanted), hosts) in scaler.spread.iter().zip(&totals).zip(eligible) {
             let (spread, wanted) = (spread.name.clone(), *wanted);
             decision.shares.push(Share {

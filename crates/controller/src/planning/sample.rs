@@ -61,6 +61,7 @@ impl Sample {
             lattice: Lattice {
                 epoch: 1,
                 applications,
+                scales: Arc::default(),
             },
             observed: Observed {
                 hosts: (0..hosts).map(host).collect::<Result<_, _>>()?,
@@ -203,6 +204,7 @@ fn application(number: usize, size: usize) -> Result<Application, InvalidName> {
         let scaler = Scaler {
             kind: ScalerKind::Spread,
             instances: INSTANCES,
+            auto: None,
             spread: vec![spread(component % ZONES, 60), spread((component + 1) % ZONES, 40)],
         };
         components.push(DesiredComponent {

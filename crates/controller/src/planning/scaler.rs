@@ -45,14 +45,14 @@ pub(crate) fn eligible<'a>(scaler: &'a Scaler, view: &View<'a>, taken: &[usize])
     spreads.map(free).collect()
 }
 
-/// How many each spread of a scaler shall have, or with a `daemonscaler`, have on each host.
-pub(crate) fn shares(scaler: &Scaler) -> Vec<u32> {
+/// How many each spread of a scaler shall have of `instances`, or with a `daemonscaler`, have on each host.
+pub(crate) fn shares(scaler: &Scaler, instances: u32) -> Vec<u32> {
     match scaler.kind {
         ScalerKind::Spread => {
             let weights: Vec<u32> = scaler.spread.iter().map(|spread| spread.weight).collect();
-            largest_remainder(scaler.instances, &weights)
+            largest_remainder(instances, &weights)
         }
-        ScalerKind::Daemon => vec![scaler.instances; scaler.spread.len()],
+        ScalerKind::Daemon => vec![instances; scaler.spread.len()],
     }
 }
 

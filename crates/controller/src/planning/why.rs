@@ -5,6 +5,7 @@ use std::fmt;
 
 use wasmcloud_core::{AppName, ConfigName, HostId};
 
+use crate::planning::autoscale::Scale;
 use crate::planning::model::Moment;
 use crate::planning::step::StepKey;
 
@@ -13,6 +14,8 @@ use crate::planning::step::StepKey;
 pub struct Decision {
     /// What the manifest calls it, where that is another name.
     pub alias: Option<String>,
+    /// For components whose number follows their load: what it came to.
+    pub scale: Option<Scale>,
     /// For components and providers: how the instances are divided.
     pub shares: Vec<Share>,
     /// For components and providers: the hosts where something of it runs or shall run.
@@ -153,6 +156,9 @@ impl Decision {
 
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(scale) = &self.scale {
+            writeln!(f, "autoscaler: {scale}")?;
+        }
         for share in &self.shares {
             let Share {
                 spread,

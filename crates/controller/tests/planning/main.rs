@@ -13,5 +13,6 @@ mod links;
 mod performance;
 mod placement;
 mod providers;
+mod scaling;
 mod shared;
 mod world;

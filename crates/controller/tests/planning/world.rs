@@ -42,6 +42,7 @@ impl World {
             lattice: Lattice {
                 epoch: 7,
                 applications: Vec::new(),
+                scales: Arc::default(),
             },
             observed: Observed::default(),
             memory: Memory::default(),

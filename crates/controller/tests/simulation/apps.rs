@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use wasmcloud_controller::{Application, Scales};
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Limits, Link, LinkName, Route};
 use wasmcloud_manifest::{
-    Desired, DesiredComponent, DesiredLink, DesiredProvider, Position, Rollout, Scaler, ScalerKind,
-    SharedReference, Spread, Strategy,
+    Autoscale, Desired, DesiredComponent, DesiredLink, DesiredProvider, Position, Rollout, Scaler,
+    ScalerKind, SharedReference, Spread, Strategy,
 };
 
 use crate::rng::Rng;
@@ -46,7 +47,10 @@ pub(crate) fn random(app: &str, rng: &mut Rng) -> Arc<Desired> {
             id: id(app, name),
             image: ImageRef::Oci(format!("acme/{name}:{}", rng.below(3))),
             limits: Limits::default(),
-            scaler: rng.chance(900).then(|| scaler(rng, 7)),
+            scaler: rng
+                .chance(900)
+                .then(|| scaler(rng, 7))
+                .map(|scaler| may_follow_load(name, scaler)),
             config: uses(rng),
             secrets: Vec::new(),
             triggers: Vec::new(),
@@ -141,6 +145,40 @@ fn link(
     }
 }
 
+/// The second component of each application has as many instances as its load needs, unless it runs on all hosts.
+fn may_follow_load(name: &str, scaler: Scaler) -> Scaler {
+    let auto = Autoscale {
+        max: MOST,
+        utilization: Autoscale::DEFAULT_UTILIZATION,
+        queue_time: Autoscale::DEFAULT_QUEUE_TIME,
+        cooldown: Autoscale::DEFAULT_COOLDOWN,
+    };
+    let follows = name == NAMES[1] && scaler.kind == ScalerKind::Spread;
+    Scaler {
+        auto: follows.then_some(auto),
+        ..scaler
+    }
+}
+
+/// Most instances of a component that follows its load.
+pub(crate) const MOST: u32 = 12;
+
+/// The applications as they would be if somebody had written the numbers that follow the load.
+pub(crate) fn scaled(applications: &[Application], scales: &Scales) -> Vec<Application> {
+    let mut applications = applications.to_vec();
+    let revisions = applications.iter_mut().filter_map(|app| app.deployed.as_mut());
+    for revision in revisions {
+        for component in &mut Arc::make_mut(&mut revision.desired).components {
+            if let (Some(scaler), Some(scale)) = (&mut component.scaler, scales.get(&component.id))
+                && scaler.auto.is_some()
+            {
+                scaler.instances = scale.wanted;
+            }
+        }
+    }
+    applications
+}
+
 fn scaler(rng: &mut Rng, most: u64) -> Scaler {
     let kind = if rng.chance(250) {
         ScalerKind::Daemon
@@ -166,6 +204,7 @@ fn scaler(rng: &mut Rng, most: u64) -> Scaler {
     Scaler {
         kind,
         instances: u32::try_from(rng.below(most)).unwrap(),
+        auto: None,
         spread,
     }
 }

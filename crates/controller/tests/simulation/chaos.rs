@@ -1,11 +1,14 @@
 //! What people and machines do to the lattice while it is disturbed.
 
-use wasmcloud_controller::{
-    Application, ObservedHost, Revision, RunningComponent, RunningProvider, StoreHealth,
-};
-use wasmcloud_core::{HostId, Link};
+use std::sync::Arc;
 
-use crate::apps::{self, APPS, PROVIDER};
+use wasmcloud_controller::{
+    Application, ObservedHost, Revision, RunningComponent, RunningProvider, Scale, StoreHealth,
+};
+use wasmcloud_core::{ComponentId, HostId, Link};
+use wasmcloud_manifest::DesiredComponent;
+
+use crate::apps::{self, APPS, MOST, PROVIDER};
 use crate::rng::Rng;
 use crate::run::World;
 
@@ -193,8 +196,38 @@ impl World<'_> {
         running
     }
 
+    /// The load of something changes.
+    fn load(&mut self) {
+        if !self.loads.chance(80) {
+            return;
+        }
+        let follows = |component: &&DesiredComponent| {
+            let scaler = component.scaler.as_ref();
+            scaler.is_some_and(|scaler| scaler.auto.is_some())
+        };
+        let deployed = self
+            .store
+            .applications
+            .iter()
+            .filter_map(|app| app.deployed.as_ref());
+        let components = deployed.flat_map(|revision| revision.desired.components.iter().filter(follows));
+        let ids: Vec<ComponentId> = components.map(|component| component.id.clone()).collect();
+        if ids.is_empty() {
+            return;
+        }
+        let id = self.loads.pick(&ids).clone();
+        let wanted = u32::try_from(self.loads.between(1, MOST.into())).unwrap();
+        self.say(|| format!("the load of {id} needs {wanted}"));
+        let scale = Scale {
+            wanted,
+            ..Scale::default()
+        };
+        Arc::make_mut(&mut self.scales).insert(id, scale);
+    }
+
     pub(crate) fn disturb(&mut self) {
         let now = self.now;
+        self.load();
         if self.store.lost.is_none() && self.rng.chance(60) {
             let undeploy = self.rng.chance(250);
             let text = self.store.change(&mut self.rng, undeploy);

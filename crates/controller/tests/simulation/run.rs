@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use wasmcloud_controller::{
-    AVOIDED_FOR, Lattice, Memory, Options, Plan, SETTLED_FOR, StepKey, StoreHealth, Wait, marks, plan,
+    AVOIDED_FOR, Lattice, Memory, Options, Plan, SETTLED_FOR, Scales, StepKey, StoreHealth, Wait, marks, plan,
 };
 
+use crate::apps::scaled;
 use crate::bus::{Bus, Message};
 use crate::chaos::Store;
 use crate::leader::{Controller, LEASE, Lease, time};
@@ -59,6 +61,9 @@ pub(crate) struct World<'t> {
     /// When something was under way.
     busy_at: u64,
     last: Option<Plan>,
+    /// How many there shall be of what follows its load, which has a chance of its own.
+    pub(crate) scales: Arc<Scales>,
+    pub(crate) loads: Rng,
 }
 
 /// Runs the history of a seed; an error says what did not hold.
@@ -83,6 +88,8 @@ pub(crate) fn run(seed: u64, sabotage: Sabotage, trace: Option<&mut Vec<String>>
         calm: false,
         busy_at: 0,
         last: None,
+        scales: Arc::default(),
+        loads: Rng::new(!seed),
     };
     world.begin();
     while world.now < DISTURBED {
@@ -101,7 +108,8 @@ pub(crate) fn run(seed: u64, sabotage: Sabotage, trace: Option<&mut Vec<String>>
     let Some(last) = world.last.take() else {
         return Err("nobody led".to_owned());
     };
-    oracle::check(&world.truth, &world.store.applications, &last).map_err(|what| {
+    let applications = scaled(&world.store.applications, &world.scales);
+    oracle::check(&world.truth, &applications, &last).map_err(|what| {
         let decisions = last
             .reports
             .iter()
@@ -278,6 +286,7 @@ impl World<'_> {
         let mut lattice = Lattice {
             epoch,
             applications: self.store.applications.clone(),
+            scales: Arc::clone(&self.scales),
         };
         let mut observed = controller.observed(self.store.health.clone(), self.now);
         match self.sabotage {
@@ -312,6 +321,10 @@ impl World<'_> {
                 return Err(format!("a store that is set back leads to: {step}"));
             }
         }
+        let lattice = Lattice {
+            applications: scaled(&lattice.applications, &self.scales),
+            ..lattice
+        };
         serving::check(&lattice, &observed, &plan, self.now)?;
         controller
             .outbox

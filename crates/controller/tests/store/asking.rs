@@ -198,6 +198,7 @@ pub(crate) fn told(app: &str, generation: u64, kind: StatusKind, message: &str) 
         name: format!("{app}-cart"),
         status: status.clone(),
         decision: Decision {
+            scale: None,
             alias: Some("cart".to_owned()),
             shares: vec![Share {
                 spread: "default".to_owned(),

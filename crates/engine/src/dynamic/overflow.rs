@@ -48,7 +48,7 @@ impl Overflow<'_> {
         };
         let outcome = remote.by.call_now(request).await;
         if !matches!(outcome, Ok(None)) {
-            local.stats.overflowed();
+            local.profile.stats.overflowed();
         }
         match outcome {
             Ok(Some(results)) => {
@@ -58,7 +58,7 @@ impl Overflow<'_> {
             Ok(None) => Ok(ControlFlow::Continue(params)),
             // As it would have ended here.
             Err(_) if Instant::now() >= invocation.deadline => Err(CallError::Deadline {
-                component: local.context.id().clone(),
+                component: local.profile.context.id().clone(),
                 limit: invocation.limit,
             }),
             Err(error) => Err(error),

@@ -248,7 +248,7 @@ async fn an_instance_stays_with_the_revision_whose_handles_it_has() {
         assert_eq!(pair.drive("run-all", &[]).await, Ok(None));
         pair.assert_at_rest();
     }
-    let (first, second) = (pair.keeper.ended(), next.ended());
+    let (first, second) = (pair.keeper.profile().ended(), next.profile().ended());
     assert!(first.0 > 0 && second.0 > 0, "{first:?} and {second:?}");
 }
 

@@ -50,7 +50,7 @@ impl Pair {
     }
 
     fn ended(&self) -> ((u64, u64), (u64, u64)) {
-        (self.current.ended(), self.candidate.ended())
+        (self.current.profile().ended(), self.candidate.profile().ended())
     }
 }
 
@@ -72,7 +72,7 @@ async fn a_candidate_gets_its_exact_share_of_the_calls() {
     pair.place.set(Arc::clone(&pair.candidate));
     pair.call("count").await.unwrap();
     assert_eq!(pair.ended(), ((first, 0), (second + 1, 0)));
-    assert_eq!(pair.place.get().unwrap().ended(), (second + 1, 0));
+    assert_eq!(pair.place.get().unwrap().profile().ended(), (second + 1, 0));
 }
 
 /// Without the export `count`.

@@ -10,7 +10,7 @@ use wasmcloud_capability::{
 use wasmcloud_core::{ComponentId, Limits, LinkName, Route};
 use wasmcloud_engine::{
     CallError, CallRoute, CompileError, CompileSource, Compiled, Engine, EngineConfig, Linkers,
-    PrepareOptions, Prepared, Remote, RemoteCall, Routed, StartError, Target, call_export,
+    PrepareOptions, Prepared, Remote, RemoteCall, Routed, StartError, Target, Unrouted, call_export,
     link_dynamic_import,
 };
 use wasmcloud_test_kit::guests::guest;
@@ -174,7 +174,7 @@ impl CallRoute for ToTarget {
         caller: &InstanceState,
         interface: &str,
         serves: &dyn Fn(&Prepared) -> bool,
-    ) -> Result<Routed, CallError> {
+    ) -> Result<Routed, Unrouted> {
         let link = caller.link(interface).unwrap();
         let Endpoint::Component(handle) = &link.endpoint else {
             panic!("no link")

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher as _};
+use std::time::Duration;
 
 use wasmcloud_core::{ComponentId, HostId, Limits};
 use wasmcloud_lattice::Lattice;
 use wasmcloud_wire::control::{
-    CandidateDescription, ComponentDescription, FEATURE_CANDIDATES, FEATURE_IN_PLACE, Host as HostReply,
-    HostInventory, ProviderDescription, ProviderHealth, RefusedLink, uptime_human, write_limits,
+    CandidateDescription, ComponentDescription, ComponentLoad, FEATURE_CANDIDATES, FEATURE_IN_PLACE,
+    FEATURE_LOAD, Host as HostReply, HostInventory, ProviderDescription, ProviderHealth, RefusedLink,
+    uptime_human, write_limits,
 };
 use wasmcloud_wire::event::{ComponentScaled, ProviderStarted};
 
@@ -56,6 +58,7 @@ pub(crate) fn inventory(
                 .map_or(0, |it| it.metadata.revision.unwrap_or_default()),
             max_instances: component.max_instances,
             limits: write_limits(&component.limits, defaults),
+            asleep: component.asleep,
             candidate: component.candidate.map(candidate),
             ..ComponentDescription::default()
         });
@@ -85,7 +88,9 @@ pub(crate) fn inventory(
         uptime_human: String::new(),
         uptime_seconds: 0,
         inventory_revision: None,
-        features: [FEATURE_IN_PLACE, FEATURE_CANDIDATES].map(str::to_owned).to_vec(),
+        features: [FEATURE_IN_PLACE, FEATURE_CANDIDATES, FEATURE_LOAD]
+            .map(str::to_owned)
+            .to_vec(),
         draining,
         refused_links,
     };
@@ -95,6 +100,7 @@ pub(crate) fn inventory(
     inventory.uptime_seconds = identity.uptime().as_secs();
     for (component, ended) in inventory.components.iter_mut().zip(ended) {
         (component.calls, component.failures) = ended.current;
+        component.load = Some(ended.load).filter(|load| *load != ComponentLoad::default());
         if let Some(candidate) = &mut component.candidate {
             (candidate.calls, candidate.failures) = ended.candidate;
         }
@@ -102,15 +108,25 @@ pub(crate) fn inventory(
     inventory
 }
 
-/// Calls and failures of the revisions of a component.
+/// What changes with each call of a component.
 struct Ended {
+    load: ComponentLoad,
     current: (u64, u64),
     candidate: (u64, u64),
 }
 
 fn ended(component: &ComponentInfo) -> Ended {
     let candidate = component.candidate.as_ref();
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     Ended {
+        load: ComponentLoad {
+            running: component.running,
+            waiting: component.waiting,
+            ended: component.invocations,
+            busy_us: micros(component.busy),
+            queued_us: micros(component.queued),
+            refused: component.turned_away,
+        },
         current: (component.calls, component.failures),
         candidate: candidate.map_or((0, 0), |candidate| (candidate.calls, candidate.failures)),
     }

@@ -110,7 +110,7 @@ impl Host {
         let merged = tables
             .configs
             .merge(&spec.config, || format!("component `{}`", spec.id));
-        running.prepared.context().set_config(merged?);
+        running.profile.context().set_config(merged?);
         Ok(())
     }
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmcloud_cap_http::probe;
+use wasmcloud_capability::InstanceState;
 use wasmcloud_core::ComponentId;
 use wasmcloud_engine::{
     CallRoute, Compiled, Described, DescribedItem, PrepareOptions, Prepared, StartError, link_dynamic_import,
 };
+use wasmtime::component::Linker;
 
 use super::{FetchedComponent, Host};
 use crate::claims::ComponentClaims;
@@ -77,7 +79,7 @@ impl Host {
         };
         let beside = &candidate.running;
         if step == Step::Promote {
-            let (now, comes) = (current.prepared.described(), beside.prepared.described());
+            let (now, comes) = (current.profile.described(), beside.profile.described());
             self.still_answers(&spec.id, now, comes)?;
         }
         let running = match meant {
@@ -116,16 +118,24 @@ impl Host {
         let runs = component.runs();
         if let (Some(now), None) = (&runs.current, &runs.candidate)
             && now.spec == spec.clone().settled()
-            && now.prepared.compiled().digest() == compiled.digest()
+            && now.profile.digest() == compiled.digest()
         {
             return Ok(false);
+        }
+        if let (Some(current), Place::Beside(_) | Place::Current(_)) = (&runs.current, place)
+            && current.code().is_none()
+        {
+            self.wake_current(&component, current).await?;
+        }
+        if spec.limits.idle.is_some() {
+            self.watch_sleepers();
         }
         self.fill_table(&component);
         let started = self.unless_stopping(self.start(&component, compiled, &spec, &claims));
         let checked = started.await.and_then(|next| match (&runs.current, place) {
             // What a candidate does not have, the other one answers.
             (Some(now), Place::Alone | Place::Current(_)) => {
-                let (now, comes) = (now.prepared.described(), next.described());
+                let (now, comes) = (now.profile.described(), next.profile().described());
                 self.still_answers(&spec.id, now, comes).map(|()| next)
             }
             _ => Ok(next),
@@ -139,11 +149,7 @@ impl Host {
                 return Err(error);
             }
         };
-        let new = Arc::new(Running {
-            spec: spec.settled(),
-            claims,
-            prepared,
-        });
+        let new = Arc::new(Running::new(spec.settled(), claims, prepared));
         let next = Arc::clone(&new);
         component.replace(match (place, runs.current, runs.candidate) {
             (Place::Current(weight), _, Some(candidate)) => Runs::two(next, candidate.running, weight),
@@ -225,25 +231,7 @@ impl Host {
         claims: &ComponentClaims,
     ) -> Result<Arc<Prepared>, HostError> {
         let context = component.context.revision(self.merged(spec)?);
-        let id = || spec.id.clone();
-        let may_wait = spec.unlinked == Unlinked::Allow;
-        let linked = |interface: &str| may_wait || component.context.links().has_interface(interface);
-        let (custom, problems) = self.0.linkers.check(&compiled, linked);
-        if !problems.is_empty() {
-            return Err(HostError::Start {
-                component: id(),
-                source: StartError::Imports(problems),
-            });
-        }
-        let linker_error = |source| HostError::Linker {
-            component: id(),
-            source,
-        };
-        let mut linker = self.0.linkers.for_component(&compiled).map_err(linker_error)?;
-        let router: Arc<dyn CallRoute> = Arc::clone(&self.0.router) as _;
-        for import in &custom {
-            link_dynamic_import(&mut linker, &compiled, import, &router).map_err(linker_error)?;
-        }
+        let linker = self.linker(component, &compiled, spec)?;
         let policy = self.0.policy.get().map(Arc::clone);
         let options = PrepareOptions {
             compiled,
@@ -256,9 +244,38 @@ impl Host {
         };
         let started = Prepared::start(options).await;
         started.map_err(|source| HostError::Start {
-            component: id(),
+            component: spec.id.clone(),
             source,
         })
+    }
+
+    /// Everything that a component imports, if somebody answers all of it.
+    pub(super) fn linker(
+        &self,
+        component: &Component,
+        compiled: &Compiled,
+        spec: &ComponentSpec,
+    ) -> Result<Linker<InstanceState>, HostError> {
+        let id = || spec.id.clone();
+        let may_wait = spec.unlinked == Unlinked::Allow;
+        let linked = |interface: &str| may_wait || component.context.links().has_interface(interface);
+        let (custom, problems) = self.0.linkers.check(compiled, linked);
+        if !problems.is_empty() {
+            return Err(HostError::Start {
+                component: id(),
+                source: StartError::Imports(problems),
+            });
+        }
+        let linker_error = |source| HostError::Linker {
+            component: id(),
+            source,
+        };
+        let mut linker = self.0.linkers.for_component(compiled).map_err(linker_error)?;
+        let router: Arc<dyn CallRoute> = Arc::clone(&self.0.router) as _;
+        for import in &custom {
+            link_dynamic_import(&mut linker, compiled, import, &router).map_err(linker_error)?;
+        }
+        Ok(linker)
     }
 
     /// Stops a component and waits for its calls to end, no longer than the host's drain time.

@@ -62,6 +62,10 @@ definitions! {
         "Calls that may run at once";
     IDLE: Gauge "wasmcloud_component_idle_instances"
         "Instances that are kept for the next call";
+    ASLEEP: Gauge "wasmcloud_component_asleep"
+        "1 while the code of the component is out of memory, because nobody calls it";
+    WOKEN: Counter "wasmcloud_component_wakes_total"
+        "Times that the component was woken by a call";
     ANSWERS: Counter "wasmcloud_http_responses_total"
         "HTTP responses of the component by class of status (1xx to 5xx)";
     RECEIVED: Counter "wasmcloud_http_received_bytes_total"
@@ -152,6 +156,8 @@ fn component(id: &str, counts: &Counts, levels: &Levels, out: &mut Collection) {
         (&WAITING, levels.waiting),
         (&PERMITS, levels.permits),
         (&IDLE, levels.idle),
+        (&ASLEEP, levels.asleep),
+        (&WOKEN, stats.woken),
         (&RECEIVED, received),
         (&SENT, sent),
         (&CLIENT_RECEIVED, client_received),

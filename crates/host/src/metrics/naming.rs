@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use wasmcloud_core::ComponentId;
-use wasmcloud_engine::{Prepared, StatsSnapshot};
+use wasmcloud_engine::StatsSnapshot;
 
-use crate::components::Component;
+use crate::components::{Component, Running};
 
 /// Components with series of their own. Which ones is decided when they are first seen, the busiest first, and stays so
 /// for as long as they are on the host: a component that changed between its own series and `other` would make both
@@ -32,6 +32,7 @@ pub(super) struct Levels {
     pub(super) waiting: u64,
     pub(super) permits: u64,
     pub(super) idle: u64,
+    pub(super) asleep: u64,
 }
 
 /// Who has series of its own, and what the others came to.
@@ -73,7 +74,7 @@ impl Seen {
         }
         let mut levels = Levels::default();
         for revision in revisions.all() {
-            levels.add(&Levels::of(&revision.prepared));
+            levels.add(&Levels::of(revision));
         }
         Some(Self {
             id: component.target.id().clone(),
@@ -103,13 +104,15 @@ impl Counts {
 }
 
 impl Levels {
-    fn of(prepared: &Prepared) -> Self {
-        let (running, waiting) = prepared.in_use();
+    fn of(revision: &Running) -> Self {
+        let (running, waiting) = revision.profile.in_use();
+        let code = revision.code();
         Self {
             running: running.into(),
             waiting: waiting.into(),
-            permits: prepared.limits().concurrency.into(),
-            idle: prepared.idle() as u64,
+            permits: revision.profile.limits().concurrency.into(),
+            idle: code.as_ref().map_or(0, |code| code.idle() as u64),
+            asleep: code.is_none().into(),
         }
     }
 
@@ -118,6 +121,7 @@ impl Levels {
         self.waiting += more.waiting;
         self.permits += more.permits;
         self.idle += more.idle;
+        self.asleep += more.asleep;
     }
 }
 

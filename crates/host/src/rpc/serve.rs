@@ -110,7 +110,9 @@ impl ComponentCallee {
                 Arc::new(Called::new(instance, read.function.as_str()))
             }
         };
-        let prepared = self.target.choose(|prepared| Self::has(prepared, &called))?;
+        let until = incoming.time_left().map(|left| Instant::now() + left);
+        let has = |prepared: &Prepared| Self::has(prepared, &called);
+        let prepared = self.target.choose_awake(until, has).await?;
         if !is_known && Self::has(&prepared, &called) {
             self.keep(subject, &called);
         }

@@ -30,6 +30,7 @@ mod providers;
 mod recorded;
 mod requests;
 mod rollout;
+mod sleeping;
 mod state;
 mod support;
 mod triggers;

@@ -6,9 +6,9 @@ use wasmcloud_core::{ComponentId, ImageRef, InstanceMode, Limits, parse_bytes, p
 
 use super::{Ids, is_provider, map, named, triggers};
 use crate::application::PartKind;
-use crate::desired::{Scaler, ScalerKind, Spread};
+use crate::desired::{Autoscale, Scaler, ScalerKind, Spread};
 use crate::diagnostic::Sink;
-use crate::document::{self, Component, Document, Shared, TraitKind};
+use crate::document::{self, Component, Document, Shared, Text, TraitKind};
 use crate::source::{Position, Spanned};
 
 /// Smallest linear memory that is of any use: one page of WebAssembly memory.
@@ -203,14 +203,30 @@ fn scaler(component: &Component, sink: &mut Sink) -> Option<Scaler> {
             }
         }
     }
-    let (_, scaler) = found?;
-    let instances = scaler.instances.as_ref()?;
-    if instances.value == 0 {
-        sink.warning(
-            instances.at,
-            format!("`{}` has 0 instances and is not started", named(component)),
-        );
-    }
+    let (at, scaler) = found?;
+    let (instances, auto) = match &scaler.auto {
+        Some(_) if is_provider(component) => {
+            let hint = "a `spreadscaler` says on how many hosts it runs";
+            sink.error(at, "an autoscaler applies to components only, this is a provider")
+                .hint(hint);
+            return None;
+        }
+        Some(auto) => {
+            let (min, auto) = autoscale(auto, sink)?;
+            // Its place stays where its code goes.
+            (min.max(1), Some(auto))
+        }
+        None => {
+            let instances = scaler.instances.as_ref()?;
+            if instances.value == 0 {
+                sink.warning(
+                    instances.at,
+                    format!("`{}` has 0 instances and is not started", named(component)),
+                );
+            }
+            (saturated(instances.value), None)
+        }
+    };
     let mut names: HashMap<&str, Position> = HashMap::new();
     let mut spreads = Vec::with_capacity(scaler.spread.len());
     for spread in &scaler.spread {
@@ -244,8 +260,46 @@ fn scaler(component: &Component, sink: &mut Sink) -> Option<Scaler> {
     };
     Some(Scaler {
         kind,
-        instances: saturated(instances.value),
+        instances,
+        auto,
         spread: spreads,
+    })
+}
+
+/// The fewest instances, and how there are more.
+fn autoscale(auto: &document::Autoscaler, sink: &mut Sink) -> Option<(u32, Autoscale)> {
+    let min = auto.min.as_ref().map_or(1, |min| saturated(min.value));
+    let max = auto.max.as_ref()?;
+    if u64::from(min) > max.value {
+        sink.error(
+            max.at,
+            format!("`max` is {}, and `min` is {min}, which is more", max.value),
+        );
+    }
+    let time = |text: &Option<Text>, usual| {
+        text.as_ref()
+            .and_then(|text| parse_duration(text.as_str()).ok())
+            .unwrap_or(usual)
+    };
+    let utilization = auto.utilization.as_ref().map(|percent| percent.value);
+    let scale = Autoscale {
+        max: saturated(max.value),
+        utilization: utilization
+            .and_then(|percent| u8::try_from(percent).ok())
+            .unwrap_or(Autoscale::DEFAULT_UTILIZATION),
+        queue_time: time(&auto.queue_time, Autoscale::DEFAULT_QUEUE_TIME),
+        cooldown: time(&auto.cooldown, Autoscale::DEFAULT_COOLDOWN),
+    };
+    Some((min, scale))
+}
+
+/// Whether the fewest instances that a component shall have are none.
+fn may_have_none(component: &Component) -> bool {
+    component.traits.iter().any(|each| match &each.kind {
+        TraitKind::Scaler(document::Scaler { auto: Some(auto), .. }) => {
+            auto.min.as_ref().is_some_and(|min| min.value == 0)
+        }
+        _ => false,
     })
 }
 
@@ -257,7 +311,11 @@ fn saturated(number: u64) -> u32 {
 fn limits(component: &Component, scaler: Option<&Scaler>, sink: &mut Sink) -> Limits {
     let mut limits = Limits::default();
     if let Some(scaler) = scaler.filter(|scaler| scaler.instances > 0) {
-        limits.concurrency = scaler.instances;
+        // Whoever runs it on one host, without a controller, lets it have all that it may have.
+        limits.concurrency = scaler.auto.map_or(scaler.instances, |auto| auto.max);
+    }
+    if may_have_none(component) {
+        limits.idle = Some(Autoscale::DEFAULT_IDLE);
     }
     let mut first = None;
     for each in &component.traits {
@@ -324,5 +382,13 @@ fn runtime_limits(runtime: &document::Runtime, limits: &mut Limits, sink: &mut S
     }
     if let Some(queue) = &runtime.queue {
         limits.queue = saturated(queue.value);
+    }
+    if let Some(idle) = &runtime.idle
+        && let Ok(time) = parse_duration(idle.as_str())
+    {
+        if time.is_zero() {
+            sink.error(idle.at, "`idle` must be more than 0");
+        }
+        limits.idle = Some(time);
     }
 }

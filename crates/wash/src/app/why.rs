@@ -55,6 +55,9 @@ fn part_text(part: &PartDecision, names: &HostNames, output: &Output) -> String 
     if !part.status.message.is_empty() {
         let _ = write!(text, ": {}", one_line(&part.status.message));
     }
+    if let Some(scale) = &part.scale {
+        let _ = write!(text, "\n  autoscaler: {}", one_line(&scale.text));
+    }
     for spread in &part.spreads {
         let _ = write!(
             text,

@@ -39,8 +39,8 @@ pub use record::{
 pub use reply::{
     BASE_DIR_HEADER, CONTENT_TYPE_HEADER, CONTROLLER_HEADER, DeleteReply, DeleteResult, DeployReply,
     DeployResult, ErrorReply, GetReply, GetResult, HistoryReply, ListReply, ModelSummary, PartDecision,
-    PutReply, PutResult, SpreadDecision, StatusReply, StatusResult, VersionInfo, VersionRequest,
-    VersionsReply, WhyReply, WhyRequest,
+    PutReply, PutResult, ScaleDecision, SpreadDecision, StatusReply, StatusResult, VersionInfo,
+    VersionRequest, VersionsReply, WhyReply, WhyRequest,
 };
 pub use status::{AppStatus, OnHost, ScalerStatus, StatusInfo, StatusType};
 pub use subject::{ManifestApi, ModelOperation};

@@ -341,6 +341,9 @@ pub struct PartDecision {
     pub alias: Option<String>,
     /// How it fares.
     pub status: StatusInfo,
+    /// What the number of its instances follows, where that is its load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<ScaleDecision>,
     /// How its instances are divided.
     #[serde(default, deserialize_with = "limit::list::<_, _, MAX_NAMES>")]
     pub spreads: Vec<SpreadDecision>,
@@ -350,6 +353,21 @@ pub struct PartDecision {
     /// What it waits for, in plain words.
     #[serde(default, deserialize_with = "limit::list::<_, _, MAX_NAMES>")]
     pub waits: Vec<String>,
+}
+
+/// How many instances of a component its load comes to. Ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScaleDecision {
+    /// How many there shall be: the most that was needed within the cooldown.
+    pub wanted: u32,
+    /// How many the load of the last look needs.
+    pub needed: u32,
+    /// Calls that ran or waited then, on average, in hundredths.
+    pub load_percent: u64,
+    /// How long those waited on average that ended, in microseconds.
+    pub queue_us: u64,
+    /// The same in plain words.
+    pub text: String,
 }
 
 /// One spread of a component or provider. Ours.

@@ -101,6 +101,10 @@ pub const FEATURE_IN_PLACE: &str = "in-place";
 /// calls: those that know `weight` and `probe` of [`ScaleComponent`](super::ScaleComponent).
 pub const FEATURE_CANDIDATES: &str = "candidates";
 
+/// The feature of hosts that say how much components have to do, and let them sleep: those that know
+/// [`ComponentDescription::load`] and the limit `idle`.
+pub const FEATURE_LOAD: &str = "load";
+
 /// What runs on a host. Also the data of its heartbeat.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostInventory {
@@ -215,9 +219,33 @@ pub struct ComponentDescription {
     /// (5xx). Not in v1.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: u64,
+    /// Whether its code has left the memory of the host until somebody calls it. Not in v1.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asleep: bool,
+    /// How much it has to do; left out where that was nothing yet, and by hosts without [`FEATURE_LOAD`]. Not in v1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<ComponentLoad>,
     /// Another revision that runs beside it and gets a share of the calls. Not in v1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate: Option<CandidateDescription>,
+}
+
+/// How much a component has to do on a host: all its revisions together, since they came there. What is a sum never gets
+/// smaller while the host runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentLoad {
+    /// Invocations that run now.
+    pub running: u32,
+    /// Invocations that wait for a slot now.
+    pub waiting: u32,
+    /// Invocations that have ended.
+    pub ended: u64,
+    /// Time that these took, added up, in microseconds.
+    pub busy_us: u64,
+    /// Time that invocations waited for a slot, added up, in microseconds.
+    pub queued_us: u64,
+    /// Invocations that were refused because too many were waiting already.
+    pub refused: u64,
 }
 
 /// A revision of a component that runs beside the one that it may replace.

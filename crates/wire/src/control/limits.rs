@@ -20,8 +20,11 @@ const INSTANCE: &str = "instance";
 const MAX_REUSE: &str = "max_reuse";
 /// Invocations that may wait.
 const QUEUE: &str = "queue";
+/// Time without an invocation after which the component sleeps, as a duration with a unit, or `never`.
+const IDLE: &str = "idle";
+const NEVER: &str = "never";
 
-const KEYS: [&str; 6] = [MEMORY, TIME, DEADLINE, INSTANCE, MAX_REUSE, QUEUE];
+const KEYS: [&str; 7] = [MEMORY, TIME, DEADLINE, INSTANCE, MAX_REUSE, QUEUE, IDLE];
 
 /// A limit that cannot be kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,6 +96,11 @@ pub fn read_limits(asked: Option<&Labels>, count: u32, defaults: &Limits) -> Res
                     .parse()
                     .map_err(|_| invalid(QUEUE, "a number of invocations")())?;
             }
+            IDLE if value == NEVER => limits.idle = None,
+            IDLE => {
+                let time = parse_duration(value).ok().filter(|time| !time.is_zero());
+                limits.idle = Some(time.ok_or_else(invalid(IDLE, "a duration such as `5m`, or `never`"))?);
+            }
             _ => return Err(InvalidLimits::Unknown { key: key.clone() }),
         }
     }
@@ -132,6 +140,10 @@ pub fn write_limits(limits: &Limits, defaults: &Limits) -> Option<Labels> {
         limits.max_reuse.to_string(),
     );
     put(limits.queue != defaults.queue, QUEUE, limits.queue.to_string());
+    let idle = limits
+        .idle
+        .map_or_else(|| NEVER.to_owned(), |idle| format!("{}ms", idle.as_millis()));
+    put(limits.idle != defaults.idle, IDLE, idle);
     Some(texts).filter(|texts| !texts.is_empty())
 }
 
@@ -156,6 +168,7 @@ mod tests {
             max_reuse: 7,
             concurrency: 3,
             queue: 0,
+            idle: Some(Duration::from_secs(300)),
         };
         let texts = write_limits(&limits, &defaults).unwrap();
         assert_eq!(read_limits(Some(&texts), 3, &defaults).unwrap(), limits);

@@ -40,8 +40,9 @@ pub use self::component::{
 pub use self::envelope::{CtlResponse, Nothing};
 pub use self::epoch::{EPOCH, Epoch};
 pub use self::host::{
-    CandidateDescription, ComponentDescription, DeleteLabel, FEATURE_CANDIDATES, FEATURE_IN_PLACE, Host,
-    HostInventory, ProviderDescription, ProviderHealth, PutLabel, RefusedLink, StopHost, uptime_human,
+    CandidateDescription, ComponentDescription, ComponentLoad, DeleteLabel, FEATURE_CANDIDATES,
+    FEATURE_IN_PLACE, FEATURE_LOAD, Host, HostInventory, ProviderDescription, ProviderHealth, PutLabel,
+    RefusedLink, StopHost, uptime_human,
 };
 pub use self::limits::{InvalidLimits, read_limits, write_limits};
 pub use self::link::{DeleteLink, Links};

@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 use wasmcloud_core::Link as CoreLink;
 use wasmcloud_wire::config_service::{ConfigServiceReply, ConfigServiceRequest};
 use wasmcloud_wire::control::{
-    CandidateDescription, ComponentAuction, ComponentAuctionAck, ComponentDescription, CtlResponse,
-    DeleteLabel, DeleteLink, Host, HostInventory, Link, Probe, ProviderAuction, ProviderAuctionAck,
-    ProviderDescription, ProviderHealth, PutLabel, RefusedLink, Registries, RegistryCredential,
-    ScaleComponent, StartProvider, StopHost, StopProvider, UpdateComponent,
+    CandidateDescription, ComponentAuction, ComponentAuctionAck, ComponentDescription, ComponentLoad,
+    CtlResponse, DeleteLabel, DeleteLink, Host, HostInventory, Link, Probe, ProviderAuction,
+    ProviderAuctionAck, ProviderDescription, ProviderHealth, PutLabel, RefusedLink, Registries,
+    RegistryCredential, ScaleComponent, StartProvider, StopHost, StopProvider, UpdateComponent,
 };
 use wasmcloud_wire::policy::{
     ComponentPolicy, InvocationPolicy, PolicyAction, PolicyClaims, PolicyHost, PolicyReply, PolicyRequest,
@@ -281,6 +281,14 @@ pub(crate) fn inventory() -> impl Strategy<Value = HostInventory> {
         calls: any::<u64>(),
         failures: any::<u64>(),
     });
+    let load = any_of!(ComponentLoad {
+        running: any::<u32>(),
+        waiting: any::<u32>(),
+        ended: any::<u64>(),
+        busy_us: any::<u64>(),
+        queued_us: any::<u64>(),
+        refused: any::<u64>(),
+    });
     let component = any_of!(ComponentDescription {
         id: text(),
         image_ref: text(),
@@ -291,6 +299,8 @@ pub(crate) fn inventory() -> impl Strategy<Value = HostInventory> {
         limits: of(labels()),
         calls: any::<u64>(),
         failures: any::<u64>(),
+        asleep: any::<bool>(),
+        load: of(load),
         candidate: of(candidate),
     });
     let provider = any_of!(ProviderDescription {

@@ -152,6 +152,7 @@ fn why_says_what_was_decided() -> Result<()> {
             name: "shop-cart".to_owned(),
             alias: Some("cart".to_owned()),
             status: cart(0).status,
+            scale: None,
             spreads: vec![SpreadDecision {
                 name: "default".to_owned(),
                 wanted: 2,

@@ -3,6 +3,7 @@
 mod from_wadm;
 mod large;
 mod rollouts;
+mod scaling;
 mod support;
 mod v1_client;
 mod wrk;

@@ -112,6 +112,8 @@ pub(crate) struct Web {
     pub(crate) spread: Vec<(&'static str, &'static str, u32)>,
     /// The properties of the rollout policy, as YAML.
     pub(crate) rollout: Option<&'static str>,
+    /// Traits in place of the scaler, as YAML.
+    pub(crate) traits: Option<&'static str>,
 }
 
 /// The example that says hello.
@@ -136,6 +138,7 @@ impl Web {
             instances,
             spread: Vec::new(),
             rollout: None,
+            traits: None,
         }
     }
 
@@ -164,12 +167,18 @@ spec:
       properties:
         image: file://{}
       traits:
-        - type: spreadscaler
-          properties:
-            instances: {}
+        {}
 ",
             file.display(),
-            self.instances
+            match self.traits {
+                Some(traits) => traits.to_owned(),
+                None => format!(
+                    "- type: spreadscaler
+          properties:
+            instances: {}",
+                    self.instances
+                ),
+            }
         );
         for (number, (key, value, weight)) in self.spread.iter().enumerate() {
             if number == 0 {
