@@ -1,10 +1,12 @@
-//! Records of the two buckets and what providers are told: the first line is the key, the rest the record.
+//! Records of the two buckets, what wadm keeps, and what providers are told: the first line is the key, the rest the
+//! record.
 
 #![no_main]
 
 use std::fmt::Debug;
 
 use libfuzzer_sys::fuzz_target;
+use wasmcloud_wire::app::{WadmApplication, WadmNames};
 use wasmcloud_wire::provider::{HostData, InterfaceLinkDefinition};
 use wasmcloud_wire::state::{Claims, ComponentSpec, Config, ConfigKey, LatticeKey, SecretReference};
 use wasmcloud_wire::{Link, Message};
@@ -35,6 +37,8 @@ fuzz_target!(|input: &[u8]| {
     }
     again::<HostData>(record);
     again::<InterfaceLinkDefinition>(record);
+    again::<WadmNames>(record);
+    again::<WadmApplication>(record);
     if let Ok(line) = std::str::from_utf8(input) {
         let _ = HostData::from_line(line);
     }

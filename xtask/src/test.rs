@@ -9,7 +9,7 @@ use crate::tool::{DENY, NEXTEST};
 use crate::{apt, fmt, fuzz, guests, interop, nats, nats_py, shell, tidy};
 
 /// Servers and foreign clients that tests start; from Debian, so that they are not ours.
-const SERVERS: [&str; 4] = ["docker-registry", "prometheus", "skopeo", "curl"];
+const SERVERS: [&str; 5] = ["docker-registry", "prometheus", "skopeo", "curl", "wrk"];
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -113,8 +113,8 @@ fn perform(step: Step) -> Result<()> {
             NEXTEST.install()?;
             apt::install("test", &SERVERS, |command| {
                 format!(
-                    "tests run against docker-registry, skopeo, prometheus and curl: install them, on Debian as root with \
-                     `{command}`"
+                    "tests run against {}: install them, on Debian as root with `{command}`",
+                    SERVERS.join(", ")
                 )
             })?;
             cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci"])

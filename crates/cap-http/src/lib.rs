@@ -24,6 +24,7 @@ mod responses;
 mod routes;
 mod server;
 mod settings;
+mod socket;
 mod tls;
 mod trace;
 mod workers;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::header::{self, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -17,7 +17,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -35,6 +35,7 @@ use crate::lattice;
 use crate::responses;
 use crate::routes::{NoRoute, Route, RouteTable};
 use crate::settings::ListenSettings;
+use crate::socket;
 use crate::tls;
 use crate::trace;
 use crate::workers::Workers;
@@ -56,6 +57,11 @@ const H2_STREAMS: u32 = 200;
 /// connection whose reader has stalled would hold its place for as long as its other end exists.
 const UNREAD_MS: u32 = 60_000;
 
+/// How long a connection that is kept alive stays open when its address is closed: what is asked on it meanwhile is
+/// answered with `connection: close`. Closed at once, it would take along a request that is on its way. Longer than a
+/// round trip to anywhere.
+const LINGER: Duration = Duration::from_millis(500);
+
 /// Pause after a failed accept: the process is out of file descriptors, say, and asking again at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -74,6 +80,7 @@ struct Shared {
     settings: ListenSettings,
     address: SocketAddr,
     routes: Arc<ArcSwap<RouteTable>>,
+    stop: CancellationToken,
     tls: Option<TlsAcceptor>,
     http: auto::Builder<TokioExecutor>,
 }
@@ -86,10 +93,7 @@ impl Listener {
         workers: &Arc<Workers>,
     ) -> Result<Self, ProviderError> {
         let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
-        let socket = listen(settings.address).map_err(|error| bind_error(settings.address, error))?;
-        let address = socket
-            .local_addr()
-            .map_err(|error| bind_error(settings.address, error))?;
+        let (socket, address) = socket::bind(settings.address)?;
         let routes = Arc::new(ArcSwap::default());
         let mut http = auto::Builder::new(TokioExecutor::new());
         http.http1()
@@ -105,19 +109,19 @@ impl Listener {
             .max_concurrent_streams(H2_STREAMS)
             .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
             .keep_alive_interval(Some(HEAD));
+        let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
             settings: settings.clone(),
             address,
             routes: Arc::clone(&routes),
+            stop: stop.clone(),
             tls,
             http,
         });
-        let stop = CancellationToken::new();
         let (open, listening) = oneshot::channel();
         let task = tokio::spawn(accept(
             (socket, open),
             shared,
-            stop.clone(),
             options.clone(),
             Arc::clone(workers),
         ));
@@ -140,39 +144,9 @@ impl Listener {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let domain = socket2::Domain::for_address(address);
-    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
-    // Sockets of the last run in TIME_WAIT must not keep this one from starting.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(1024)?;
-    TcpListener::from_std(socket.into())
-}
-
-fn bind_error(address: SocketAddr, error: io::Error) -> ProviderError {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            let owner = crate::ingress::port_owner(address.port()).map_or_else(
-                || "another process".to_owned(),
-                |owner| format!("process {owner}"),
-            );
-            ProviderError::Conflict(format!(
-                "address {address} is in use by {owner}; hint: stop it or choose another `address`"
-            ))
-        }
-        _ => ProviderError::Failed {
-            what: format!("listen on {address}"),
-            source: error.into(),
-        },
-    }
-}
-
 async fn accept(
     (socket, open): (TcpListener, oneshot::Sender<()>),
     shared: Arc<Shared>,
-    stop: CancellationToken,
     options: IngressOptions,
     workers: Arc<Workers>,
 ) {
@@ -180,10 +154,28 @@ async fn accept(
     let graceful = GracefulShutdown::new();
     let connections = tokio_util::task::TaskTracker::new();
     let abort = CancellationToken::new();
+    let serve = |stream: std::net::TcpStream, peer| {
+        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
+            return socket::refuse(&stream, peer);
+        };
+        let _ = stream.set_nodelay(true);
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, UNREAD_MS);
+        let watcher = graceful.watcher();
+        let (shared, abort) = (Arc::clone(&shared), abort.clone());
+        workers.spawn(&connections, async move {
+            let Ok(stream) = TcpStream::from_std(stream) else {
+                return;
+            };
+            tokio::select! {
+                () = abort.cancelled() => {}
+                () = connection(shared, stream, peer, watcher, slot) => {}
+            }
+        });
+    };
     loop {
         let (stream, peer) = tokio::select! {
             biased;
-            () = stop.cancelled() => break,
+            () = shared.stop.cancelled() => break,
             accepted = socket.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -196,41 +188,24 @@ async fn accept(
                 }
             },
         };
-        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-            refuse(&stream, peer);
-            continue;
-        };
-        let _ = stream.set_nodelay(true);
-        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, UNREAD_MS);
         // From the reactor of this runtime to that of a worker: the socket itself goes along.
-        let Ok(stream) = stream.into_std() else { continue };
-        let watcher = graceful.watcher();
-        let (shared, abort) = (Arc::clone(&shared), abort.clone());
-        workers.spawn(&connections, async move {
-            let Ok(stream) = TcpStream::from_std(stream) else {
-                return;
-            };
-            tokio::select! {
-                () = abort.cancelled() => {}
-                () = connection(shared, stream, peer, watcher, slot) => {}
-            }
-        });
+        if let Ok(stream) = stream.into_std() {
+            serve(stream, peer);
+        }
     }
-    drop(socket);
+    // Who has connected already is answered; the end of the socket would be a reset for them.
+    for (stream, peer) in socket::waiting(socket) {
+        serve(stream, peer);
+    }
     drop(open);
     connections.close();
-    if timeout(options.drain, graceful.shutdown()).await.is_err() {
+    let end = Instant::now() + options.drain;
+    let _ = timeout(LINGER.min(options.drain / 2), connections.wait()).await;
+    if timeout_at(end, graceful.shutdown()).await.is_err() {
         tracing::warn!(address = %shared.address, open = connections.len(), "connections cut, they did not end in time");
     }
     abort.cancel();
     connections.wait().await;
-}
-
-/// Says that the host is full, on one try and without waiting for anything.
-fn refuse(stream: &TcpStream, peer: SocketAddr) {
-    tracing::warn!(%peer, "connection refused, too many connections");
-    let answer = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-    let _ = stream.try_write(answer);
 }
 
 async fn connection(
@@ -245,7 +220,15 @@ async fn connection(
         let shared = Arc::clone(&shared);
         service_fn(move |request| {
             let shared = Arc::clone(&shared);
-            async move { Ok::<_, Infallible>(shared.answer(request, secure).await) }
+            async move {
+                let kept_alive = request.version() < Version::HTTP_2;
+                let mut response = shared.answer(request, secure).await;
+                // HTTP/2 has a frame for that.
+                if kept_alive && shared.stop.is_cancelled() {
+                    close_after(&mut response);
+                }
+                Ok::<_, Infallible>(response)
+            }
         })
     };
     let ended = match &shared.tls {
@@ -269,6 +252,12 @@ async fn connection(
     }
 }
 
+/// Nothing comes on this connection after the response, and the client is told.
+fn close_after(response: &mut Response<ResponseBody>) {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
+}
+
 impl Shared {
     async fn answer(&self, mut request: Request<Incoming>, secure: bool) -> Response<ResponseBody> {
         let authority = match headers::authority(&request) {
@@ -276,9 +265,7 @@ impl Shared {
             Err(BadRequest(reason)) => {
                 let mut response = responses::text(StatusCode::BAD_REQUEST, reason);
                 // What follows on this connection may be the second half of what was misunderstood.
-                response
-                    .headers_mut()
-                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
+                close_after(&mut response);
                 return response;
             }
         };

@@ -26,7 +26,7 @@ pub use options::{Auth, ClientCertificate, LatticeOptions, NatsOptions, OptionsE
 pub use server_url::{InvalidUrl, ServerUrl};
 pub use state::{
     Bucket, Contended, EmbeddedState, Entry, Event, JetStreamState, MAX_ENTRIES, MIN_TTL, Retry, State,
-    StateError, WATCH_QUEUE, Watch, open_state,
+    StateError, WATCH_QUEUE, Watch, find_state, open_state,
 };
 
 /// What callers of this crate need of the NATS client, so that they do not depend on a version of it themselves.

@@ -5,19 +5,17 @@ use wasmcloud_lattice::Message;
 use wasmcloud_wire::Message as _;
 use wasmcloud_wire::app::{
     AppRecord, AppStatus, BASE_DIR_HEADER, CONTENT_TYPE_HEADER, DeleteReply, DeleteResult, DeployReply,
-    DeployResult, ErrorReply, GetReply, GetResult, HistoryReply, ListReply, ManifestEvent, ModelOperation,
-    ModelSummary, PutReply, PutResult, StatusReply, StatusResult, StatusType, VersionInfo, VersionRequest,
-    VersionsReply, WhyReply, WhyRequest, message,
+    DeployResult, GetReply, GetResult, HistoryReply, ListReply, ManifestEvent, ModelOperation, ModelSummary,
+    PutReply, PutResult, StatusReply, StatusResult, StatusType, VersionInfo, VersionRequest, VersionsReply,
+    WhyReply, WhyRequest, message,
 };
 use wasmcloud_wire::message::chain;
-use wasmcloud_wire::subject::UnsupportedSubject;
 
-use super::{Desk, status, why};
+use super::refusal::{failed, refused, unsupported};
+use super::{Desk, Reply, status, why};
 use crate::store::{
     Deleted, Deployed, MAX_VERSION_LEN, PutKind, Snapshot, StoreError, deployed_version, missing_shared,
 };
-
-type Reply = Vec<u8>;
 
 /// Room for the header of an answer and its subject.
 const OVERHEAD: usize = 1 << 10;
@@ -28,44 +26,23 @@ pub(super) async fn answer(desk: &Desk, question: &Message) -> Reply {
         Ok(operation) => operation,
         Err(error) => return unsupported(question, &error),
     };
-    let answered = match operation {
+    let answered = match &operation {
         ModelOperation::Put => desk.put(question).await,
         ModelOperation::List => desk.list().await.map(|reply| reply.encode()),
         ModelOperation::BareList => desk.list().await.map(|reply| reply.encode_bare()),
-        ModelOperation::Get(app) => desk.get(&app, question).await,
-        ModelOperation::Versions(app) => desk.versions(&app).await,
-        ModelOperation::Delete(app) => desk.delete(&app, question).await,
-        ModelOperation::Deploy(app) => desk.deploy(&app, question, false).await,
-        ModelOperation::Rollback(app) => desk.deploy(&app, question, true).await,
-        ModelOperation::Undeploy(app) => desk.undeploy(&app).await,
-        ModelOperation::Pause(app) => desk.set_paused(&app, true).await,
-        ModelOperation::Resume(app) => desk.set_paused(&app, false).await,
-        ModelOperation::Status(app) => desk.status(&app).await,
-        ModelOperation::History(app) => desk.history(&app).await,
-        ModelOperation::Why(app) => desk.why(&app, question).await,
+        ModelOperation::Get(app) => desk.get(app, question).await,
+        ModelOperation::Versions(app) => desk.versions(app).await,
+        ModelOperation::Delete(app) => desk.delete(app, question).await,
+        ModelOperation::Deploy(app) => desk.deploy(app, question, false).await,
+        ModelOperation::Rollback(app) => desk.deploy(app, question, true).await,
+        ModelOperation::Undeploy(app) => desk.undeploy(app).await,
+        ModelOperation::Pause(app) => desk.set_paused(app, true).await,
+        ModelOperation::Resume(app) => desk.set_paused(app, false).await,
+        ModelOperation::Status(app) => desk.status(app).await,
+        ModelOperation::History(app) => desk.history(app).await,
+        ModelOperation::Why(app) => desk.why(app, question).await,
     };
-    answered.unwrap_or_else(|refusal| ErrorReply::new(refusal).encode())
-}
-
-fn unsupported(question: &Message, error: &UnsupportedSubject) -> Reply {
-    // The texts of the errors repeat the subject, cut where it is long.
-    let subject = question.subject.as_str();
-    let shown = subject
-        .get(..subject.floor_char_boundary(256))
-        .unwrap_or_default();
-    let text = match error {
-        UnsupportedSubject::Name { source, .. } => format!("{}: {source}", message::invalid(shown)),
-        _ => message::unsupported(shown),
-    };
-    ErrorReply::new(text).encode()
-}
-
-fn failed(error: &StoreError) -> String {
-    match error {
-        // It has its causes in its text, and may be long: all that is wrong with a manifest.
-        StoreError::Manifest(_) => error.to_string(),
-        _ => chain(error),
-    }
+    answered.unwrap_or_else(|why| refused(&operation, why))
 }
 
 /// Reads what was asked besides a name.

@@ -4,6 +4,7 @@
 //! | file | is for |
 //! |---|---|
 //! | `answer` | one answer for each thing that can be asked |
+//! | `refusal` | how a no is said |
 //! | `status`, `why` | how applications fare, from the last plan, in the words of the API |
 //! | `told` | what the leader hands over after each plan |
 //! | `tell` | status and events for everybody who listens |
@@ -12,6 +13,7 @@
 //! other, at most [`MAX_AT_ONCE`] of them.
 
 mod answer;
+mod refusal;
 mod status;
 mod tell;
 mod told;
@@ -32,6 +34,9 @@ use wasmcloud_wire::message::chain;
 use crate::store::{Snapshot, Store};
 
 pub use told::Told;
+
+/// An answer as it travels.
+type Reply = Vec<u8>;
 
 /// Requests that are answered at the same time. More are refused.
 pub const MAX_AT_ONCE: usize = 256;

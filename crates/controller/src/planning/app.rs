@@ -10,6 +10,7 @@ use crate::planning::claims::Claims;
 use crate::planning::marks::{self, Hashes};
 use crate::planning::observed::{RunningComponent, RunningProvider};
 use crate::planning::status::PartReport;
+use crate::planning::unmarked::Unmarked;
 use crate::planning::view::View;
 
 /// A deployed application.
@@ -19,6 +20,7 @@ pub(crate) struct App<'a> {
     pub(crate) weight: Option<u8>,
     pub(crate) desired: &'a Desired,
     pub(crate) claims: &'a Claims<'a>,
+    pub(crate) unmarked: Unmarked<'a>,
     pub(crate) scales: &'a Scales,
 }
 

@@ -243,10 +243,9 @@ impl<'a> Scaling<'_, 'a> {
         }
     }
 
-    /// What somebody else started for this application does not say, and is left as it is.
     fn is_other_revision(&self, running: &RunningComponent) -> bool {
-        let revision = running.annotations.get(marks::REVISION);
-        revision.is_some_and(|revision| *revision != self.hashes.revision)
+        let (id, revision) = (&self.component.id, &self.hashes.revision);
+        self.app.unmarked.is_other(id, &running.annotations, revision)
     }
 
     /// Whether another revision runs than the one that shall.

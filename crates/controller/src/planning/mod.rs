@@ -27,6 +27,7 @@ mod shared;
 mod spread;
 mod status;
 mod step;
+mod unmarked;
 mod view;
 mod why;
 

@@ -19,6 +19,7 @@ use crate::planning::observed::{Observed, StoreHealth};
 use crate::planning::shared::{self, Retained};
 use crate::planning::status::{AppReport, PartReport, Status, StatusKind};
 use crate::planning::step::Step;
+use crate::planning::unmarked::Unmarked;
 use crate::planning::view::View;
 use crate::planning::why::{Decision, Wait};
 use crate::planning::{components, configs, links, providers};
@@ -169,6 +170,7 @@ fn report<'a>(
             weight: application.weight,
             desired,
             claims,
+            unmarked: Unmarked::new(application),
             scales,
         };
         let (unready, prerequisites) = configs::plan(&app, view, desk);

@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use wasmcloud_core::ImageRef;
+use wasmcloud_core::{AppName, ImageRef};
 use wasmcloud_manifest::{DesiredProvider, ScalerKind};
 
 use crate::planning::app::App;
@@ -30,18 +30,9 @@ pub(crate) fn plan<'a>(
     view: &mut View<'a>,
     desk: &mut Desk<'_>,
 ) -> PartReport {
-    // v1 hosts do not know our built-in providers, and our hosts know which image means which of them.
-    let image = provider.replaced.as_ref().unwrap_or(&provider.image);
-    let part = Part {
-        kind: part_kind(&provider.scaler),
-        app: app.name,
-        name: &provider.name,
-        id: &provider.id,
-        image: &image.to_string(),
-        config: &provider.config,
-        secrets: &provider.secrets,
-        limits: None,
-    };
+    let image = meant(provider);
+    let text = image.to_string();
+    let part = part(app.name, provider, &text);
     scaler::report(app, &part, unready, |hashes, decision| {
         Starting {
             app,
@@ -51,6 +42,31 @@ pub(crate) fn plan<'a>(
         }
         .plan(view, desk, decision)
     })
+}
+
+/// v1 hosts do not know our built-in providers, and our hosts know which image means which of them.
+fn meant(provider: &DesiredProvider) -> &ImageRef {
+    provider.replaced.as_ref().unwrap_or(&provider.image)
+}
+
+fn part<'p>(app: &'p AppName, provider: &'p DesiredProvider, image: &'p str) -> Part<'p> {
+    Part {
+        kind: part_kind(&provider.scaler),
+        app,
+        name: &provider.name,
+        id: &provider.id,
+        image,
+        config: &provider.config,
+        secrets: &provider.secrets,
+        limits: None,
+    }
+}
+
+/// What is written on a provider as its revision.
+pub(crate) fn revision_of(app: &AppName, provider: &DesiredProvider) -> String {
+    part(app, provider, &meant(provider).to_string())
+        .hashes()
+        .revision
 }
 
 /// One provider that may be started.
@@ -262,8 +278,9 @@ impl<'a> Starting<'_, 'a> {
         if !is_image(&running.image, self.image) && !is_image(&running.image, &self.provider.image) {
             return Some(format!("it runs from {}, not from {}", running.image, self.image));
         }
-        let revision = running.annotations.get(marks::REVISION)?;
-        (*revision != self.hashes.revision).then(|| "its configs or secrets have changed".to_owned())
+        let (id, revision) = (&self.provider.id, &self.hashes.revision);
+        let other = self.app.unmarked.is_other(id, &running.annotations, revision);
+        other.then(|| "its configs or secrets have changed".to_owned())
     }
 
     fn start(&self, place: usize, view: &View<'_>) -> Option<Step> {

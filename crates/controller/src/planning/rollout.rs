@@ -14,8 +14,9 @@ use crate::planning::backoff::FAILED_AFTER;
 use crate::planning::components::revision_of;
 use crate::planning::marks;
 use crate::planning::model::Application;
-use crate::planning::observed::{Calls, Observed};
+use crate::planning::observed::{Calls, Observed, RunningComponent, is_image};
 use crate::planning::status::{AppReport, StatusKind};
+use crate::planning::unmarked::Unmarked;
 use crate::planning::why::Wait;
 
 /// Calls that a new revision has to have answered before the share of those that failed counts.
@@ -129,16 +130,21 @@ pub fn shares(application: &Application, observed: &Observed) -> Shares {
         reached: true,
         ..Shares::default()
     };
+    let unmarked = Unmarked::new(application);
     let deployed = application.deployed.iter();
     for component in deployed.flat_map(|deployed| &deployed.desired.components) {
         let Some(revision) = revision_of(&application.name, component) else {
             continue;
         };
         let is_new = |annotations: &Labels| annotations.get(marks::REVISION) == Some(&revision);
+        let is_former = |running: &&RunningComponent| {
+            unmarked.is_other(&component.id, &running.annotations, &revision)
+                || !is_image(&running.image, &component.image)
+        };
         for host in observed.hosts.values() {
             let running = host.components.get(&component.id);
             let ours = running.filter(|running| marks::is_of(&running.annotations, &application.name));
-            let Some(running) = ours.filter(|running| !is_new(&running.annotations)) else {
+            let Some(running) = ours.filter(is_former) else {
                 continue;
             };
             shares.former = true;

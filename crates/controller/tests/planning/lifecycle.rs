@@ -157,15 +157,61 @@ fn what_v1_started_is_taken_over_as_it_is() {
     let mut world = World::new("NA");
     world.deploy(&manifest("shop", &[&component("cart", "acme/cart:1", 2, "")]));
     world.settle();
-    for running in world.host("NA").components.values_mut() {
-        running
-            .annotations
-            .retain(|key, _| !key.ends_with("/revision") && !key.ends_with("/generation"));
-        running
-            .annotations
-            .insert("wasmcloud.dev/scaler".to_owned(), "of v1".to_owned());
-    }
+    started_by_v1(&mut world);
     assert!(world.settle().is_empty());
+}
+
+/// What v1 started says nothing of its configs, and has to be given those of the next revision nevertheless.
+#[test]
+fn what_v1_started_becomes_the_next_revision() {
+    let server = "{ name: http, type: capability, properties: { image: 'acme/http:1', config: [ { name: cfg, properties: { k: v } } ] } }";
+    let other = component("cart", "acme/cart:1", 1, "");
+    let mut world = World::new("NA");
+    world.deploy(&manifest("shop", &[WEB, server, &other]));
+    world.settle();
+    started_by_v1(&mut world);
+    assert!(world.settle().is_empty());
+    let more = |part: &str| part.replace("k: v } }", "k: v } }, { name: more, properties: { k: v } }");
+    world.deploy(&manifest("shop", &[&more(WEB), &more(server), &other]));
+    assert_eq!(
+        world.settle(),
+        [
+            "put config shop-more",
+            "stop provider shop-http on NA",
+            "scale component shop-web on NA to 1",
+            "start provider shop-http on NA",
+        ],
+        "and what is the same in both is left as it is"
+    );
+    // What was told now says which revision it is.
+    world.app("shop").former.clear();
+    world.deploy(&manifest("shop", &[WEB, server, &other]));
+    world.app("shop").former.clear();
+    assert_eq!(
+        world.settle(),
+        [
+            "stop provider shop-http on NA",
+            "scale component shop-web on NA to 1",
+            "start provider shop-http on NA",
+        ]
+    );
+}
+
+/// Takes away what v1's wadm does not write.
+fn started_by_v1(world: &mut World) {
+    let host = world.host("NA");
+    let components = host
+        .components
+        .values_mut()
+        .map(|running| &mut running.annotations);
+    let providers = host
+        .providers
+        .values_mut()
+        .map(|running| &mut running.annotations);
+    for annotations in components.chain(providers) {
+        annotations.retain(|key, _| !key.ends_with("/revision") && !key.ends_with("/generation"));
+        annotations.insert("wasmcloud.dev/scaler".to_owned(), "of v1".to_owned());
+    }
 }
 
 #[test]

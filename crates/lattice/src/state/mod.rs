@@ -173,3 +173,17 @@ pub async fn open_state(
         JetStreamState::open(connection.clone(), bucket, domain).await?,
     ))
 }
+
+/// Opens a bucket that somebody else makes: `None` if it is not there. The embedded lattice has all buckets, with
+/// nothing in them.
+pub async fn find_state(
+    connection: &Connection,
+    bucket: Bucket,
+    domain: Option<&str>,
+) -> Result<Option<Box<dyn State>>, StateError> {
+    if connection.is_embedded() {
+        return open_state(connection, bucket, domain).await.map(Some);
+    }
+    let found = JetStreamState::find(connection.clone(), bucket, domain).await?;
+    Ok(found.map(|state| Box::new(state) as Box<dyn State>))
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use wasmcloud_core::AppName;
+use wasmcloud_wire::app::WADM_BUCKET;
 
 use crate::control::args::interval;
 use crate::control::lattice_args::LatticeArgs;
@@ -45,7 +46,7 @@ pub(crate) enum AppCommand {
     Why(WhyArgs),
     /// Write all versions of all applications into a folder, with a list of what is deployed.
     Export(ExportArgs),
-    /// Put what `export` has written, or some manifests. Nothing is deleted.
+    /// Put what `export` has written, some manifests, or what v1's wadm has kept. Nothing is deleted.
     Import(ImportArgs),
 }
 
@@ -233,8 +234,22 @@ pub(crate) struct ExportArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
     /// A folder that `export` has written: what was deployed is deployed. Or manifests: they are put.
-    #[arg(required = true, value_name = "DIR|FILES")]
+    #[arg(required_unless_present = "from_wadm", value_name = "DIR|FILES")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Take over from v1's wadm what it has kept in this bucket of the lattice: all versions of all applications, and
+    /// what was deployed is deployed. What runs of that goes on running. wadm has to be stopped before.
+    #[arg(
+        long,
+        conflicts_with = "paths",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = WADM_BUCKET,
+        value_name = "BUCKET"
+    )]
+    pub(crate) from_wadm: Option<String>,
+    /// Only put, and deploy nothing.
+    #[arg(long)]
+    pub(crate) no_deploy: bool,
     #[command(flatten)]
     pub(crate) lattice: LatticeArgs,
 }

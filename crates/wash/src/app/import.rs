@@ -1,5 +1,6 @@
-//! `wash app import`: puts what `export` has written, and deploys what was deployed. Nothing is deleted, and nothing that
-//! is there is changed: a version with the same text is left out, one with another text is told of.
+//! `wash app import`: puts what `export` has written or v1's wadm has kept ([`wadm`]), and deploys what was deployed.
+//! Nothing is deleted, and nothing that is there is changed: a version with the same text is left out, one with another
+//! text is told of.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,6 @@ use serde_json::json;
 use wasmcloud_client::{Apps, AppsError};
 use wasmcloud_core::AppName;
 use wasmcloud_wire::app::VersionInfo;
-use wasmcloud_wire::message;
 
 use super::args::ImportArgs;
 use super::deploy::store;
@@ -16,16 +16,26 @@ use super::index::{Index, IndexedApp};
 use super::load::Text;
 use super::reach::{apps, asking, count, failed};
 use super::show::manifest_text;
+use super::wadm;
+use crate::control::connect::jetstream_domain;
 use crate::control::table::one_line;
 use crate::exit::{FAILURE, Failure, INVALID, USAGE};
 use crate::output::Output;
 
+/// An application to be put.
+pub(super) struct Planned {
+    pub(super) app: AppName,
+    /// Its versions in the order in which they were put.
+    pub(super) versions: Vec<PlannedVersion>,
+    /// The version that was deployed.
+    pub(super) deployed: Option<String>,
+}
+
 /// One version to be put.
-struct Planned {
-    app: AppName,
-    /// The version that it had; of a file, the one that it states.
-    version: Option<String>,
-    text: Text,
+pub(super) struct PlannedVersion {
+    /// What it was called; of a file, the version that it states.
+    pub(super) version: Option<String>,
+    pub(super) text: Text,
 }
 
 /// What was done.
@@ -45,7 +55,7 @@ struct Import<'a> {
 
 pub(super) async fn run(args: &ImportArgs, output: &Output) -> Result<(), Failure> {
     // Everything is read and checked before anything is put.
-    let plan = match args.paths.as_slice() {
+    let of_files = match args.paths.as_slice() {
         [dir] if dir.is_dir() => of_folder(dir)?,
         paths => paths
             .iter()
@@ -58,15 +68,27 @@ pub(super) async fn run(args: &ImportArgs, output: &Output) -> Result<(), Failur
         output,
         done: Done::default(),
     };
-    for (versions, deployed) in plan {
-        import.application(&versions, deployed.as_deref()).await?;
+    let plan = match &args.from_wadm {
+        None => of_files,
+        Some(bucket) => {
+            let kept = wadm::read(&apps, bucket, jetstream_domain(&args.lattice)?).await?;
+            for (name, why) in &kept.unreadable {
+                import.left_out(name, why);
+            }
+            kept.applications
+        }
+    };
+    let mut deploys = Vec::new();
+    for planned in &plan {
+        deploys.extend(import.application(planned).await?);
+    }
+    if !args.no_deploy {
+        import.deploy(deploys).await?;
     }
     import.finish()
 }
 
-type Application = (Vec<Planned>, Option<String>);
-
-fn of_file(path: &Path) -> Result<Application, Failure> {
+fn of_file(path: &Path) -> Result<Planned, Failure> {
     if path.is_dir() {
         let error = anyhow!(
             "{} is a folder; hint: name one folder, or only manifests",
@@ -76,15 +98,17 @@ fn of_file(path: &Path) -> Result<Application, Failure> {
     }
     let text = Text::of_file(path)?;
     let desired = text.resolve(true)?.desired;
-    let planned = Planned {
+    Ok(Planned {
         app: desired.app,
-        version: desired.version,
-        text,
-    };
-    Ok((vec![planned], None))
+        versions: vec![PlannedVersion {
+            version: desired.version,
+            text,
+        }],
+        deployed: None,
+    })
 }
 
-fn of_folder(dir: &Path) -> Result<Vec<Application>, Failure> {
+fn of_folder(dir: &Path) -> Result<Vec<Planned>, Failure> {
     let wrong = |error| Failure::new(INVALID, "invalid-index", error);
     let index = Index::read(dir).map_err(wrong)?;
     let mut plan = Vec::new();
@@ -94,69 +118,106 @@ fn of_folder(dir: &Path) -> Result<Vec<Application>, Failure> {
         versions,
     } in index.applications
     {
+        let app: AppName = name.parse().map_err(|error| wrong(anyhow::Error::new(error)))?;
         let mut planned = Vec::new();
         for version in versions {
             let path = version.path(dir).map_err(wrong)?;
             let mut text = Text::of_file(&path)?;
             text.base_dir = version.base_dir.map(PathBuf::from).unwrap_or_default();
-            let app = text.resolve(true)?.desired.app;
-            if app.as_str() != name {
+            let stated = text.resolve(true)?.desired.app;
+            if stated != app {
                 let error = anyhow!(
-                    "{} is a manifest of `{app}`, and the index says `{name}`",
+                    "{} is a manifest of `{stated}`, and the index says `{app}`",
                     text.file
                 );
                 return Err(wrong(error));
             }
-            planned.push(Planned {
-                app,
+            planned.push(PlannedVersion {
                 version: Some(version.version),
                 text,
             });
         }
-        plan.push((planned, deployed));
+        plan.push(Planned {
+            app,
+            versions: planned,
+            deployed,
+        });
     }
     Ok(plan)
 }
 
 impl Import<'_> {
-    /// Puts the versions of one application in their order, then deploys the one that was.
-    async fn application(&mut self, versions: &[Planned], deployed: Option<&str>) -> Result<(), Failure> {
-        let Some(Planned { app, .. }) = versions.first() else {
-            return Ok(());
-        };
+    /// Puts the versions of one application in their order. Answers the one that was deployed, if it shall be.
+    async fn application(&mut self, planned: &Planned) -> Result<Option<(AppName, String)>, Failure> {
+        let Planned {
+            app,
+            versions,
+            deployed,
+        } = planned;
         let there = match self.apps.versions(app).await {
             Err(AppsError::NotFound { .. }) => Vec::new(),
             other => other.map_err(failed)?,
         };
         let mut deploy = None;
-        for planned in versions {
-            let is = self.version(planned, &there).await?;
-            if planned.version.as_deref() == deployed {
-                deploy = deployed.and(is);
+        for version in versions {
+            let is = self.version(app, version, &there).await?;
+            if version.version == *deployed {
+                deploy = deployed.as_ref().and(is);
             }
         }
-        let Some(version) = deploy else {
-            return Ok(());
-        };
-        if there
-            .iter()
-            .any(|known| known.deployed && known.version == version)
+        if let Some(missing) = deployed
+            && !versions
+                .iter()
+                .any(|version| version.version.as_ref() == Some(missing))
         {
-            return Ok(());
+            self.problem(app, missing, "it was deployed, and is not among the versions");
         }
-        match self.apps.deploy(app, Some(&version)).await {
-            Ok(_) => {
-                self.done.deployed += 1;
-                self.tell(app, &version, "deployed", "");
+        let runs = |version: &str| {
+            there
+                .iter()
+                .any(|known| known.deployed && known.version == version)
+        };
+        let deploy = deploy.filter(|version| !runs(version));
+        Ok(deploy.map(|version| (app.clone(), version)))
+    }
+
+    /// Has applications run. What uses parts of others has to wait for those, whatever order their names have.
+    async fn deploy(&mut self, mut left: Vec<(AppName, String)>) -> Result<(), Failure> {
+        loop {
+            let mut refused = Vec::new();
+            for (app, version) in &left {
+                match self.apps.deploy(app, Some(version)).await {
+                    Ok(_) => {
+                        self.done.deployed += 1;
+                        self.tell(app, version, "deployed", "");
+                    }
+                    Err(error @ (AppsError::Refused { .. } | AppsError::NotFound { .. })) => {
+                        refused.push((app.clone(), version.clone(), one_line(&error.to_string())));
+                    }
+                    Err(error) => return Err(failed(error)),
+                }
             }
-            Err(error) => self.problem(app, &version, &one_line(&message::chain(&error))),
+            if refused.is_empty() || refused.len() == left.len() {
+                for (app, version, why) in refused {
+                    self.problem(&app, &version, &why);
+                }
+                return Ok(());
+            }
+            left = refused
+                .into_iter()
+                .map(|(app, version, _)| (app, version))
+                .collect();
         }
-        Ok(())
     }
 
     /// Puts one version; answers what it is called now, unless it could not be put.
-    async fn version(&mut self, planned: &Planned, there: &[VersionInfo]) -> Result<Option<String>, Failure> {
-        let Planned { app, version, text } = planned;
+    async fn version(
+        &mut self,
+        app: &AppName,
+        planned: &PlannedVersion,
+        there: &[VersionInfo],
+    ) -> Result<Option<String>, Failure> {
+        let PlannedVersion { version, text } = planned;
         if let Some(version) = version
             && there.iter().any(|known| known.version == *version)
         {
@@ -197,6 +258,15 @@ impl Import<'_> {
         let warning = self.output.paint("1;33", "warning:");
         let text = format!("{warning} {app}, version {}: {why}", one_line(version));
         self.output.event(&text, &value);
+    }
+
+    /// An application of which nothing could be read.
+    fn left_out(&mut self, name: &str, why: &str) {
+        self.done.problems += 1;
+        let value = json!({ "event": "refused", "name": name, "message": why });
+        let warning = self.output.paint("1;33", "warning:");
+        self.output
+            .event(&format!("{warning} {}: {why}", one_line(name)), &value);
     }
 
     /// What was done, with success only if that was all.

@@ -14,6 +14,7 @@ mod show;
 mod source;
 mod status;
 mod validate;
+mod wadm;
 mod wait;
 mod why;
 mod words;

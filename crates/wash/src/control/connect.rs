@@ -72,12 +72,22 @@ fn is_refused(server: &str) -> bool {
     }
 }
 
-fn resolve(args: &LatticeArgs) -> Result<Target> {
+/// The JetStream domain of the state of the lattice that is meant.
+pub(crate) fn jetstream_domain(args: &LatticeArgs) -> Result<Option<String>, Failure> {
+    let context = context(args).map_err(|error| Failure::new(INVALID, "lattice-options", error))?;
+    Ok(args.js_domain.clone().or(context.js_domain))
+}
+
+fn context(args: &LatticeArgs) -> Result<ContextFile> {
     let context = match &args.context {
         Some(named) => Some(named_context(named)?),
         None => Contexts::find(None).load_default()?,
     };
-    let context = context.unwrap_or_default();
+    Ok(context.unwrap_or_default())
+}
+
+fn resolve(args: &LatticeArgs) -> Result<Target> {
+    let context = context(args)?;
     let embedded = Embedded::below(&args.data_dir.clone().unwrap_or_else(dirs::data));
     let (mut nats, because) = address(args, &context, &embedded)?;
     let in_url = std::mem::take(&mut nats.auth);

@@ -116,7 +116,8 @@ pub(crate) struct LatticeArgs {
         value_name = "TOPIC"
     )]
     pub(crate) ctl_topic_prefix: String,
-    /// Kept in contexts that `ctx new` makes. Hosts read the lattice's state, this command does not.
+    /// The JetStream domain of the lattice's state. Kept in contexts that `ctx new` makes; of commands only
+    /// `app import --from-wadm` reads the state itself.
     #[arg(
         long,
         env = "WASMCLOUD_JS_DOMAIN",

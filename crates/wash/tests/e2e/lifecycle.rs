@@ -120,6 +120,23 @@ fn an_idle_connection_does_not_hold_up_the_end() -> Result<()> {
 }
 
 #[test]
+fn a_kept_connection_is_told_of_the_end_before_it_is_closed() -> Result<()> {
+    let (wash, address) = run_misbehave(&[], &[])?;
+    let mut connection = ask(address, "/")?;
+    let first = connection.response("GET")?.expect(200)?;
+    assert_eq!(first.header("connection"), None);
+    wash.interrupt()?;
+    refused(address);
+    // It may have been on its way before.
+    connection.request("GET", "/", &[], b"")?;
+    let last = connection.response("GET")?.expect(200)?;
+    assert_eq!(last.header("connection"), Some("close"));
+    assert_eq!(connection.rest()?, b"");
+    assert_eq!(wash.wait_exit(SOON)?.code, 0);
+    Ok(())
+}
+
+#[test]
 fn without_a_manifest_the_host_is_empty_and_ready() -> Result<()> {
     let launch = crate::support::wash(&["-o", "json", "up", "--no-cache", "--data-dir", "data"])?;
     let wash = launch.start()?;

@@ -18,6 +18,8 @@
 //!
 //! What fails otherwise is answered with an [`ErrorReply`], which all replies can be read from: it is `result` and
 //! `message`. Fields that v1 does not have are additive and left out where there is nothing to say.
+//!
+//! What v1's wadm keeps itself can be read, so that a lattice can leave it ([`WadmApplication`]).
 
 mod cron;
 mod event;
@@ -26,6 +28,7 @@ mod record;
 mod reply;
 mod status;
 mod subject;
+mod wadm;
 
 pub use cron::{CRON_PREFIX, CronClaim, CronLast, CronOutcome, CronOwed, CronRecord, MAX_CLAIMS, cron_key};
 pub use event::ManifestEvent;
@@ -41,3 +44,4 @@ pub use reply::{
 };
 pub use status::{AppStatus, OnHost, ScalerStatus, StatusInfo, StatusType};
 pub use subject::{ManifestApi, ModelOperation};
+pub use wadm::{WADM_BUCKET, WadmApplication, WadmNames, wadm_app_key, wadm_names_key};

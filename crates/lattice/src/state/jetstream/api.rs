@@ -133,6 +133,15 @@ impl Api {
             Some(info) => info,
             None => self.create().await?,
         };
+        self.check(info)
+    }
+
+    /// The same for one that somebody else makes: `None` if it is not there.
+    pub(super) async fn find(&self) -> Result<Option<Info>, StateError> {
+        self.info().await?.map(|info| self.check(info)).transpose()
+    }
+
+    fn check(&self, info: Info) -> Result<Info, StateError> {
         let subject = format!("{}>", self.stored_prefix());
         let problem = if !info.config.subjects.contains(&subject) {
             Some(("is a mirror or collects from others", "use a bucket of its own"))

@@ -45,6 +45,16 @@ impl JetStreamState {
         Ok(Self { api })
     }
 
+    /// Opens a bucket that somebody else makes: `None` if it is not there.
+    pub async fn find(
+        connection: Connection,
+        bucket: Bucket,
+        domain: Option<&str>,
+    ) -> Result<Option<Self>, StateError> {
+        let api = Api::new(connection, bucket, domain)?;
+        Ok(api.find().await?.map(|_| Self { api }))
+    }
+
     /// The entry, and what holds its place if there is none: 0, or the revision of a marker.
     async fn look(&self, key: &Key) -> Result<(Option<Entry>, u64), StateError> {
         match self.api.last(key).await? {

@@ -4,6 +4,7 @@ use std::fs;
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use wasmcloud_lattice::{Bucket, open_state};
 use wasmcloud_test_lattice::{ControllerScript, TestLattice};
 
 use super::{manifest, shop};
@@ -128,6 +129,30 @@ fn manifests_are_put_and_nothing_is_half_done() -> Result<()> {
             "{}",
             ended.text()
         );
+        Ok(())
+    })
+}
+
+/// As long as wadm answers, what is meant for our controller would get to it.
+#[test]
+fn nothing_is_taken_over_from_a_wadm_that_runs() -> Result<()> {
+    with_lattice(async |lattice| {
+        let script = ControllerScript {
+            v1: true,
+            ..ControllerScript::default()
+        };
+        let controller = lattice.controller(script).await?;
+        let state = open_state(&lattice.connect().await?, Bucket::new("wadm_manifests")?, None).await?;
+        let manifest = json!({ "metadata": { "name": "shop" } });
+        let kept = json!({ "manifests": { "v1": manifest }, "deployed_version": "v1" });
+        state.put("default-shop", kept.to_string().into()).await?;
+        state.put("default", json!(["shop"]).to_string().into()).await?;
+        let ended = run(&lattice, &["app", "import", "--from-wadm"]).await?;
+        assert_eq!(ended.code, 1, "{}", ended.text());
+        let said = ended.text();
+        let expected = "error: v1's wadm still leads lattice `default`\nhint: stop it";
+        assert!(said.contains(expected), "{said}");
+        assert!(controller.app("shop").is_none());
         Ok(())
     })
 }

@@ -1,8 +1,12 @@
 //! Applications on a lattice of real hosts: what was said to run does, wherever hosts, leaders and servers go.
 
+mod from_wadm;
+mod large;
 mod rollouts;
 mod scaling;
 mod support;
+mod v1_client;
+mod wrk;
 
 use std::time::{Duration, Instant};
 

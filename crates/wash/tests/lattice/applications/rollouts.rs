@@ -16,15 +16,16 @@ use super::{HELLO_WORD, PAGE_WORD};
 use crate::support::{nats, until};
 
 /// The first revision on two hosts, and all it takes to ask for the next one.
-struct Rig {
-    api: Api,
-    web: Web,
-    _hosts: [Wash; 2],
+pub(super) struct Rig {
+    pub(super) api: Api,
+    pub(super) web: Web,
+    /// The front, where the server is, and the back.
+    pub(super) hosts: [Wash; 2],
     _nats: Running,
 }
 
 impl Rig {
-    async fn start() -> Result<Self> {
+    pub(super) async fn start() -> Result<Self> {
         let nats = nats()?;
         let hosts = [
             labelled(&nats, &[("role", "front")])?.ready()?,
@@ -38,13 +39,13 @@ impl Rig {
         Ok(Self {
             api,
             web,
-            _hosts: hosts,
+            hosts,
             _nats: nats,
         })
     }
 
     /// Deploys another image in a certain way.
-    async fn deploy(&mut self, image: &str, rollout: &'static str) -> Result<()> {
+    pub(super) async fn deploy(&mut self, image: &str, rollout: &'static str) -> Result<()> {
         (self.web.image, self.web.rollout) = (image.to_owned(), Some(rollout));
         self.api.deploy(&self.web.text("v2")?).await?;
         Ok(())

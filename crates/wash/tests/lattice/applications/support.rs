@@ -104,7 +104,7 @@ impl Api {
 
 /// An application with one component behind an HTTP server. The server runs on hosts with `role=front`.
 pub(crate) struct Web {
-    /// `example/file` of an example, the name of a guest, or the path of a file.
+    /// As [`file`] takes it.
     pub(crate) image: String,
     pub(crate) address: SocketAddr,
     pub(crate) instances: u32,
@@ -121,6 +121,15 @@ pub(crate) const HELLO: &str = "http-hello-world/http_hello_world";
 /// The page of the router example.
 pub(crate) const PAGE: &str = "http-router/web";
 
+/// Where an image is: `example/file` of an example, the name of a guest, or the path of a file.
+pub(crate) fn file(image: &str) -> Result<PathBuf> {
+    match image.split_once('/') {
+        Some(("", _)) => Ok(PathBuf::from(image)),
+        Some((of, file)) => example(of, file),
+        None => guest(image),
+    }
+}
+
 impl Web {
     pub(crate) fn new(image: impl Into<String>, address: SocketAddr, instances: u32) -> Self {
         Self {
@@ -133,16 +142,8 @@ impl Web {
         }
     }
 
-    fn file(&self) -> Result<PathBuf> {
-        match self.image.split_once('/') {
-            Some(("", _)) => Ok(PathBuf::from(&self.image)),
-            Some((of, file)) => example(of, file),
-            None => guest(&self.image),
-        }
-    }
-
     pub(crate) fn text(&self, version: &str) -> Result<String> {
-        let file = self.file()?;
+        let file = file(&self.image)?;
         let policy = self.rollout.map_or_else(String::new, |properties| {
             format!(
                 "  policies:
