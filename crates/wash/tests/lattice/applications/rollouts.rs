@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use wasmcloud_test_kit::guests::example_manifest;
 use wasmcloud_test_kit::http::get;
 use wasmcloud_test_kit::load::Load;
 use wasmcloud_test_kit::ports::free_address;
@@ -161,5 +162,41 @@ async fn a_probe_that_is_answered_badly_keeps_a_revision_out() -> Result<()> {
     println!("rolled back because {why}");
     ensure!(why.contains("503"), "{why}");
     load.finish()?;
+    Ok(())
+}
+
+/// Configs belong to a revision like its image: each of the two sees its own values.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_revision_has_its_own_config() -> Result<()> {
+    let nats = nats()?;
+    let host = labelled(&nats, &[])?.ready()?;
+    let api = Api::new(&nats).await?;
+    let address = free_address()?;
+    let policy = "spec:
+  policies:
+    - name: rollout
+      type: policy.rollout.wasmcloud.dev/v1alpha1
+      properties: { strategy: canary, steps: '50', pause: 2s }
+";
+    let manifest = example_manifest("http-keyvalue-counter", address)?;
+    let text = |version: &str, word: &str| {
+        let text = manifest.replace("spec:\n", policy);
+        let text = text.replace("v0.1.0", version);
+        text.replace("prefix: Counter", &format!("prefix: {word}"))
+    };
+    api.deploy(&text("v1", "One")).await?;
+    api.wait("http-keyvalue-counter", "deployed").await?;
+    let load = Load::start(address, "/visits");
+    load.wait_answer("One", SOON)?;
+    api.deploy(&text("v2", "Two")).await?;
+    load.wait_answer("Two", SOON)?;
+    load.wait_answer("One", SOON)?;
+    api.wait("http-keyvalue-counter", "deployed").await?;
+    for _ in 0..50 {
+        let text = get(address, "/visits")?.text();
+        ensure!(text.starts_with("Two"), "{text}");
+    }
+    println!("answers while a config changed: {:?}", load.finish()?);
+    host.stop()?;
     Ok(())
 }
