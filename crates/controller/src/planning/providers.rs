@@ -33,6 +33,8 @@ pub(crate) fn plan<'a>(
     // v1 hosts do not know our built-in providers, and our hosts know which image means which of them.
     let image = provider.replaced.as_ref().unwrap_or(&provider.image);
     let part = Part {
+        content: None,
+        concurrency: None,
         kind: part_kind(&provider.scaler),
         app: app.name,
         name: &provider.name,
