@@ -1,7 +1,7 @@
 //! Content addresses: what a blob or manifest is called by what is in it.
 
-use std::fmt;
 use std::str::FromStr;
+use std::{fmt, io};
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
 
@@ -29,6 +29,18 @@ impl Digest {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self::finish(digest(&SHA256, bytes).as_ref())
+    }
+
+    /// The digest of all that can be read.
+    pub fn of_reader(mut from: impl io::Read) -> io::Result<Self> {
+        let mut hasher = Hasher::new();
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            match from.read(&mut buffer)? {
+                0 => return Ok(hasher.finish()),
+                read => hasher.update(buffer.get(..read).unwrap_or_default()),
+            }
+        }
     }
 
     /// The 64 hexadecimal digits without the algorithm.

@@ -1,14 +1,16 @@
 //! The server: starting, accepting connections, saying who we are, letting in, stopping.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use nkeys::KeyPair;
+use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -53,7 +55,8 @@ pub(crate) struct Server {
     address: SocketAddr,
     /// `None` lets everybody in.
     login: Option<Login>,
-    connections: AtomicUsize,
+    /// The ids of those that are open.
+    open: Mutex<HashSet<u64>>,
     connection_ids: AtomicU64,
     pub(crate) limits: Limits,
     pub(crate) router: Arc<Router>,
@@ -98,7 +101,7 @@ impl Broker {
             id: KeyPair::new_server().public_key(),
             address,
             login,
-            connections: AtomicUsize::new(0),
+            open: Mutex::default(),
             connection_ids: AtomicU64::new(1),
             limits: config.limits,
             router,
@@ -140,7 +143,12 @@ impl Broker {
 
     /// How many clients are connected now.
     pub fn connections(&self) -> usize {
-        self.server.connections.load(Ordering::Relaxed)
+        self.server.open.lock().len()
+    }
+
+    /// Tells who is connected, for as long as somebody wants to know.
+    pub fn clients(&self) -> Clients {
+        Clients(Arc::clone(&self.server))
     }
 
     /// What they log in with.
@@ -161,6 +169,24 @@ impl Broker {
         if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
             tracing::warn!(open = self.tasks.len(), "gave up waiting for connections");
         }
+    }
+}
+
+/// Who is connected to a broker. A broker is no part of a cluster, so nobody else hears what is sent through it.
+#[derive(Clone)]
+pub struct Clients(Arc<Server>);
+
+impl Clients {
+    /// Whether nobody is connected at this moment but these, by the ids that `INFO` has told them (`client_id`). Who
+    /// has not logged in yet counts.
+    pub fn are_only(&self, ids: &[u64]) -> bool {
+        self.0.open.lock().iter().all(|open| ids.contains(open))
+    }
+}
+
+impl std::fmt::Debug for Clients {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Clients").finish_non_exhaustive()
     }
 }
 
@@ -219,9 +245,14 @@ async fn accept(
 }
 
 fn admit(server: &Arc<Server>, stream: TcpStream, tasks: &TaskTracker, serving: &CancellationToken) {
-    let open = server.connections.fetch_add(1, Ordering::Relaxed);
-    let seat = Seat(Arc::clone(server));
-    if open >= server.limits.max_connections {
+    let id = server.connection_ids.fetch_add(1, Ordering::Relaxed);
+    let open = {
+        let mut open = server.open.lock();
+        open.insert(id);
+        open.len()
+    };
+    let seat = Seat(Arc::clone(server), id);
+    if open > server.limits.max_connections {
         // Into the empty buffer of a new socket it always fits.
         stream.try_write(b"-ERR 'maximum connections exceeded'\r\n").ok();
         return;
@@ -232,7 +263,6 @@ fn admit(server: &Arc<Server>, stream: TcpStream, tasks: &TaskTracker, serving: 
         Ok(bytes) => URL_SAFE_NO_PAD.encode(bytes),
         Err(error) => return tracing::error!(%error, "cannot greet a client without random bytes"),
     };
-    let id = server.connection_ids.fetch_add(1, Ordering::Relaxed);
     let connection = Arc::new(Connection::new(id, stream, server.limits.max_pending));
     let (server, serving) = (Arc::clone(server), serving.clone());
     tasks.spawn(async move {
@@ -242,11 +272,11 @@ fn admit(server: &Arc<Server>, stream: TcpStream, tasks: &TaskTracker, serving: 
 }
 
 /// A place among the connections, given back when it is dropped.
-struct Seat(Arc<Server>);
+struct Seat(Arc<Server>, u64);
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+        self.0.open.lock().remove(&self.1);
     }
 }
 

@@ -20,7 +20,7 @@ mod session;
 mod state;
 mod sublist;
 
-pub use broker::{Broker, DEFAULT_PORT, PROTOCOL_VERSION, SERVER_NAME};
+pub use broker::{Broker, Clients, DEFAULT_PORT, PROTOCOL_VERSION, SERVER_NAME};
 pub use config::{Access, BrokerConfig, Limits, StateLimits};
 pub use directory::{Credentials, DirectoryError, Endpoint};
 pub use error::BrokerError;

@@ -27,6 +27,7 @@
 //! [`store`] keeps the applications of a lattice, [`api`] answers for them, [`lease`] says who leads, and [`Controller`]
 //! is one of those who may: while it leads it observes the lattice, plans, and has the steps carried out.
 
+mod alone;
 pub mod api;
 mod blocking;
 mod lead;
@@ -35,6 +36,7 @@ mod planning;
 pub mod store;
 mod triggers;
 
+pub use alone::Alone;
 pub use lead::{Controller, ControllerOptions};
 pub use lease::Candidacy;
 pub use planning::*;

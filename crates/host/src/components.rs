@@ -23,7 +23,9 @@ pub struct ComponentSpec {
     pub image: ImageRef,
     /// The same as somebody wrote it, which is how the inventory shows it: controllers compare texts.
     pub reference: String,
-    /// What it may use.
+    /// How many instances somebody asked for, which is what the inventory says.
+    pub count: u32,
+    /// What it may use. Its concurrency is the count, unless somebody said otherwise.
     pub limits: Limits,
     /// Its named configs, later ones override earlier ones.
     pub config: Vec<ConfigName>,

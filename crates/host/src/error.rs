@@ -73,6 +73,17 @@ pub enum HostError {
         /// The link.
         link: Box<Link>,
     },
+    /// A component that links call for what it does not have.
+    #[error(
+        "start component `{component}`: it does not export what the link {} calls ({}:{}/{}); hint: link to a component \
+         that does", link.key(), link.namespace, link.package, link.interfaces.join(",")
+    )]
+    NoExport {
+        /// The component.
+        component: ComponentId,
+        /// The link.
+        link: Box<Link>,
+    },
     /// The calls of other hosts would not get here.
     #[error("serve `{id}` to other hosts")]
     Serve {

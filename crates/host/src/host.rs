@@ -309,7 +309,7 @@ impl Host {
                 id: spec.id.clone(),
                 image_ref: spec.reference.clone(),
                 digest: profile.digest().to_owned(),
-                max_instances: spec.limits.concurrency,
+                max_instances: spec.count,
                 limits: spec.limits.clone(),
                 claims: claims.clone(),
                 running,

@@ -95,7 +95,7 @@ impl CandidateInfo {
         Self {
             image_ref: spec.reference.clone(),
             digest: profile.digest().to_owned(),
-            max_instances: spec.limits.concurrency,
+            max_instances: spec.count,
             weight: candidate.weight,
             calls,
             failures,

@@ -110,6 +110,7 @@ mod tests {
             id: "a".parse().unwrap(),
             image: image.parse().unwrap(),
             reference: image,
+            count: instances.parse().unwrap(),
             limits: Limits {
                 concurrency: instances.parse().unwrap(),
                 ..Limits::default()

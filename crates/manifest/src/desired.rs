@@ -42,6 +42,8 @@ pub struct Desired {
     pub secrets: BTreeMap<ConfigName, SecretRef>,
     /// How it takes over from the revision before.
     pub rollout: Rollout,
+    /// Whether a component is refused that imports what no link answers. No manifest says so: whoever has it run does.
+    pub links_required: bool,
 }
 
 /// How a new revision takes over from the one before (policy of type `policy.rollout.wasmcloud.dev/v1alpha1`).
@@ -95,6 +97,9 @@ pub struct DesiredComponent {
     ///
     /// [`ResolveOptions::base_dir`]: crate::ResolveOptions::base_dir
     pub image: ImageRef,
+    /// What tells its code from other code of the same image, where that is known: a file may change. No manifest says
+    /// so: whoever has it run does.
+    pub content: Option<String>,
     /// What it may use on each host.
     pub limits: Limits,
     /// How many run where; without one it is not started.

@@ -61,6 +61,7 @@ pub(crate) fn resolve(
         external_configs: Default::default(),
         secrets: application.secrets.clone(),
         rollout: application.rollout.clone(),
+        links_required: false,
     };
     for part in &application.parts {
         add(part, options, &mut desired, sink);
@@ -85,6 +86,7 @@ fn add(part: &Part, options: &ResolveOptions, desired: &mut Desired, sink: &mut 
                 name,
                 id,
                 image,
+                content: None,
                 limits,
                 scaler,
                 config,

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use wasmcloud_core::{ConfigName, LinkName, Route};
+use wasmcloud_core::{ComponentId, ConfigName, LinkName, Route};
 
 use crate::json::{InvalidField, Message};
 use crate::limit::{self, MAX_NAMES, MAX_REQUEST};
@@ -39,6 +39,10 @@ pub struct Link {
     /// How calls travel, as [`Route`] names it. Not in v1, which ignores it; absent means [`Route::Auto`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
+    /// In a request, the target of the link with the same key whose place this one takes, in one step. Not in v1, where
+    /// such a link is deleted first; no record has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<String>,
     /// What newer peers said that is not known here; kept, so that writing the link back does not lose it.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
@@ -51,6 +55,14 @@ impl Message for Link {
 
 pub(crate) fn default_name() -> String {
     LinkName::default_name().as_str().to_owned()
+}
+
+impl Link {
+    /// The target whose place this link takes, if there is one.
+    pub fn instead_of(&self) -> Result<Option<ComponentId>, InvalidField> {
+        let target = self.instead_of.as_deref();
+        target.map(|target| name("instead_of", target)).transpose()
+    }
 }
 
 impl TryFrom<&Link> for wasmcloud_core::Link {
@@ -93,6 +105,7 @@ impl From<&wasmcloud_core::Link> for Link {
             source_config: texts(&link.source_config),
             target_config: texts(&link.target_config),
             route: (link.route != Route::default()).then(|| link.route.name().to_owned()),
+            instead_of: None,
             unknown: Map::new(),
         }
     }

@@ -22,11 +22,14 @@ use tokio::net::TcpStream;
 use wasmcloud_artifacts::claims::{ProviderMetadata, Validity};
 use wasmcloud_artifacts::par::{ProviderArchiveBuilder, Target};
 use wasmcloud_capability::{Caller, Invocation};
+use wasmcloud_client::DEFAULT_TIMEOUT;
 use wasmcloud_core::{ImageRef, InstanceMode, Link, LinkName, Route};
 use wasmcloud_engine::{Prepared, call_export};
 use wasmcloud_host::{JoinOptions, LatticeHost, ProviderSpec};
 use wasmcloud_lattice::{HeaderMap, LatticeOptions, NatsOptions};
+use wasmcloud_wire::control::Request;
 use wasmcloud_wire::rpc::header;
+use wasmcloud_wire::state::Config;
 use wasmtime::component::Val;
 
 const DRIVER: &str = "test:calls/driver@0.1.0";
@@ -107,10 +110,19 @@ fn link(source: &str, target: &str, package: (&str, &str), interface: &str, rout
 }
 
 async fn put(host: &LatticeHost, link: Link) -> Result<()> {
-    for outcome in host.put_links(vec![(link, None)]).await {
-        outcome.context("put a link")?;
+    ask(host, &Request::PutLink((&link).into())).await?;
+    match host.refusal(&link) {
+        Some(error) => Err(error).context("put a link"),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Asks the lattice, and waits until what was asked for is in effect on this host.
+async fn ask(host: &LatticeHost, request: &Request) -> Result<()> {
+    let (connection, lattice) = (host.connection().clone(), host.lattice().clone());
+    let client = wasmcloud_client::Client::new(connection, lattice, host.control_prefix(), DEFAULT_TIMEOUT);
+    client.send(request).await?;
+    Ok(host.caught_up().await?)
 }
 
 /// Serves a component over HTTP here.
@@ -123,9 +135,7 @@ async fn serve(host: &LatticeHost, id: &str, target: &str) -> Result<SocketAddr>
         annotations: BTreeMap::new(),
     };
     let config = BTreeMap::from([("default_address".to_owned(), "127.0.0.1:0".to_owned())]);
-    host.put_config(id.parse()?, config)
-        .await
-        .context("put a config")?;
+    ask(host, &Request::PutConfig(id.parse()?, Config(config))).await?;
     host.start_provider(spec).await.context("start the HTTP server")?;
     put(
         host,

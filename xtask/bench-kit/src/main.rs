@@ -58,6 +58,7 @@ fn component(id: ComponentId, file: &Path, instance: InstanceMode, longest: Dura
         id,
         image: ImageRef::File(file.to_owned()),
         reference: file.display().to_string(),
+        count: Limits::default().concurrency,
         unlinked: Unlinked::Allow,
         weight: None,
         probe: None,

@@ -16,8 +16,8 @@
 //!   `wasmtime serve` takes part where `wasmtime` is on the PATH, or is named by the variable `WASMTIME`.
 //! * `bench start`: the clock starts before the process is spawned, through `setpriv` (less than 1 ms), and stops at
 //!   the end of the first answer with status 200. `cold` compiles the component, `cached` finds it compiled.
-//!   A further component is measured from the end of the step before it to the first answer on its own route, which
-//!   includes opening the ports. Memory is read one second after `ready`, with compiled code from the cache:
+//!   A further component is measured from the first answer of the one that was started with it, whichever came first,
+//!   to its own. Memory is read one second after `ready`, with compiled code from the cache:
 //!   RSS = anonymous memory + pages of files (program and compiled code) that were touched, which the kernel can
 //!   drop and hosts on one machine share. MB are millions of bytes.
 //! * `bench call`: the calling component takes the time of a batch of calls itself, and the number is the median of

@@ -17,8 +17,10 @@ use super::{Apps, AppsError};
 /// How often is asked in any case.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Shortest time between two questions, however often it is told that something has changed.
-const REST: Duration = Duration::from_millis(100);
+/// Shortest time between two questions, however often it is told that something has changed. Where an answer takes
+/// longer, as that about a large application does, the rest is [`REST_FOR_ANSWER`] times as long as that.
+const REST: Duration = Duration::from_millis(10);
+const REST_FOR_ANSWER: u32 = 5;
 
 /// Longest time for one attempt of one question: another follows.
 const ATTEMPT: Duration = Duration::from_secs(2);
@@ -47,7 +49,8 @@ pub struct StatusFollower {
     /// What was said last.
     said: Option<Said>,
     next_look: Instant,
-    last_look: Option<Instant>,
+    /// Until when there is no look.
+    rested: Instant,
 }
 
 #[derive(Debug, PartialEq)]
@@ -79,7 +82,7 @@ impl Apps {
             told,
             said: None,
             next_look: Instant::now(),
-            last_look: None,
+            rested: Instant::now(),
         })
     }
 }
@@ -89,8 +92,9 @@ impl StatusFollower {
     pub async fn next(&mut self) -> Followed {
         loop {
             self.wait().await;
+            let began = Instant::now();
             let found = self.look().await;
-            self.last_look = Some(Instant::now());
+            self.rested = Instant::now() + REST.max(began.elapsed() * REST_FOR_ANSWER);
             self.next_look = Instant::now() + LOOK;
             let saying = match &found {
                 Followed::Status(status) => Said::Status(status.clone()),
@@ -112,8 +116,7 @@ impl StatusFollower {
                 // After a rest, so that what is told in quick succession is one question. The rest outlives this
                 // future if it is dropped.
                 Some(_) => {
-                    let rested = self.last_look.map_or_else(Instant::now, |last| last + REST);
-                    self.next_look = self.next_look.min(rested);
+                    self.next_look = self.next_look.min(self.rested);
                     sleep_until(self.next_look).await;
                 }
                 // The connection was closed; asking says so.

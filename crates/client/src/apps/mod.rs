@@ -19,8 +19,8 @@ use wasmcloud_lattice::{CallError, HeaderMap, Message as Received};
 use wasmcloud_wire::Message;
 use wasmcloud_wire::app::{
     AppStatus, BASE_DIR_HEADER, CONTENT_TYPE_HEADER, CONTROLLER_HEADER, DeleteReply, DeployReply, GetReply,
-    HistoryEntry, HistoryReply, ListReply, ManifestApi, ModelOperation, ModelSummary, PutReply, StatusReply,
-    VersionInfo, VersionRequest, VersionsReply, WhyReply, WhyRequest,
+    HistoryEntry, HistoryReply, ListReply, ManifestApi, ModelOperation, ModelSummary, PUT_OPTIONS_HEADER,
+    PutOptions, PutReply, StatusReply, VersionInfo, VersionRequest, VersionsReply, WhyReply, WhyRequest,
 };
 
 pub use self::error::AppsError;
@@ -116,6 +116,16 @@ impl Apps {
 
     /// Stores a manifest, YAML or JSON. `base_dir` is the absolute folder that files in it are relative to.
     pub async fn put(&self, text: &str, base_dir: Option<&Path>) -> Result<PutReply, AppsError> {
+        self.put_with(text, base_dir, &PutOptions::default()).await
+    }
+
+    /// The same, with what else is to be said of it. v1's wadm does not hear that.
+    pub async fn put_with(
+        &self,
+        text: &str,
+        base_dir: Option<&Path>,
+        said: &PutOptions,
+    ) -> Result<PutReply, AppsError> {
         let form = match text.trim_start().starts_with('{') {
             true => "application/json",
             false => "application/yaml",
@@ -127,6 +137,13 @@ impl Apps {
             let fits = dir.to_str().filter(|dir| !dir.contains(['\r', '\n']));
             let dir = fits.ok_or_else(|| AppsError::BaseDir { dir: dir.to_owned() })?;
             headers.insert(BASE_DIR_HEADER, dir);
+        }
+        if *said != PutOptions::default() {
+            // JSON text has no line break in it.
+            headers.insert(
+                PUT_OPTIONS_HEADER,
+                String::from_utf8_lossy(&said.encode()).as_ref(),
+            );
         }
         let payload = Bytes::copy_from_slice(text.as_bytes());
         self.ask(&ModelOperation::Put, Some(headers), payload).await

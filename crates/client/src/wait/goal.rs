@@ -177,6 +177,7 @@ mod tests {
             allow_update: false,
             weight: None,
             probe: None,
+            links_required: false,
         };
         Goal::of(&Request::ScaleComponent(host(), scale)).unwrap().1
     }

@@ -45,6 +45,7 @@ pub(crate) fn scale(host: &wasmcloud_core::HostId, id: &str, count: u32) -> Requ
         allow_update: false,
         weight: None,
         probe: None,
+        links_required: false,
     };
     Request::ScaleComponent(host.clone(), scale)
 }

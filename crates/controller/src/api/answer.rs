@@ -6,8 +6,8 @@ use wasmcloud_wire::Message as _;
 use wasmcloud_wire::app::{
     AppRecord, AppStatus, BASE_DIR_HEADER, CONTENT_TYPE_HEADER, DeleteReply, DeleteResult, DeployReply,
     DeployResult, GetReply, GetResult, HistoryReply, ListReply, ManifestEvent, ModelOperation, ModelSummary,
-    PutReply, PutResult, StatusReply, StatusResult, StatusType, VersionInfo, VersionRequest, VersionsReply,
-    WhyReply, WhyRequest, message,
+    PUT_OPTIONS_HEADER, PutOptions, PutReply, PutResult, StatusReply, StatusResult, StatusType, VersionInfo,
+    VersionRequest, VersionsReply, WhyReply, WhyRequest, message,
 };
 use wasmcloud_wire::message::chain;
 
@@ -91,7 +91,11 @@ impl Desk {
         let text = std::str::from_utf8(&question.payload)
             .map_err(|error| format!("{}: it is not text: {error}", message::UNPARSABLE))?;
         let base_dir = header(question, BASE_DIR_HEADER).filter(|dir| !dir.is_empty());
-        let put = self.sources.store.put(text, base_dir).await;
+        let said = match header(question, PUT_OPTIONS_HEADER) {
+            Some(said) => PutOptions::decode(said.as_bytes()).map_err(|error| chain(&error))?,
+            None => PutOptions::default(),
+        };
+        let put = self.sources.store.put_with(text, base_dir, said).await;
         let put = put.map_err(|error| failed(&error))?;
         let mut text = match put.kind {
             PutKind::Again => message::put_again(&put.app, &put.version),

@@ -51,6 +51,7 @@ fn scalers(report: &AppReport) -> Vec<ScalerStatus> {
         alias: part.decision.alias.clone(),
         hosts: hosts(&part.decision),
         waits: waits(&part.decision),
+        error: part.decision.error().map(str::to_owned),
     };
     report.scalers.iter().map(scaler).collect()
 }

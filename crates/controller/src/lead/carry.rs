@@ -62,6 +62,7 @@ fn request(action: Action) -> Request {
             allow_update,
             weight,
             probe,
+            links_required,
         } => Request::ScaleComponent(
             host.clone(),
             ScaleComponent {
@@ -69,7 +70,13 @@ fn request(action: Action) -> Request {
                 component_id: id,
                 annotations: Some(annotations),
                 count,
-                component_limits: write_limits(&limits, &Limits::default()),
+                component_limits: write_limits(
+                    &limits,
+                    &Limits {
+                        concurrency: count,
+                        ..Limits::default()
+                    },
+                ),
                 host_id: host,
                 config,
                 allow_update,
@@ -78,6 +85,7 @@ fn request(action: Action) -> Request {
                     path,
                     timeout_ms: None,
                 }),
+                links_required,
             },
         ),
         Action::StopComponent {
@@ -98,6 +106,7 @@ fn request(action: Action) -> Request {
                 allow_update: false,
                 weight: None,
                 probe: None,
+                links_required: false,
             },
         ),
         Action::StartProvider {
@@ -124,6 +133,10 @@ fn request(action: Action) -> Request {
             },
         ),
         Action::PutLink(link) => Request::PutLink((&link).into()),
+        Action::TurnLink { link, from } => Request::PutLink(wasmcloud_wire::Link {
+            instead_of: Some(from.to_string()),
+            ..(&link).into()
+        }),
         Action::DeleteLink(key) => Request::DeleteLink(DeleteLink::from(&key)),
         Action::PutConfig { name, values } => Request::PutConfig(name, Config(values)),
         Action::DeleteConfig(name) => Request::DeleteConfig(name),

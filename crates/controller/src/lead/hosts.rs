@@ -3,7 +3,8 @@
 //! told twice does no harm.
 //!
 //! All hosts count as heard of when two rounds in a row have ended and every host that answered has said what runs on
-//! it. A failed round, a gap in the events or a standstill of this process begins that anew: what was not heard of
+//! it; at the beginning also when whoever runs the lattice says that nobody else is connected ([`Alone`]), who would not
+//! be heard in any round. A failed round, a gap in the events or a standstill of this process begins that anew: what was not heard of
 //! meanwhile may be there all the same.
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use wasmcloud_wire::event::{CloudEvent, Event};
 use wasmcloud_wire::message::chain;
 
 use super::sighting::Sighting;
+use crate::alone::Alone;
 use crate::planning::{Moment, ObservedHost, StepKey};
 
 /// How often all hosts are asked whether they are there. With [`Options::lost_after`](crate::Options) of 5 s, a host
@@ -34,7 +36,7 @@ const STANDSTILL: Duration = Duration::from_millis(2_500);
 const ROUNDS: u32 = 2;
 /// A host that is there and does not say for so long what runs on it is not waited for any more.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a host's events are collected before it is asked what runs there: starting many things tells many.
+/// Shortest time between two questions to one host what runs there: starting many things tells of many.
 const COLLECT: Duration = Duration::from_millis(20);
 /// Hosts that do not number their inventories (v1) are asked for them each so many rounds.
 const UNNUMBERED: u64 = 5;
@@ -52,14 +54,18 @@ struct Known {
     /// Whether it is being asked, and whether something has happened since.
     asking: bool,
     again: bool,
+    /// When it was asked last.
+    asked: Option<Instant>,
 }
 
 /// Follows the hosts of a lattice until nobody listens or the connection is closed. With `closely`, all hosts are asked
-/// each time what runs on them: how calls went does not count as a change.
+/// each time what runs on them: how calls went does not count as a change. `own` is the host of this process.
 pub(crate) async fn follow(
     client: Client,
+    own: &HostId,
     out: mpsc::Sender<Sighting>,
     closely: watch::Receiver<bool>,
+    alone: &Alone,
 ) -> Result<(), ClientError> {
     let mut events = client.events().await?;
     let mut hosts = Hosts {
@@ -74,6 +80,11 @@ pub(crate) async fn follow(
         since: Instant::now(),
         all_heard: false,
     };
+    // After the events are heard: who comes later says so.
+    if alone.now() {
+        hosts.good_rounds = ROUNDS;
+        hosts.ask(own);
+    }
     hosts.run(&mut events).await;
     Ok(())
 }
@@ -134,13 +145,17 @@ impl Hosts {
         self.round = Some(async move { client.hosts().await }.boxed());
     }
 
-    fn ask(&mut self, id: &HostId, after: Duration) {
+    /// Asks a host what runs there, at once if it was not asked a moment ago.
+    fn ask(&mut self, id: &HostId) {
         let known = self.known.entry(id.clone()).or_default();
         if known.asking {
             known.again = true;
             return;
         }
         known.asking = true;
+        let since = known.asked.map_or(COLLECT, |asked| asked.elapsed());
+        let after = COLLECT.saturating_sub(since);
+        known.asked = Some(Instant::now() + after);
         let (client, id) = (self.client.clone(), id.clone());
         let asked = async move {
             sleep(after).await;
@@ -183,7 +198,7 @@ impl Hosts {
                 None => self.rounds.is_multiple_of(UNNUMBERED),
             };
             if due || closely || !known.heard {
-                self.ask(&id, Duration::ZERO);
+                self.ask(&id);
             }
             seen.push(id);
         }
@@ -211,7 +226,7 @@ impl Hosts {
         if let Some(known) = self.known.get_mut(&id)
             && std::mem::take(&mut known.again)
         {
-            self.ask(&id, COLLECT);
+            self.ask(&id);
         }
         open
     }
@@ -243,7 +258,7 @@ impl Hosts {
         let sighting = match event {
             Event::HostStarted(_) => {
                 self.known.remove(&source);
-                self.ask(&source, Duration::ZERO);
+                self.ask(&source);
                 Some(Sighting::Started(source))
             }
             Event::HostStopped(_) => {
@@ -269,7 +284,7 @@ impl Hosts {
             | Event::HealthCheckStatus(_)
             | Event::LabelsChanged(_)
             | Event::LinkdefSetFailed(_) => {
-                self.ask(&source, COLLECT);
+                self.ask(&source);
                 None
             }
             // Links and configs are followed where they are kept.

@@ -21,7 +21,8 @@ use super::hosts;
 use super::rollouts::{Change, Rollouts, write_down};
 use super::sighting::{Picture, Sighting};
 use super::state::Buckets;
-use super::{ControllerOptions, LeadError};
+use super::{ControllerOptions, LeadError, Leading};
+use crate::alone::Alone;
 use crate::api::{Api, Sources, Told};
 use crate::blocking::blocking;
 use crate::lease::Guard;
@@ -38,8 +39,9 @@ const SIGHTINGS: usize = 1_024;
 /// Plans whose steps are carried out at the same time; a further one waits for the first of them.
 const UNDER_WAY: usize = 8;
 
-/// Shortest time between two plans: what happens together is planned together.
-const BREATH: Duration = Duration::from_millis(10);
+/// Shortest time between two plans, or as long as the last one took: what happens together is planned together, and
+/// there is time for other things.
+const BREATH: Duration = Duration::from_millis(2);
 
 /// Longest time without a plan while something is under way or wrong.
 const LOOK: Duration = Duration::from_secs(1);
@@ -51,26 +53,20 @@ const TRIGGERS: Duration = Duration::from_secs(10);
 const LOOK_ANYWAY: Duration = Duration::from_secs(30);
 
 /// Leads in one epoch until it is dropped. Returns only what went wrong.
-pub(super) async fn lead(
-    lattice: &Lattice,
-    options: &ControllerOptions,
-    ticks: &Arc<Counts>,
-    epoch: Epoch,
-    guard: &Guard,
-) -> LeadError {
-    match try_lead(lattice, options, ticks, epoch, guard).await {
+pub(super) async fn lead(leading: &Leading, epoch: Epoch, guard: &Guard) -> LeadError {
+    match try_lead(leading, epoch, guard).await {
         Ok(never) => match never {},
         Err(error) => error,
     }
 }
 
-async fn try_lead(
-    lattice: &Lattice,
-    options: &ControllerOptions,
-    ticks: &Arc<Counts>,
-    epoch: Epoch,
-    guard: &Guard,
-) -> Result<Infallible, LeadError> {
+async fn try_lead(leading: &Leading, epoch: Epoch, guard: &Guard) -> Result<Infallible, LeadError> {
+    let Leading {
+        lattice,
+        options,
+        ticks,
+        serving,
+    } = leading;
     let store = Store::open_with(lattice, options.resolve.clone()).await?;
     let prefix: Topic = lattice.control_prefix.parse()?;
     let client = Client::new(
@@ -85,7 +81,13 @@ async fn try_lead(
     let (out, sightings) = mpsc::channel(SIGHTINGS);
     let mut followers = JoinSet::new();
     let (closely, look_closely) = watch::channel(false);
-    followers.spawn(follow_hosts(client.clone(), out.clone(), look_closely));
+    followers.spawn(follow_hosts(
+        client.clone(),
+        options.host.clone(),
+        out.clone(),
+        look_closely,
+        options.alone.clone(),
+    ));
     followers.spawn(follow_state(buckets, out));
     let (told, telling) = watch::channel(None);
     let sources = Sources {
@@ -95,6 +97,7 @@ async fn try_lead(
     };
     let connection = lattice.control.clone();
     let _api = Api::serve(connection, &lattice.name, options.host.clone(), sources).await?;
+    serving.send_replace(true);
     let may_call = {
         let guard = guard.clone();
         Arc::new(move || guard.may_act(epoch)) as MayAct
@@ -128,6 +131,7 @@ async fn try_lead(
         forgetting: JoinSet::new(),
         told,
         next: Instant::now(),
+        rested: Instant::now(),
         due: true,
     };
     loop {
@@ -155,17 +159,19 @@ async fn try_lead(
             }
         }
         if turn.due {
-            turn.next = turn.next.min(Instant::now() + BREATH);
+            turn.next = turn.next.min(turn.rested);
         }
     }
 }
 
 async fn follow_hosts(
     client: Client,
+    own: HostId,
     out: mpsc::Sender<Sighting>,
     closely: watch::Receiver<bool>,
+    alone: Alone,
 ) -> &'static str {
-    if let Err(error) = hosts::follow(client, out, closely).await {
+    if let Err(error) = hosts::follow(client, &own, out, closely, &alone).await {
         tracing::warn!(error = chain(&error), "hosts cannot be followed");
     }
     "hosts"
@@ -238,6 +244,8 @@ struct Turn<'l> {
     told: watch::Sender<Option<Arc<Told>>>,
     /// When the next plan is made at the latest.
     next: Instant,
+    /// Before this moment no plan is made.
+    rested: Instant,
     /// Whether something has changed since the last plan.
     due: bool,
 }
@@ -296,6 +304,7 @@ impl Turn<'_> {
         // Without a lease somebody else may lead already, which it says soon. Too much under way is waited for.
         if !self.guard.may_act(self.epoch) || self.under_way.len() >= UNDER_WAY {
             self.due = false;
+            self.rested = Instant::now() + BREATH;
             self.next = Instant::now() + LOOK;
             return;
         }
@@ -336,7 +345,9 @@ impl Turn<'_> {
             }
             self.forget(snapshot, &planned);
         }
-        self.next = Instant::now() + pause.max(BREATH).max(began.elapsed());
+        let (ended, rest) = (Instant::now(), BREATH.max(began.elapsed()));
+        self.rested = ended + rest;
+        self.next = ended + pause.max(rest);
         self.told.send_replace(Some(Arc::new(told)));
         if !planned.steps.is_empty() {
             let client = self.client.clone();

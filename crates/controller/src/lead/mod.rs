@@ -31,6 +31,7 @@ use wasmcloud_wire::message::chain;
 use wasmcloud_wire::state_api::InvalidName;
 use wasmcloud_wire::subject::InvalidTopic;
 
+use crate::alone::Alone;
 use crate::lease::{Candidacy, Holder, Lease, LeaseState};
 use crate::planning::Options;
 use crate::store::StoreError;
@@ -51,6 +52,8 @@ pub struct ControllerOptions {
     pub name: String,
     /// Whether it leads even though a controller of v1 is at work in the lattice.
     pub candidacy: Candidacy,
+    /// What tells whether anybody else can be in the lattice.
+    pub alone: Alone,
     /// How manifests are resolved; the directory is that of each manifest.
     pub resolve: ResolveOptions,
     /// What planning depends on.
@@ -62,6 +65,8 @@ pub struct ControllerOptions {
 pub struct Controller {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
+    /// Whether this one leads and answers.
+    serves: watch::Receiver<bool>,
     ticks: Arc<Counts>,
 }
 
@@ -70,13 +75,30 @@ impl Controller {
     pub fn start(lattice: Lattice, options: ControllerOptions) -> Self {
         let (stop, stopped) = watch::channel(false);
         let ticks = Arc::new(Counts::default());
-        let task = tokio::spawn(run(lattice, options, Arc::clone(&ticks), stopped));
-        Self { stop, task, ticks }
+        let (serving, serves) = watch::channel(false);
+        let leading = Leading {
+            lattice,
+            options,
+            ticks: Arc::clone(&ticks),
+            serving,
+        };
+        let task = tokio::spawn(leading.run(stopped));
+        Self {
+            stop,
+            task,
+            serves,
+            ticks,
+        }
     }
 
     /// How many functions this host has called by the clock, for metrics.
     pub fn ticks(&self) -> Arc<Counts> {
         Arc::clone(&self.ticks)
+    }
+
+    /// Whether this controller leads and answers the manifest API, and when that changes.
+    pub fn serves(&self) -> watch::Receiver<bool> {
+        self.serves.clone()
     }
 
     /// Gives the lease back, so that another controller leads at once.
@@ -106,46 +128,53 @@ enum LeadError {
     Ended(&'static str),
 }
 
-/// Leads whenever the lease is ours, until it is told to stop.
-async fn run(
+/// What the task of a controller has.
+struct Leading {
     lattice: Lattice,
     options: ControllerOptions,
     ticks: Arc<Counts>,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let holder = Holder {
-        host: options.host.clone(),
-        name: options.name.clone(),
-    };
-    let lease = Lease::start(&lattice, holder, options.candidacy);
-    tokio::select! {
-        () = lead_whenever(&lattice, &options, &ticks, &lease) => {}
-        _ = stopped.wait_for(|stopped| *stopped) => {}
-    }
-    lease.release().await;
+    serving: watch::Sender<bool>,
 }
 
-async fn lead_whenever(lattice: &Lattice, options: &ControllerOptions, ticks: &Arc<Counts>, lease: &Lease) {
-    let (mut state, guard) = (lease.state(), lease.guard());
-    loop {
-        let ours = state.wait_for(|state| state.epoch().is_some()).await;
-        let Ok(Some(epoch)) = ours.map(|state| state.epoch()) else {
-            return;
+impl Leading {
+    /// Leads whenever the lease is ours, until it is told to stop.
+    async fn run(self, mut stopped: watch::Receiver<bool>) {
+        let holder = Holder {
+            host: self.options.host.clone(),
+            name: self.options.name.clone(),
         };
-        tracing::info!(%epoch, "this host leads the applications of the lattice");
-        let over = async |mut state: watch::Receiver<LeaseState>| {
-            drop(state.wait_for(|state| state.epoch() != Some(epoch)).await);
-        };
-        let failed = tokio::select! {
-            failed = leader::lead(lattice, options, ticks, epoch, &guard) => Some(failed),
-            () = over(state.clone()) => None,
-        };
-        match failed {
-            Some(failed) => {
-                tracing::warn!(error = chain(&failed), "leading was interrupted; beginning anew");
-                sleep(PAUSE).await;
+        let (candidacy, alone) = (self.options.candidacy, self.options.alone.clone());
+        let lease = Lease::start(&self.lattice, holder, candidacy, alone);
+        tokio::select! {
+            () = self.lead_whenever(&lease) => {}
+            _ = stopped.wait_for(|stopped| *stopped) => {}
+        }
+        lease.release().await;
+    }
+
+    async fn lead_whenever(&self, lease: &Lease) {
+        let (mut state, guard) = (lease.state(), lease.guard());
+        loop {
+            let ours = state.wait_for(|state| state.epoch().is_some()).await;
+            let Ok(Some(epoch)) = ours.map(|state| state.epoch()) else {
+                return;
+            };
+            tracing::info!(%epoch, "this host leads the applications of the lattice");
+            let over = async |mut state: watch::Receiver<LeaseState>| {
+                drop(state.wait_for(|state| state.epoch() != Some(epoch)).await);
+            };
+            let failed = tokio::select! {
+                failed = leader::lead(self, epoch, &guard) => Some(failed),
+                () = over(state.clone()) => None,
+            };
+            self.serving.send_replace(false);
+            match failed {
+                Some(failed) => {
+                    tracing::warn!(error = chain(&failed), "leading was interrupted; beginning anew");
+                    sleep(PAUSE).await;
+                }
+                None => tracing::info!(%epoch, "this host does not lead any more"),
             }
-            None => tracing::info!(%epoch, "this host does not lead any more"),
         }
     }
 }

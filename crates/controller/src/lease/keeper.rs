@@ -3,8 +3,8 @@
 //!
 //! What holds: it says that it leads only after the write that took the lease was answered, and lets go of the lead
 //! before anybody else can have it, by its own clock ([`ACT`]). It takes the lease when the store says that it is gone,
-//! or when it saw nobody write it for longer than [`OVERDUE`]; after a lost store, when a holder of the lost lease has
-//! stopped in any case.
+//! when it saw nobody write it for longer than [`OVERDUE`], or when whoever runs the lattice says that nobody else is
+//! connected ([`Alone`]); after a lost store, when a holder of the lost lease has stopped in any case.
 
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,8 @@ use wasmcloud_wire::Message as _;
 use wasmcloud_wire::control::Epoch;
 use wasmcloud_wire::message::chain;
 use wasmcloud_wire::state::{CONTROLLER_LEASE, LeaseRecord};
+
+use crate::alone::Alone;
 
 use super::{ACT, Candidacy, Guard, Holder, LeaseState, RENEW, TTL, Term, rival};
 
@@ -86,6 +88,7 @@ pub(super) struct Keeper {
     lattice: Lattice,
     holder: Holder,
     candidacy: Candidacy,
+    alone: Alone,
     told: watch::Sender<LeaseState>,
     guard: Guard,
     state: Option<Box<dyn State>>,
@@ -99,6 +102,7 @@ impl Keeper {
         lattice: Lattice,
         holder: Holder,
         candidacy: Candidacy,
+        alone: Alone,
         told: watch::Sender<LeaseState>,
         guard: Guard,
     ) -> Self {
@@ -106,6 +110,7 @@ impl Keeper {
             lattice,
             holder,
             candidacy,
+            alone,
             told,
             guard,
             state: None,
@@ -251,10 +256,15 @@ impl Keeper {
             epoch: epoch.map(Epoch::get),
             ..record
         });
+        // Whoever has it is not connected, so that it is of no use to anybody; when it comes back, hosts refuse its epoch.
+        let overdue = match self.alone.now() {
+            true => Duration::ZERO,
+            false => OVERDUE,
+        };
         let taken = Place::Taken {
             revision: entry.revision,
             term,
-            due: Instant::now() + OVERDUE,
+            due: Instant::now() + overdue,
         };
         self.follow_leader(taken, leader);
     }

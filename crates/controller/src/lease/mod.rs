@@ -26,6 +26,7 @@ use wasmcloud_lattice::Lattice;
 use wasmcloud_wire::control::Epoch;
 use wasmcloud_wire::state::LeaseRecord;
 
+use crate::alone::Alone;
 use keeper::Keeper;
 
 /// How long the lease lasts when nobody writes it again (ADR 3).
@@ -122,11 +123,11 @@ pub struct Lease {
 
 impl Lease {
     /// Becomes a candidate. As long as the lease cannot be read it follows, and tries again.
-    pub fn start(lattice: &Lattice, holder: Holder, candidacy: Candidacy) -> Self {
+    pub fn start(lattice: &Lattice, holder: Holder, candidacy: Candidacy, alone: Alone) -> Self {
         let (told, state) = watch::channel(LeaseState::Follower { leader: None });
         let guard = Guard::default();
         let (stop, stopped) = oneshot::channel();
-        let keeper = Keeper::new(lattice.clone(), holder, candidacy, told, guard.clone());
+        let keeper = Keeper::new(lattice.clone(), holder, candidacy, alone, told, guard.clone());
         Self {
             state,
             guard,

@@ -3,9 +3,10 @@
 //! A host has one entry for each component id, so several spreads that choose one host add up there. What comes is
 //! started first; what goes is stopped when all that comes was seen to run.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
-use wasmcloud_core::AppName;
+use wasmcloud_core::{AppName, ComponentId, Limits};
 use wasmcloud_manifest::{DesiredComponent, Scaler, ScalerKind, Strategy};
 
 use crate::planning::app::App;
@@ -26,6 +27,7 @@ pub(crate) fn plan<'a>(
     app: &App<'a>,
     component: &'a DesiredComponent,
     unready: &Unready<'_>,
+    missing: &HashMap<&ComponentId, Vec<Wait>>,
     view: &mut View<'a>,
     desk: &mut Desk<'_>,
 ) -> Option<PartReport> {
@@ -33,6 +35,10 @@ pub(crate) fn plan<'a>(
     let image = component.image.to_string();
     let part = part(app.name, component, scaler, &image);
     Some(scaler::report(app, &part, unready, |hashes, decision| {
+        if let Some(waits) = missing.get(&component.id) {
+            decision.waits.extend(waits.iter().cloned());
+            return Status::new(StatusKind::Reconciling, "Waiting for links");
+        }
         let image = &image;
         let scale = scaler.auto.and_then(|_| app.scales.get(&component.id));
         decision.scale = scale.copied();
@@ -55,10 +61,18 @@ fn part<'p>(app: &'p AppName, component: &'p DesiredComponent, scaler: &Scaler, 
         name: &component.name,
         id: &component.id,
         image,
+        content: component.content.as_deref(),
+        concurrency: concurrency(component, scaler),
         config: &component.config,
         secrets: &component.secrets,
         limits: Some(&component.limits),
     }
+}
+
+/// How many invocations each host may have at once, where the manifest says another number than that of instances.
+fn concurrency(component: &DesiredComponent, scaler: &Scaler) -> Option<u32> {
+    let usual = scaler.auto.map_or(scaler.instances, |auto| auto.max);
+    Some(component.limits.concurrency).filter(|calls| *calls != usual)
 }
 
 /// What is written on a component as its revision; nothing on one that has no scaler.
@@ -365,12 +379,16 @@ impl<'a> Scaling<'_, 'a> {
                     .chain(&self.component.secrets)
                     .cloned()
                     .collect(),
-                limits: self.component.limits.clone(),
+                limits: Limits {
+                    concurrency: concurrency(self.component, self.scaler).unwrap_or(change.target),
+                    ..self.component.limits.clone()
+                },
                 weight: self
                     .app
                     .weight
                     .filter(|_| running.is_some_and(|running| self.is_other(running))),
                 probe: self.probe(),
+                links_required: self.app.desired.links_required,
                 allow_update: running.is_some_and(|running| !is_image(&running.image, &self.component.image)),
             },
         };

@@ -4,16 +4,17 @@
 //! removed by key, which says nothing of the target, so a removal that would take somebody else's link along is not
 //! made.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use wasmcloud_core::{AppName, ConfigName, Link};
-use wasmcloud_manifest::DesiredLink;
+use wasmcloud_core::{AppName, ComponentId, ConfigName, Link};
+use wasmcloud_manifest::{Desired, DesiredLink};
 
 use crate::planning::app::App;
 use crate::planning::claims::{Claims, LinkId};
 use crate::planning::configs::{self, Unready};
 use crate::planning::desk::{self, Desk};
 use crate::planning::marks;
+use crate::planning::scaler::shares;
 use crate::planning::status::{PartKind, PartReport, Status, StatusKind};
 use crate::planning::step::{Action, Step};
 use crate::planning::view::View;
@@ -123,6 +124,26 @@ pub(crate) fn plan<'a>(
     }
 }
 
+/// The components that have to wait for a link, where they are refused without: one that is neither there nor put in this
+/// plan, whose steps find what those before them have put.
+pub(crate) fn missing<'a>(
+    desired: &'a Desired,
+    planned: &[PartReport],
+) -> HashMap<&'a ComponentId, Vec<Wait>> {
+    let mut missing: HashMap<&ComponentId, Vec<Wait>> = HashMap::new();
+    if !desired.links_required {
+        return missing;
+    }
+    for (link, report) in desired.links.iter().zip(planned) {
+        let there = |wait: &Wait| matches!(wait, Wait::Sent(_) | Wait::Refused { .. });
+        if report.status.kind != StatusKind::Deployed && !report.decision.waits.iter().all(there) {
+            let waits = missing.entry(&link.link.source).or_default();
+            waits.push(Wait::Link(report.name.clone()));
+        }
+    }
+    missing
+}
+
 /// Over all fields, as in v1 (wire reference §8.6).
 fn scaler_id(app: &App<'_>, link: &Link) -> String {
     let words = [
@@ -194,7 +215,21 @@ impl Putting<'_, '_, '_> {
                 vec![Wait::Foreign(format!("link `{foreign}`"))],
             );
         }
+        let turns = conflict.filter(|_| present.is_none() && view.in_place && self.may_turn());
         let mut waits = Vec::new();
+        if let Some(from) = turns {
+            if self.would_find_nobody() {
+                return (
+                    Status::new(StatusKind::Reconciling, doing),
+                    vec![Wait::Target(link.target.clone())],
+                );
+            }
+            let (link, from) = (link.clone(), from.target.clone());
+            let why = format!("it goes to {from}, not to {}", link.target);
+            let wait = desk.want(self.step(Action::TurnLink { link, from }, why));
+            let waits = vec![wait];
+            return (desk::status(&doing, &waits), waits);
+        }
         if make_room {
             let why = match conflict {
                 Some(other) => format!("it goes to {}, not to {}", other.target, link.target),
@@ -211,6 +246,33 @@ impl Putting<'_, '_, '_> {
             waits.push(desk.want(self.step(Action::PutLink(link.clone()), why)));
         }
         (desk::status(&doing, &waits), waits)
+    }
+
+    /// Whether the target is a component that is going to run and does not yet, while the source does.
+    fn would_find_nobody(&self) -> bool {
+        let Self { app, link, view, .. } = self;
+        let target = app.desired.components.iter().find(|one| one.id == link.target);
+        let starts = target.and_then(|one| one.scaler.as_ref()).is_some_and(|scaler| {
+            let mut spreads = scaler.spread.iter().zip(shares(scaler, scaler.instances));
+            spreads.any(|(spread, share)| share > 0 && view.is_room(&spread.requirements))
+        });
+        let calls = !view.component(&link.source).is_empty() || !view.provider(&link.source).is_empty();
+        starts && calls && view.component(&link.target).is_empty()
+    }
+
+    /// Whether the only link with its key that goes elsewhere leaves: then it turns, and nobody who calls over it meanwhile
+    /// finds none.
+    fn may_turn(&self) -> bool {
+        let id = LinkId::of(self.link);
+        let mut others = self
+            .view
+            .links_of(&self.link.source)
+            .iter()
+            .filter(|other| LinkId::of(other).has_key_of(&id));
+        match (others.next(), others.next()) {
+            (Some(one), None) => !self.known.desires(&LinkId::of(one)),
+            _ => false,
+        }
     }
 
     fn step(&self, action: Action, why: String) -> Step {

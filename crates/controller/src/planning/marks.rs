@@ -51,6 +51,10 @@ pub(crate) struct Part<'a> {
     pub(crate) name: &'a str,
     pub(crate) id: &'a ComponentId,
     pub(crate) image: &'a str,
+    /// What tells its code from other code of the same image, where that is known.
+    pub(crate) content: Option<&'a str>,
+    /// How many invocations each host may have at once, where that is another number than that of instances.
+    pub(crate) concurrency: Option<u32>,
     pub(crate) config: &'a [ConfigName],
     pub(crate) secrets: &'a [ConfigName],
     pub(crate) limits: Option<&'a Limits>,
@@ -77,12 +81,17 @@ impl Part<'_> {
             self.id.as_str(),
             self.image,
         ];
-        let mut revision = hash(
-            [self.image]
-                .into_iter()
-                .chain(configs())
-                .chain(limits(self.limits).iter().map(String::as_str)),
+        let (limits, concurrency) = (
+            limits(self.limits),
+            self.concurrency.map(|calls| calls.to_string()),
         );
+        let mut told = vec![self.image];
+        told.extend(configs());
+        told.extend(limits.iter().map(String::as_str));
+        // Of what is not known nothing is said, so that what runs already is not another revision.
+        told.extend(self.content.into_iter().flat_map(|content| ["content", content]));
+        told.extend(concurrency.iter().flat_map(|calls| ["concurrency", calls]));
+        let mut revision = hash(told.into_iter());
         revision.truncate(REVISION_DIGITS);
         Hashes {
             scaler: hash(named.into_iter().chain(configs())),
@@ -180,19 +189,22 @@ mod tests {
         let (app, id): (AppName, ComponentId) = ("shop".parse().unwrap(), "shop-cart".parse().unwrap());
         let (one, two): (ConfigName, ConfigName) = ("a".parse().unwrap(), "b".parse().unwrap());
         let limits = Limits::default();
-        let revision = |image: &str, config: &[ConfigName], limits: &Limits| {
+        let of = |image: &str, content: Option<&str>, config: &[ConfigName], limits: &Limits| {
             let part = Part {
                 kind: PartKind::Spread,
                 app: &app,
                 name: "cart",
                 id: &id,
                 image,
+                content,
+                concurrency: None,
                 config,
                 secrets: &[],
                 limits: Some(limits),
             };
             part.hashes().revision
         };
+        let revision = |image: &str, config: &[ConfigName], limits: &Limits| of(image, None, config, limits);
         let base = revision("x:1", std::slice::from_ref(&one), &limits);
         assert_eq!(base.len(), REVISION_DIGITS);
         assert_eq!(
@@ -207,6 +219,8 @@ mod tests {
             )
         );
         for other in [
+            of("x:1", Some("1f"), std::slice::from_ref(&one), &limits),
+            of("x:1", Some("2f"), std::slice::from_ref(&one), &limits),
             revision("x:2", std::slice::from_ref(&one), &limits),
             revision("x:1", &[one.clone(), two.clone()], &limits),
             revision("x:1", &[two, one], &limits),

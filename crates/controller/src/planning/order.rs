@@ -34,7 +34,7 @@ impl Action {
         match self {
             Self::PutConfig { .. } => Phase::Configs,
             Self::DeleteLink(_) => Phase::LinksGo,
-            Self::PutLink(_) => Phase::Links,
+            Self::PutLink(_) | Self::TurnLink { .. } => Phase::Links,
             Self::StopProvider { .. } => Phase::ProvidersGo,
             Self::StartProvider { .. } => Phase::Providers,
             Self::ScaleComponent { .. } => Phase::Components,

@@ -182,12 +182,17 @@ fn report<'a>(
                 .iter()
                 .filter_map(|reference| shared::check(reference, applications)),
         );
+        // Links first: components may have to wait for theirs.
+        let planned: Vec<PartReport> = desired
+            .links
+            .iter()
+            .map(|link| links::plan(&app, link, &known, &unready, view, desk))
+            .collect();
+        let missing = links::missing(desired, &planned);
         for component in &desired.components {
-            scalers.extend(components::plan(&app, component, &unready, view, desk));
+            scalers.extend(components::plan(&app, component, &unready, &missing, view, desk));
         }
-        for link in &desired.links {
-            scalers.push(links::plan(&app, link, &known, &unready, view, desk));
-        }
+        scalers.extend(planned);
         for provider in &desired.providers {
             scalers.push(providers::plan(&app, provider, &unready, view, desk));
         }

@@ -56,6 +56,8 @@ fn part<'p>(app: &'p AppName, provider: &'p DesiredProvider, image: &'p str) -> 
         name: &provider.name,
         id: &provider.id,
         image,
+        content: None,
+        concurrency: None,
         config: &provider.config,
         secrets: &provider.secrets,
         limits: None,

@@ -178,6 +178,12 @@ fn apply(observed: &mut Observed, action: &Action) {
                 .retain(|other| other.key() != link.key() || other.target != link.target);
             observed.links.push(link.clone());
         }
+        Action::TurnLink { link, from } => {
+            observed
+                .links
+                .retain(|other| other.key() != link.key() || other.target != *from);
+            observed.links.push(link.clone());
+        }
         Action::DeleteLink(key) => observed.links.retain(|link| link.key() != *key),
         Action::PutConfig { name, values } => drop(observed.configs.insert(name.clone(), values.clone())),
         Action::DeleteConfig(name) => drop(observed.configs.remove(name)),
@@ -211,6 +217,7 @@ fn application(number: usize, size: usize) -> Result<Application, InvalidName> {
             name: format!("c{component}"),
             id: id(component)?,
             image: ImageRef::Oci(format!("registry.example/{app}/c{component}:1")),
+            content: None,
             limits: Limits::default(),
             scaler: Some(scaler),
             config: vec![config],
@@ -251,6 +258,7 @@ fn application(number: usize, size: usize) -> Result<Application, InvalidName> {
         external_configs: BTreeMap::new(),
         secrets: BTreeMap::new(),
         rollout: Rollout::default(),
+        links_required: false,
     };
     let revision = Revision {
         id: "1".to_owned(),

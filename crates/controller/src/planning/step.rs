@@ -34,7 +34,7 @@ pub enum Action {
         annotations: Labels,
         /// Configs and secrets, later ones override earlier ones.
         config: Vec<ConfigName>,
-        /// Its limits; `concurrency` in them means nothing here, `count` does.
+        /// Its limits; their concurrency is `count` unless the manifest says otherwise.
         limits: Limits,
         /// Whether another image runs there that this one takes the place of.
         allow_update: bool,
@@ -42,6 +42,8 @@ pub enum Action {
         weight: Option<u8>,
         /// The path that it has to answer before it gets any.
         probe: Option<String>,
+        /// Whether it is refused where it imports what no link answers.
+        links_required: bool,
     },
     /// A component shall not run on a host any more. `image` and `annotations` are what runs.
     StopComponent {
@@ -63,6 +65,8 @@ pub enum Action {
     StopProvider { host: HostId, id: ComponentId },
     /// A link shall be there. References to secrets are among its configs.
     PutLink(Link),
+    /// A link shall be there in the place of the one with the same key that goes to another target, in one step.
+    TurnLink { link: Link, from: ComponentId },
     /// All links with a key shall be gone. A v1 host removes the first of them for each request.
     DeleteLink(LinkKey),
     /// A config or a reference to a secret shall be there.
@@ -128,7 +132,9 @@ impl Action {
             }
             Self::StartProvider { host, id, .. } => StepKey::StartProvider(id.clone(), host.clone()),
             Self::StopProvider { host, id } => StepKey::StopProvider(id.clone(), host.clone()),
-            Self::PutLink(link) => StepKey::PutLink(link.key(), link.target.clone()),
+            Self::PutLink(link) | Self::TurnLink { link, .. } => {
+                StepKey::PutLink(link.key(), link.target.clone())
+            }
             Self::DeleteLink(key) => StepKey::DeleteLink(key.clone()),
             Self::PutConfig { name, .. } => StepKey::PutConfig(name.clone()),
             Self::DeleteConfig(name) => StepKey::DeleteConfig(name.clone()),
@@ -167,7 +173,7 @@ impl Action {
             } => {
                 (image, annotations.get(crate::planning::marks::REVISION)).hash(&mut hasher);
             }
-            Self::PutLink(link) => {
+            Self::PutLink(link) | Self::TurnLink { link, .. } => {
                 (
                     &link.interfaces,
                     &link.source_config,

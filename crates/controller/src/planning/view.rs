@@ -129,6 +129,12 @@ impl<'a> View<'a> {
         Rc::clone(hosts)
     }
 
+    /// Whether a host with certain labels takes something new.
+    pub(crate) fn is_room(&self, requirements: &Requirements) -> bool {
+        let fits = |host: &Host<'_>| !host.host.draining && unmet(requirements, host.host).next().is_none();
+        self.hosts.iter().any(fits)
+    }
+
     /// Hosts by preference: those on which fewest things run first. A number for each host.
     pub(crate) fn rank(&self) -> Vec<usize> {
         let mut order: Vec<(usize, usize)> = self

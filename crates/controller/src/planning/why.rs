@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use wasmcloud_core::{AppName, ConfigName, HostId};
+use wasmcloud_core::{AppName, ComponentId, ConfigName, HostId};
 
 use crate::planning::autoscale::Scale;
 use crate::planning::model::Moment;
@@ -64,6 +64,10 @@ pub enum Wait {
     },
     /// A config or secret of the application is not as it should be yet.
     Config(ConfigName),
+    /// A link of it is not there yet, without which it is refused.
+    Link(String),
+    /// What calls shall go to does not run yet.
+    Target(ComponentId),
     /// A config that the application uses and does not own does not exist.
     NoConfig(ConfigName),
     /// Another application has the same thing for its own.
@@ -122,6 +126,8 @@ impl fmt::Display for Wait {
                 Ok(())
             }
             Self::Config(name) => write!(f, "for config `{name}`, which is not as it should be yet"),
+            Self::Link(link) => write!(f, "for link `{link}`, which is not there yet"),
+            Self::Target(id) => write!(f, "for `{id}` to run before calls go there"),
             Self::NoConfig(name) => write!(f, "for config `{name}`, which nobody has put"),
             Self::Taken { what, by } => write!(f, "for {what}, which application `{by}` has for its own"),
             Self::Foreign(what) => write!(f, "for {what}, which somebody else put or started"),
@@ -144,6 +150,14 @@ impl fmt::Display for Wait {
 }
 
 impl Decision {
+    /// What was last said against what is being done.
+    pub fn error(&self) -> Option<&str> {
+        self.waits.iter().find_map(|wait| match wait {
+            Wait::Effect { error, .. } => error.as_deref(),
+            _ => None,
+        })
+    }
+
     /// When something is tried again if nothing happens; `None` where nothing is under way.
     pub fn next_retry(&self) -> Option<Moment> {
         let moments = self.waits.iter().filter_map(|wait| match wait {

@@ -24,7 +24,9 @@ pub(super) fn tell_apart(desired: &mut Desired) {
                 // It is not the application's own.
                 continue;
             };
-            let pairs = values.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
+            let pairs = values
+                .iter()
+                .flat_map(|(key, value)| [key.as_str(), value.as_str()]);
             let pairs: Vec<&str> = pairs.collect();
             // A name that is too long for more keeps its values together with those of other revisions.
             if let Ok(apart) = format!("{name}-{}", hash(&pairs, DIGITS)).parse::<ConfigName>() {
@@ -100,7 +102,11 @@ spec:
         assert_eq!(names(&desired("rolling", "1")), ["shop-both", "shop-prices"]);
         assert_ne!(one.components[0].config[0], two.components[0].config[0]);
         assert_eq!(one.components[0].config[1..], two.components[0].config[1..]);
-        assert_eq!(names(&one), names(&desired("blue-green", "1")), "the values decide, and nothing else");
+        assert_eq!(
+            names(&one),
+            names(&desired("blue-green", "1")),
+            "the values decide, and nothing else"
+        );
         let prices = one.components[0].config[0].clone();
         assert!(prices.as_str().starts_with("shop-prices-"), "{prices}");
         assert_eq!(one.configs[&prices]["eur"], "1");

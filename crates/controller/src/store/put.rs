@@ -6,7 +6,7 @@ use bytes::Bytes;
 use wasmcloud_core::AppName;
 use wasmcloud_manifest::Desired;
 use wasmcloud_wire::Message as _;
-use wasmcloud_wire::app::{MAX_VERSIONS, VersionRecord, revision_key};
+use wasmcloud_wire::app::{MAX_VERSIONS, PutOptions, VersionRecord, revision_key};
 
 use super::change::Needs;
 use super::clock::Stamp;
@@ -45,10 +45,20 @@ pub enum PutKind {
 impl Store {
     /// Stores a manifest, in YAML or JSON. `base_dir` is what files in it are relative to.
     pub async fn put(&self, text: &str, base_dir: Option<&str>) -> Result<Put, StoreError> {
+        self.put_with(text, base_dir, PutOptions::default()).await
+    }
+
+    /// The same, with what else is to be said of it.
+    pub async fn put_with(
+        &self,
+        text: &str,
+        base_dir: Option<&str>,
+        said: PutOptions,
+    ) -> Result<Put, StoreError> {
         let (text, base_dir) = (text.to_owned(), base_dir.map(str::to_owned));
         let options = self.0.options.clone();
         let (app, description, loaded) =
-            blocking(move || revision::read(&text, base_dir.as_deref(), &options)).await?;
+            blocking(move || revision::read(&text, base_dir.as_deref(), said, &options)).await?;
         let version = loaded.record.version.clone();
         if version.len() > MAX_VERSION_LEN {
             return Err(StoreError::VersionLength(version.len()));

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
-use wasmcloud_core::AppName;
+use wasmcloud_core::{AppName, ImageRef};
 use wasmcloud_manifest::{Desired, Manifest, ResolveOptions};
-use wasmcloud_wire::app::RevisionRecord;
+use wasmcloud_wire::app::{PutOptions, RevisionRecord};
 
 use super::apart::tell_apart;
 use super::error::StoreError;
@@ -27,7 +27,19 @@ pub(crate) struct Loaded {
 /// What identifies a revision (ADR 3).
 pub(crate) fn revision_of(record: &RevisionRecord) -> String {
     let base = record.base_dir.as_deref().unwrap_or_default();
-    hash(&[&record.version, base, &record.manifest], REVISION_DIGITS)
+    let mut parts = vec![record.version.as_str(), base, &record.manifest];
+    said(record, &mut parts);
+    hash(&parts, REVISION_DIGITS)
+}
+
+/// Adds what was said of a manifest besides its text. Nothing where nothing was.
+fn said<'r>(record: &'r RevisionRecord, parts: &mut Vec<&'r str>) {
+    if record.links_required {
+        parts.push("links required");
+    }
+    for (file, content) in &record.files {
+        parts.extend([file.as_str(), content]);
+    }
 }
 
 pub(super) fn hash(parts: &[&str], digits: usize) -> String {
@@ -46,6 +58,7 @@ pub(super) fn hash(parts: &[&str], digits: usize) -> String {
 pub(crate) fn read(
     text: &str,
     base_dir: Option<&str>,
+    put: PutOptions,
     options: &ResolveOptions,
 ) -> Result<(AppName, Option<String>, Loaded), StoreError> {
     let (manifest, _warnings) =
@@ -67,15 +80,24 @@ pub(crate) fn read(
         (None, _) => base_dir = None,
         (Some(_), Some(_)) => {}
     }
-    let version = match manifest.version() {
-        Some(version) => version.to_owned(),
-        None => hash(&[base_dir.unwrap_or_default(), text], VERSION_DIGITS),
-    };
-    let record = RevisionRecord {
+    let PutOptions {
         version,
+        files,
+        links_required,
+    } = put;
+    let version = version.or_else(|| manifest.version().map(str::to_owned));
+    let mut record = RevisionRecord {
+        version: version.unwrap_or_default(),
         manifest: text.to_owned(),
         base_dir: base_dir.map(str::to_owned),
+        files,
+        links_required,
     };
+    if record.version.is_empty() {
+        let mut parts = vec![base_dir.unwrap_or_default(), text];
+        said(&record, &mut parts);
+        record.version = hash(&parts, VERSION_DIGITS);
+    }
     let description = manifest.description().map(str::to_owned);
     let name = manifest.name().clone();
     Ok((name, description, resolve(record, &manifest, options)?))
@@ -118,6 +140,12 @@ fn resolve(
         .map_err(|problems| StoreError::Manifest(Box::new(problems)))?;
     desired.version = Some(record.version.clone());
     tell_apart(&mut desired);
+    desired.links_required = record.links_required;
+    for component in &mut desired.components {
+        if let ImageRef::File(path) = &component.image {
+            component.content = path.to_str().and_then(|path| record.files.get(path)).cloned();
+        }
+    }
     Ok(Loaded {
         revision: revision_of(&record),
         desired: Arc::new(desired),
@@ -135,6 +163,7 @@ mod tests {
             version: version.to_owned(),
             manifest: text.to_owned(),
             base_dir: base.map(str::to_owned),
+            ..RevisionRecord::default()
         };
         let one = revision_of(&record("1", None, "a"));
         assert_eq!(one.len(), REVISION_DIGITS);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use tokio::sync::watch;
+use wasmcloud_controller::Alone;
 use wasmcloud_controller::lease::{Candidacy, Guard, Holder, Lease, LeaseState};
 use wasmcloud_lattice::{Bucket, Connection, Lattice, State};
 use wasmcloud_test_lattice::TestLattice;
@@ -59,7 +60,12 @@ pub(crate) struct Candidate {
 impl Candidate {
     pub(crate) async fn start(server: &TestLattice, name: &str, candidacy: Candidacy) -> Result<Self> {
         let connection = server.connect().await?;
-        let lease = Lease::start(&around(server, connection.clone()), holder(name), candidacy);
+        let lease = Lease::start(
+            &around(server, connection.clone()),
+            holder(name),
+            candidacy,
+            Alone::default(),
+        );
         Ok(Self {
             state: lease.state(),
             lease,
@@ -205,7 +211,7 @@ impl Freezable {
                     control_prefix: "wasmbus.ctl".to_owned(),
                     jetstream_domain: None,
                 };
-                let lease = Lease::start(&lattice, holder(name), Candidacy::Always);
+                let lease = Lease::start(&lattice, holder(name), Candidacy::Always, Alone::default());
                 let handle = tokio::runtime::Handle::current();
                 parts.send((lease.state(), lease.guard(), handle)).ok();
                 ended.await.ok();

@@ -1,5 +1,7 @@
 //! Links are compared in full, and those of others stay.
 
+use std::sync::Arc;
+
 use wasmcloud_controller::RefusedLink;
 
 use crate::world::{World, component, manifest};
@@ -52,15 +54,73 @@ fn any_difference_is_put_right() {
 }
 
 #[test]
-fn a_link_to_another_target_makes_room_first() {
+fn a_link_to_another_target_turns_in_one_step_and_on_hosts_of_v1_makes_room_first() {
+    let turned = |in_place: bool| {
+        let mut world = World::new("NA");
+        world.host("NA").in_place = in_place;
+        world.deploy(&app(TO_B));
+        world.settle();
+        world.deploy(&app("interfaces: [ one ], target: { name: c }"));
+        world.settle()
+    };
+    let put = "put link shop-a -(acme:db, default)-> shop-c";
+    assert_eq!(turned(true), [put]);
+    assert_eq!(turned(false), [DELETE, put]);
+}
+
+#[test]
+fn a_link_that_is_in_use_turns_when_there_is_somebody_to_answer() {
+    let served_by = |target: &str| {
+        let server = format!(
+            "{{ name: http, type: capability, properties: {{ image: 'acme/http:1' }}, traits: [ {{ type: link, properties: {{ namespace: acme, package: db, interfaces: [ one ], target: {{ name: {target} }} }} }} ] }}"
+        );
+        manifest(
+            "shop",
+            &[&server, &component(target, &format!("acme/{target}:1"), 1, "")],
+        )
+    };
     let mut world = World::new("NA");
-    world.deploy(&app(TO_B));
+    world.deploy(&served_by("b"));
     world.settle();
-    world.deploy(&app("interfaces: [ one ], target: { name: c }"));
+    world.deploy(&served_by("c"));
     assert_eq!(
         world.settle(),
-        [DELETE, "put link shop-a -(acme:db, default)-> shop-c"]
+        [
+            "scale component shop-c on NA to 1",
+            "put link shop-http -(acme:db, default)-> shop-c",
+            "stop component shop-b on NA"
+        ]
     );
+}
+
+#[test]
+fn a_component_that_is_refused_without_its_links_waits_for_them() {
+    let caller = "{ name: a, type: component, properties: { image: 'acme/a:1' }, traits: [ { type: spreadscaler, properties: { instances: 1 } }, { type: link, properties: { namespace: acme, package: db, interfaces: [ one ], target: { name: b }, source: { config: [ { name: c, properties: { k: v } } ] } } } ] }";
+    let text = manifest("shop", &[caller, &component("b", "acme/b:1", 1, "")]);
+    let first = |links_required: bool| {
+        let mut world = World::new("NA");
+        world.deploy(&text);
+        let deployed = world.app("shop").deployed.as_mut().unwrap();
+        Arc::make_mut(&mut deployed.desired).links_required = links_required;
+        let plan = world.plan();
+        let steps: Vec<String> = plan
+            .steps
+            .iter()
+            .map(|step| step.action.key().to_string())
+            .collect();
+        world.0.carry_out(&plan);
+        (steps, world.settle())
+    };
+    let (config, a, b) = (
+        "put config shop-c",
+        "scale component shop-a on NA",
+        "scale component shop-b on NA",
+    );
+    assert_eq!(first(false).0, [config, a, b]);
+    let (before, after) = first(true);
+    assert_eq!(before, [config, b]);
+    // In one plan with its link, of which the steps are carried out first.
+    assert_eq!(after, [PUT, "scale component shop-a on NA to 1"]);
 }
 
 #[test]

@@ -46,6 +46,7 @@ pub(crate) fn random(app: &str, rng: &mut Rng) -> Arc<Desired> {
             name: (*name).to_owned(),
             id: id(app, name),
             image: ImageRef::Oci(format!("acme/{name}:{}", rng.below(3))),
+            content: None,
             limits: Limits::default(),
             scaler: rng
                 .chance(900)
@@ -113,6 +114,7 @@ pub(crate) fn random(app: &str, rng: &mut Rng) -> Arc<Desired> {
             strategy: *rng.pick(&[Strategy::Rolling, Strategy::Canary]),
             ..Rollout::default()
         },
+        links_required: false,
     })
 }
 

@@ -25,7 +25,9 @@ fn configs_are_there(lattice: &Lattice, observed: &Observed, plan: &Plan) -> Che
             Action::ScaleComponent { config, .. } | Action::StartProvider { config, .. } => {
                 config.iter().collect()
             }
-            Action::PutLink(link) => link.source_config.iter().chain(&link.target_config).collect(),
+            Action::PutLink(link) | Action::TurnLink { link, .. } => {
+                link.source_config.iter().chain(&link.target_config).collect()
+            }
             _ => continue,
         };
         let app = lattice.applications.iter().find(|app| app.name == step.app);

@@ -201,6 +201,20 @@ impl Truth {
                     .retain(|other| other.key() != link.key() || other.target != link.target);
                 self.links.push(link.clone());
             }
+            Action::TurnLink { link, from } => {
+                if let Some(error) = missing(action, &self.configs) {
+                    return Ok(Some(error));
+                }
+                let stays = |other: &Link| other.key() != link.key() || other.target != *from;
+                let mut others = self.links.iter().filter(|other| stays(other));
+                if others.any(|other| other.conflicts_with(link)) {
+                    return Ok(Some("link already exists with different target".to_owned()));
+                }
+                self.links.retain(|other| {
+                    stays(other) && (other.key() != link.key() || other.target != link.target)
+                });
+                self.links.push(link.clone());
+            }
             Action::DeleteLink(key) => {
                 if let Some(link) = self.by_hand.iter().find(|link| link.key() == *key) {
                     return Err(format!("link {link} is not ours and was deleted"));
@@ -226,7 +240,9 @@ fn missing(action: &Action, configs: &BTreeMap<ConfigName, BTreeMap<String, Stri
         Action::ScaleComponent { config, .. } | Action::StartProvider { config, .. } => {
             config.iter().collect()
         }
-        Action::PutLink(link) => link.source_config.iter().chain(&link.target_config).collect(),
+        Action::PutLink(link) | Action::TurnLink { link, .. } => {
+            link.source_config.iter().chain(&link.target_config).collect()
+        }
         _ => Vec::new(),
     };
     let name = needed.into_iter().find(|name| !configs.contains_key(*name))?;

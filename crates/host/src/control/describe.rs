@@ -57,7 +57,13 @@ pub(crate) fn inventory(
                 .claims
                 .map_or(0, |it| it.metadata.revision.unwrap_or_default()),
             max_instances: component.max_instances,
-            limits: write_limits(&component.limits, defaults),
+            limits: write_limits(
+                &component.limits,
+                &Limits {
+                    concurrency: component.max_instances,
+                    ..defaults.clone()
+                },
+            ),
             asleep: component.asleep,
             candidate: component.candidate.map(candidate),
             ..ComponentDescription::default()

@@ -1,8 +1,6 @@
 //! Why something that was asked for in this process was not done on the lattice.
 
-use std::sync::Arc;
-
-use wasmcloud_core::{ComponentId, ConfigName};
+use wasmcloud_core::ConfigName;
 
 use super::RecordError;
 use crate::error::HostError;
@@ -17,9 +15,6 @@ pub enum ControlError {
     /// The host did not do it.
     #[error(transparent)]
     Host(#[from] HostError),
-    /// The host did not do it when the change of the state reached it.
-    #[error(transparent)]
-    Refused(Arc<HostError>),
     /// The policy service does not let it start, or does not answer.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -33,9 +28,6 @@ pub enum ControlError {
         /// How long was waited.
         waited: std::time::Duration,
     },
-    /// It was to be written together with others, of which one is the reason that none was.
-    #[error("it was not written, because another link of `{0}` could not be")]
-    WithOthers(ComponentId),
     /// A config that nobody has put.
     #[error("config `{config}` does not exist, and {user} uses it; hint: put it first")]
     NoConfig {

@@ -19,28 +19,24 @@ use super::records::LinkPut;
 use crate::external::{definition, without_configs};
 
 impl LatticeHost {
-    /// Tells of links that were written.
-    pub(super) async fn tell_links(&self, source: &ComponentId, puts: &[LinkPut]) {
-        let mut told = false;
-        for put in puts {
-            // Written, so it is one.
-            let Ok(link) = Link::try_from(&put.link) else {
-                continue;
+    /// Tells of a link that was written.
+    pub(super) async fn tell_link(&self, source: &ComponentId, put: &LinkPut) {
+        // Written, so it is one.
+        let Ok(link) = Link::try_from(&put.link) else {
+            return;
+        };
+        // The former target is not part of the record any more, and nobody else tells it.
+        let former = put.instead_of.as_ref().filter(|former| **former != link.target);
+        if let Some(former) = former {
+            let gone = Link {
+                target: former.clone(),
+                ..link.clone()
             };
-            // The former target is not part of the record any more, and nobody else tells it.
-            if let Some(former) = put.instead_of.as_ref().filter(|former| **former != link.target) {
-                let gone = Link {
-                    target: former.clone(),
-                    ..link.clone()
-                };
-                self.to_both_ends(&gone, ProviderOperation::LinkDel, &bare(&gone))
-                    .await;
-                told = true;
-            }
-            let names = || link.source_config.iter().chain(&link.target_config);
-            if names().any(|name| matches!(ConfigKey::of(name.clone()), ConfigKey::Secret(_))) {
-                continue;
-            }
+            self.to_both_ends(&gone, ProviderOperation::LinkDel, &bare(&gone))
+                .await;
+        }
+        let mut names = link.source_config.iter().chain(&link.target_config);
+        if !names.any(|name| matches!(ConfigKey::of(name.clone()), ConfigKey::Secret(_))) {
             match self.bound(&link).await {
                 Some(bound) => {
                     self.to_both_ends(&link, ProviderOperation::LinkPut, &definition(&bound))
@@ -51,7 +47,7 @@ impl LatticeHost {
                 }
             }
         }
-        if told {
+        if former.is_some() {
             self.reached_the_server().await;
         }
     }

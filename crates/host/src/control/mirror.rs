@@ -477,11 +477,11 @@ async fn restore_links(
         let links: Vec<wasmcloud_wire::Link> = links.values().map(Into::into).collect();
         let url = urls.remove(&id);
         let outcome = records.restore(&id, &links, url.as_deref()).await;
-        restored(&id, outcome.map(drop));
+        restored(&id, outcome);
     }
     for (id, url) in urls {
         let outcome = records.restore(&id, &[], Some(&url)).await;
-        restored(&id, outcome.map(drop));
+        restored(&id, outcome);
     }
     tracing::warn!(
         written,

@@ -1,9 +1,10 @@
 //! What is done on a lattice host: each operation with the record that others read and the event that others hear.
 //!
-//! The control interface calls these for requests, and a program that has the host in its own process calls them
-//! directly: both ways do the same. Configs and links return when they are in effect on this host.
+//! The control interface calls these for requests. Configs and links return when they are written; they take effect on
+//! this host when they come back from the state ([`LatticeHost::caught_up`]).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
@@ -31,35 +32,17 @@ use crate::rollout::Place;
 const APPLIED: Duration = Duration::from_secs(5);
 
 impl LatticeHost {
-    /// Puts a config, and waits until this host has it.
-    pub async fn put_config(
-        &self,
-        name: ConfigName,
-        values: BTreeMap<String, String>,
-    ) -> Result<(), ControlError> {
-        let revision = self.write_config(&name, &Config(values)).await?;
-        let applied = self
-            .0
-            .mirrored
-            .configs_at(revision, Instant::now() + APPLIED)
-            .await;
-        applied_or(applied, || format!("config `{name}`"))?;
-        match self.0.mirrored.config_refusal(&name) {
-            Some(refused) => Err(ControlError::Refused(refused)),
-            None => Ok(()),
-        }
-    }
-
-    pub(super) async fn write_config(&self, name: &ConfigName, config: &Config) -> Result<u64, RecordError> {
-        let revision = self.0.records.put_config(name, config).await?;
+    /// Puts a config.
+    pub(super) async fn write_config(&self, name: &ConfigName, config: &Config) -> Result<(), RecordError> {
+        self.0.records.put_config(name, config).await?;
         self.0.events.tell(Event::ConfigSet(ConfigChanged {
             config_name: name.to_string(),
         }));
-        Ok(revision)
+        Ok(())
     }
 
     /// Removes a config. That there is none is no error.
-    pub async fn delete_config(&self, name: &ConfigName) -> Result<(), RecordError> {
+    pub(super) async fn delete_config(&self, name: &ConfigName) -> Result<(), RecordError> {
         self.0.records.delete_config(name).await?;
         self.0.events.tell(Event::ConfigDeleted(ConfigChanged {
             config_name: name.to_string(),
@@ -67,127 +50,20 @@ impl LatticeHost {
         Ok(())
     }
 
-    /// The values of a config, if there is one.
-    pub async fn config(&self, name: &ConfigName) -> Result<Option<BTreeMap<String, String>>, RecordError> {
-        Ok(self.0.records.config(name).await?.map(|(config, _)| config.0))
-    }
-
-    /// Puts links, each in the place of one to another target if one is named, and waits until they are in effect on
-    /// this host. Those of one source are written at once. Answers for each of them, in the same order; a link that this
-    /// host refuses is taken back.
-    pub async fn put_links(&self, links: Vec<(Link, Option<ComponentId>)>) -> Vec<Result<(), ControlError>> {
-        let mut sources: BTreeMap<ComponentId, Vec<usize>> = BTreeMap::new();
-        for (at, (link, _)) in links.iter().enumerate() {
-            sources.entry(link.source.clone()).or_default().push(at);
-        }
-        let mut outcomes: Vec<Result<(), ControlError>> = links.iter().map(|_| Ok(())).collect();
-        for places in sources.into_values() {
-            let of_source: Vec<&(Link, Option<ComponentId>)> =
-                places.iter().filter_map(|at| links.get(*at)).collect();
-            let written = self.put_links_of_one(&of_source).await;
-            for (at, outcome) in places.into_iter().zip(written) {
-                if let Some(place) = outcomes.get_mut(at) {
-                    *place = outcome;
-                }
-            }
-        }
-        outcomes
-    }
-
-    async fn put_links_of_one(
-        &self,
-        links: &[&(Link, Option<ComponentId>)],
-    ) -> Vec<Result<(), ControlError>> {
-        let Some(source) = links.first().map(|(link, _)| link.source.clone()) else {
-            return Vec::new();
-        };
-        let before = self.0.host.links_of(&source);
-        let puts = links.iter().map(|(link, instead_of)| LinkPut {
-            link: link.into(),
-            key: link.key(),
-            instead_of: instead_of.clone(),
+    /// Puts a link, and tells of it.
+    pub(super) async fn write_link(&self, source: &ComponentId, put: &LinkPut) -> Result<(), RecordError> {
+        let written = self.0.records.put_link(source, put).await;
+        let link = LinkdefSet::from(&put.link);
+        self.0.events.tell(match &written {
+            Ok(()) => Event::LinkdefSet(link),
+            Err(error) => Event::LinkdefSetFailed(LinkdefSetFailed {
+                error: chain(error),
+                link,
+            }),
         });
-        let applied = async {
-            let revision = self.write_links(&source, &puts.collect::<Vec<_>>()).await?;
-            let applied = self.0.mirrored.links_at(revision, Instant::now() + APPLIED).await;
-            applied_or(applied, || format!("the links of `{source}`"))
-        };
-        if let Err(error) = applied.await {
-            // All or none were written, and the reason is told once.
-            let mut error = Some(error);
-            let rest = || ControlError::WithOthers(source.clone());
-            return links
-                .iter()
-                .map(|_| Err(error.take().unwrap_or_else(rest)))
-                .collect();
-        }
-        let mut outcomes = Vec::with_capacity(links.len());
-        for (link, instead_of) in links {
-            let id = (link.key(), link.target.clone());
-            outcomes.push(match self.0.mirrored.refusal(&id) {
-                None => Ok(()),
-                Some(refused) => {
-                    let replaced = instead_of.as_ref().unwrap_or(&link.target);
-                    let former = before
-                        .iter()
-                        .find(|known| known.key() == link.key() && known.target == *replaced);
-                    self.take_back(link, former).await;
-                    Err(ControlError::Refused(refused))
-                }
-            });
-        }
-        outcomes
-    }
-
-    /// Writes what was there before a link that was refused.
-    async fn take_back(&self, link: &Link, former: Option<&Link>) {
-        let undone = match former {
-            Some(former) => {
-                let put = LinkPut {
-                    link: former.into(),
-                    key: former.key(),
-                    instead_of: (former.target != link.target).then(|| link.target.clone()),
-                };
-                self.write_links(&link.source, &[put]).await.map(drop)
-            }
-            None => self.remove_links(&link.key(), Some(&link.target)).await.map(drop),
-        };
-        if let Err(error) = undone {
-            tracing::warn!(%link, error = chain(&error), "a link that was refused could not be taken back");
-        }
-    }
-
-    /// Writes links of one source and tells of each.
-    pub(super) async fn write_links(
-        &self,
-        source: &ComponentId,
-        puts: &[LinkPut],
-    ) -> Result<u64, RecordError> {
-        let written = self.0.records.put_links(source, puts).await;
-        for put in puts {
-            let link = LinkdefSet::from(&put.link);
-            self.0.events.tell(match &written {
-                Ok(_) => Event::LinkdefSet(link),
-                Err(error) => Event::LinkdefSetFailed(LinkdefSetFailed {
-                    error: chain(error),
-                    link,
-                }),
-            });
-        }
-        let revision = written?.revision.unwrap_or_default();
-        self.tell_links(source, puts).await;
-        Ok(revision)
-    }
-
-    /// The keys of the links that a source has in the state of the lattice. What cannot be a link is left out.
-    pub async fn links_of(&self, source: &ComponentId) -> Result<Vec<LinkKey>, RecordError> {
-        let Some((spec, _)) = self.0.records.spec(source).await? else {
-            return Ok(Vec::new());
-        };
-        let links = spec.links.iter().filter_map(|link| Link::try_from(link).ok());
-        let mut keys: Vec<LinkKey> = links.map(|link| link.key()).collect();
-        keys.dedup();
-        Ok(keys)
+        written?;
+        self.tell_link(source, put).await;
+        Ok(())
     }
 
     /// Removes links and configs from the state of the lattice, for a host that leaves: nothing is waited for but the
@@ -207,23 +83,13 @@ impl LatticeHost {
         }
     }
 
-    /// Removes the links with a key, and waits until they are gone from this host.
-    pub async fn delete_link(&self, key: &LinkKey) -> Result<(), ControlError> {
-        let (revision, _) = self.remove_links(key, None).await?;
-        if let Some(revision) = revision {
-            let applied = self.0.mirrored.links_at(revision, Instant::now() + APPLIED).await;
-            applied_or(applied, || format!("the end of link {key}"))?;
-        }
-        Ok(())
-    }
-
-    /// Answers the revision to wait for, and what was found.
+    /// Removes the links with a key, or only the one to `target`, and tells of each. Answers what was found.
     pub(super) async fn remove_links(
         &self,
         key: &LinkKey,
         target: Option<&ComponentId>,
-    ) -> Result<(Option<u64>, Deleted), RecordError> {
-        let changed = self.0.records.delete_links(key, target).await?;
+    ) -> Result<Deleted, RecordError> {
+        let deleted = self.0.records.delete_links(key, target).await?;
         let tell = |link: Option<&wasmcloud_wire::Link>| {
             self.0.events.tell(Event::LinkdefDeleted(LinkdefDeleted {
                 source_id: key.source.to_string(),
@@ -234,12 +100,12 @@ impl LatticeHost {
                 interfaces: link.map(|link| link.interfaces.clone()),
             }));
         };
-        match changed.value.links.as_slice() {
+        match deleted.links.as_slice() {
             [] => tell(None),
             links => links.iter().for_each(|link| tell(Some(link))),
         }
-        self.tell_links_gone(&changed.value.links).await;
-        Ok((changed.revision, changed.value))
+        self.tell_links_gone(&deleted.links).await;
+        Ok(deleted)
     }
 
     /// Starts a component, or changes the running one; see [`Host::scale_component`](crate::Host::scale_component).
@@ -247,7 +113,7 @@ impl LatticeHost {
     pub async fn scale_component(&self, spec: ComponentSpec) -> Result<bool, ControlError> {
         let id = spec.id.clone();
         let (image_ref, annotations) = (spec.reference.clone(), spec.annotations.clone());
-        let count = spec.limits.concurrency;
+        let count = spec.count;
         let (outcome, claims) = match self.0.host.shift_component(&spec).await {
             Ok(Shift::Done {
                 running,
@@ -458,6 +324,29 @@ impl LatticeHost {
                 Ok(())
             }
         }
+    }
+}
+
+impl LatticeHost {
+    /// Waits until this host has in effect what the state of the lattice has by now, as far as it takes it. Then
+    /// [`refusal`](Self::refusal) speaks of what others have put before.
+    pub async fn caught_up(&self) -> Result<(), ControlError> {
+        let deadline = Instant::now() + APPLIED;
+        let (links, configs) = self.0.records.newest().await?;
+        let applied = self.0.mirrored.links_at(links, deadline).await;
+        applied_or(applied, || "the links of the lattice".to_owned())?;
+        let applied = self.0.mirrored.configs_at(configs, deadline).await;
+        applied_or(applied, || "the configs of the lattice".to_owned())
+    }
+
+    /// Why a link is not in effect on this host, if that refuses it.
+    pub fn refusal(&self, link: &Link) -> Option<Arc<HostError>> {
+        self.0.mirrored.refusal(&(link.key(), link.target.clone()))
+    }
+
+    /// Why the values of a config are not in effect for everybody on this host, if they are not.
+    pub fn config_refusal(&self, config: &ConfigName) -> Option<Arc<HostError>> {
+        self.0.mirrored.config_refusal(config)
     }
 }
 

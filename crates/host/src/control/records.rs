@@ -3,12 +3,12 @@
 //! Several hosts and several clients change one record at the same time, so every change is compare-and-set (v1: the
 //! last writer won, wire reference §3.2). What this leaves to others: telling anybody, and acting on it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
 use wasmcloud_core::{ComponentId, ConfigName, LinkKey};
-use wasmcloud_lattice::{Bucket, Contended, Lattice, Retry, State, StateError};
+use wasmcloud_lattice::{Bucket, Contended, Entry, Lattice, Retry, State, StateError};
 use wasmcloud_wire::state::{Claims, ComponentSpec, Config, LatticeKey};
 use wasmcloud_wire::{DecodeError, Link, Message as _};
 
@@ -78,15 +78,6 @@ pub(crate) struct LinkPut {
     pub(crate) instead_of: Option<ComponentId>,
 }
 
-/// A record as it is after a change.
-pub(crate) struct Changed<T> {
-    /// Since which write; waiting for it means waiting for the change. `None` if there is no record and none was
-    /// made.
-    pub(crate) revision: Option<u64>,
-    /// What the change says of itself.
-    pub(crate) value: T,
-}
-
 /// What a deletion of links found.
 #[derive(Debug, Default)]
 pub(crate) struct Deleted {
@@ -109,57 +100,45 @@ impl Records {
         Ok(Self { lattice, configs })
     }
 
-    /// Adds links to the record of their source, each in the place of one with the same key and target. All of them or
-    /// none: one write, however many they are.
-    pub(crate) async fn put_links(
-        &self,
-        source: &ComponentId,
-        links: &[LinkPut],
-    ) -> Result<Changed<()>, RecordError> {
-        self.refuse_missing_configs(links).await?;
+    /// Adds a link to the record of its source, in the place of one with the same key and target.
+    pub(crate) async fn put_link(&self, source: &ComponentId, put: &LinkPut) -> Result<(), RecordError> {
+        let LinkPut {
+            link,
+            key,
+            instead_of,
+        } = put;
+        let configs: BTreeSet<&str> = link
+            .source_config
+            .iter()
+            .chain(&link.target_config)
+            .map(String::as_str)
+            .collect();
+        let configs: Vec<&str> = configs.into_iter().collect();
+        for some in configs.chunks(AT_ONCE) {
+            let looks = some.iter().map(|config| self.refuse_missing_config(config, key));
+            futures::future::try_join_all(looks).await?;
+        }
         self.change(source, true, |spec| {
-            for put in links {
-                if let Some(former) = &put.instead_of {
-                    spec.links
-                        .retain(|known| !(has_key(known, &put.key) && known.target == former.as_str()));
-                }
+            if let Some(former) = instead_of {
+                spec.links
+                    .retain(|known| !(has_key(known, key) && known.target == former.as_str()));
             }
-            for LinkPut { link, key, .. } in links {
-                let conflict = spec.links.iter().find(|known| {
-                    has_key(known, key)
-                        && known.target != link.target
-                        && known.interfaces.iter().any(|name| link.interfaces.contains(name))
-                });
-                if let Some(conflict) = conflict {
-                    return Err(RecordError::LinkConflict(Box::new(conflict.clone())));
-                }
-                let same = |known: &&mut Link| has_key(known, key) && known.target == link.target;
-                match spec.links.iter_mut().find(same) {
-                    Some(known) => *known = link.clone(),
-                    None => spec.links.push(link.clone()),
-                }
+            let conflict = spec.links.iter().find(|known| {
+                has_key(known, key)
+                    && known.target != link.target
+                    && known.interfaces.iter().any(|name| link.interfaces.contains(name))
+            });
+            if let Some(conflict) = conflict {
+                return Err(RecordError::LinkConflict(Box::new(conflict.clone())));
+            }
+            let same = |known: &&mut Link| has_key(known, key) && known.target == link.target;
+            match spec.links.iter_mut().find(same) {
+                Some(known) => *known = link.clone(),
+                None => spec.links.push(link.clone()),
             }
             Ok(())
         })
         .await
-    }
-
-    async fn refuse_missing_configs(&self, links: &[LinkPut]) -> Result<(), RecordError> {
-        let mut users: BTreeMap<&str, &LinkKey> = BTreeMap::new();
-        for LinkPut { link, key, .. } in links {
-            for config in link.source_config.iter().chain(&link.target_config) {
-                users.entry(config).or_insert(key);
-            }
-        }
-        let users: Vec<(&str, &LinkKey)> = users.into_iter().collect();
-        for some in users.chunks(AT_ONCE) {
-            let looks: Vec<_> = some
-                .iter()
-                .map(|(config, key)| self.refuse_missing_config(config, key))
-                .collect();
-            futures::future::try_join_all(looks).await?;
-        }
-        Ok(())
     }
 
     async fn refuse_missing_config(&self, config: &str, key: &LinkKey) -> Result<(), RecordError> {
@@ -177,9 +156,9 @@ impl Records {
         &self,
         key: &LinkKey,
         target: Option<&ComponentId>,
-    ) -> Result<Changed<Deleted>, RecordError> {
+    ) -> Result<Deleted, RecordError> {
         let mut record = false;
-        let mut changed = self
+        let deleted = self
             .change(&key.source, false, |spec| {
                 record = true;
                 let goes = |link: &Link| {
@@ -189,12 +168,11 @@ impl Records {
                 Ok(Deleted { links, record: false })
             })
             .await?;
-        changed.value.record = record;
-        Ok(changed)
+        Ok(Deleted { record, ..deleted })
     }
 
     /// Notes where a component or provider comes from, and keeps its links.
-    pub(crate) async fn put_url(&self, id: &ComponentId, url: &str) -> Result<Changed<()>, RecordError> {
+    pub(crate) async fn put_url(&self, id: &ComponentId, url: &str) -> Result<(), RecordError> {
         self.change(id, true, |spec| {
             if spec.url != url {
                 url.clone_into(&mut spec.url);
@@ -211,7 +189,7 @@ impl Records {
         id: &ComponentId,
         links: &[Link],
         url: Option<&str>,
-    ) -> Result<Changed<()>, RecordError> {
+    ) -> Result<(), RecordError> {
         self.change(id, true, |spec| {
             for link in links {
                 let stands = spec.links.iter().any(|known| {
@@ -252,6 +230,16 @@ impl Records {
         Ok(specs.flat_map(|spec| spec.links).collect())
     }
 
+    /// The revisions of the newest records of components and of the newest configs that there are.
+    pub(crate) async fn newest(&self) -> Result<(u64, u64), RecordError> {
+        let (links, configs) = tokio::try_join!(self.lattice.list(COMPONENTS), self.configs.list(""))?;
+        let newest = |entries: &[Entry]| entries.iter().map(|entry| entry.revision).max();
+        Ok((
+            newest(&links).unwrap_or_default(),
+            newest(&configs).unwrap_or_default(),
+        ))
+    }
+
     /// All claims of the lattice.
     pub(crate) async fn claims(&self) -> Result<Vec<Claims>, RecordError> {
         let entries = self.lattice.list(CLAIMS).await?;
@@ -285,9 +273,10 @@ impl Records {
         Ok(Some((config, entry.revision)))
     }
 
-    /// Writes a config. Answers the revision.
-    pub(crate) async fn put_config(&self, name: &ConfigName, config: &Config) -> Result<u64, RecordError> {
-        Ok(self.configs.put(name.as_str(), config.encode().into()).await?)
+    /// Writes a config.
+    pub(crate) async fn put_config(&self, name: &ConfigName, config: &Config) -> Result<(), RecordError> {
+        self.configs.put(name.as_str(), config.encode().into()).await?;
+        Ok(())
     }
 
     /// Removes a config; that there is none is no error.
@@ -302,7 +291,7 @@ impl Records {
         id: &ComponentId,
         make: bool,
         mut change: impl FnMut(&mut ComponentSpec) -> Result<T, RecordError>,
-    ) -> Result<Changed<T>, RecordError> {
+    ) -> Result<T, RecordError> {
         let key = LatticeKey::Component(id.clone()).to_string();
         let mut retry = Retry::new(&key, LIMIT);
         loop {
@@ -316,32 +305,19 @@ impl Records {
                     (spec, entry.revision)
                 }
                 None if make => (ComponentSpec::default(), 0),
-                None => {
-                    return Ok(Changed {
-                        revision: None,
-                        value: T::default(),
-                    });
-                }
+                None => return Ok(T::default()),
             };
             let mut after = before.clone();
             let value = change(&mut after)?;
             if after == before && entry.is_some() {
-                return Ok(Changed {
-                    revision: Some(revision),
-                    value,
-                });
+                return Ok(value);
             }
             let written = self
                 .lattice
                 .set(&key, Bytes::from(after.encode()), revision, None)
                 .await;
             match written {
-                Ok(revision) => {
-                    return Ok(Changed {
-                        revision: Some(revision),
-                        value,
-                    });
-                }
+                Ok(_) => return Ok(value),
                 Err(StateError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

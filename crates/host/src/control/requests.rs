@@ -211,7 +211,7 @@ impl LatticeHost {
             },
             Request::PutLink(link) => self.link(&link).await,
             Request::DeleteLink(delete) => match self.remove_links(&delete.key(), None).await {
-                Ok((_, deleted)) if deleted.record => ok(message::LINK_DELETED),
+                Ok(deleted) if deleted.record => ok(message::LINK_DELETED),
                 Ok(_) => ok(message::LINK_NO_SOURCE),
                 Err(error) => failed(&error),
             },
@@ -240,17 +240,21 @@ impl LatticeHost {
     }
 
     async fn link(&self, link: &Link) -> Reply {
-        let key = match wasmcloud_core::Link::try_from(link) {
-            Ok(link) => link.key(),
+        let read = wasmcloud_core::Link::try_from(link).and_then(|read| Ok((read.key(), link.instead_of()?)));
+        let (key, instead_of) = match read {
+            Ok(read) => read,
             Err(error) => return failed(&error),
         };
         let source = key.source.clone();
         let put = LinkPut {
-            link: link.clone(),
+            link: Link {
+                instead_of: None,
+                ..link.clone()
+            },
             key,
-            instead_of: None,
+            instead_of,
         };
-        match self.write_links(&source, &[put]).await {
+        match self.write_link(&source, &put).await {
             Ok(_) => ok(message::LINK_PUT),
             Err(error) => failed(&error),
         }
@@ -337,10 +341,14 @@ impl LatticeHost {
             id: id.clone(),
             image,
             reference: scale.component_ref,
+            count: scale.count,
             limits,
             config: scale.config,
             annotations,
-            unlinked: Unlinked::Allow,
+            unlinked: match scale.links_required {
+                true => Unlinked::Refuse,
+                false => Unlinked::Allow,
+            },
             weight,
             probe,
         };

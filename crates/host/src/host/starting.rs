@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wasmcloud_cap_http::probe;
 use wasmcloud_capability::InstanceState;
-use wasmcloud_core::ComponentId;
+use wasmcloud_core::{ComponentId, Link};
 use wasmcloud_engine::{
     CallRoute, Compiled, Described, DescribedItem, PrepareOptions, Prepared, StartError, link_dynamic_import,
 };
@@ -132,13 +132,17 @@ impl Host {
         }
         self.fill_table(&component);
         let started = self.unless_stopping(self.start(&component, compiled, &spec, &claims));
-        let checked = started.await.and_then(|next| match (&runs.current, place) {
-            // What a candidate does not have, the other one answers.
-            (Some(now), Place::Alone | Place::Current(_)) => {
-                let (now, comes) = (now.profile.described(), next.profile().described());
-                self.still_answers(&spec.id, now, comes).map(|()| next)
+        let checked = started.await.and_then(|next| {
+            let comes = next.profile().described();
+            match (&runs.current, place) {
+                // What a candidate does not have, the other one answers.
+                (Some(now), Place::Alone | Place::Current(_)) => {
+                    self.still_answers(&spec.id, now.profile.described(), comes)?;
+                }
+                (None, _) if spec.unlinked == Unlinked::Refuse => self.answers_links(&spec.id, comes)?,
+                _ => {}
             }
-            _ => Ok(next),
+            Ok(next)
         });
         let prepared = match checked {
             Ok(prepared) => prepared,
@@ -200,21 +204,26 @@ impl Host {
     fn still_answers(&self, id: &ComponentId, now: &Described, next: &Described) -> Result<(), HostError> {
         let tables = self.0.tables.lock();
         for link in tables.links.all().filter(|link| link.target == *id) {
-            // A provider knows which interface of the package it calls (`wasi:http` has two that serve); a component
-            // calls those that the link names.
-            let called = |item: &Described| {
-                let mut exports = item.exports.iter().filter_map(DescribedItem::interface);
-                if tables.providers.contains_key(&link.source) {
-                    exports.any(|name| (&name.namespace, &name.package) == (&link.namespace, &link.package))
-                } else {
-                    let exports: Vec<String> = exports.map(|name| name.unversioned()).collect();
-                    link.interfaces.iter().all(|interface| {
-                        exports.contains(&format!("{}:{}/{interface}", link.namespace, link.package))
-                    })
-                }
-            };
-            if called(now) && !called(next) {
+            let of_provider = tables.providers.contains_key(&link.source);
+            if exports(now, link, of_provider) && !exports(next, link, of_provider) {
                 return Err(HostError::ExportGone {
+                    component: id.clone(),
+                    link: Box::new(link.clone()),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it exports all that links to it call, where nothing else may come that does. What a source calls that is
+    /// not here is not known.
+    fn answers_links(&self, id: &ComponentId, next: &Described) -> Result<(), HostError> {
+        let tables = self.0.tables.lock();
+        for link in tables.links.all().filter(|link| link.target == *id) {
+            let of_provider = tables.providers.contains_key(&link.source);
+            let known = of_provider || tables.components.contains_key(&link.source);
+            if known && !exports(next, link, of_provider) {
+                return Err(HostError::NoExport {
                     component: id.clone(),
                     link: Box::new(link.clone()),
                 });
@@ -290,4 +299,17 @@ impl Host {
             None => Err(HostError::NoComponent(id.clone())),
         }
     }
+}
+
+/// Whether a component exports what a link calls. A provider knows which interface of the package it calls (`wasi:http`
+/// has two that serve); a component calls those that the link names.
+fn exports(item: &Described, link: &Link, of_provider: bool) -> bool {
+    let mut exports = item.exports.iter().filter_map(DescribedItem::interface);
+    if of_provider {
+        return exports.any(|name| (&name.namespace, &name.package) == (&link.namespace, &link.package));
+    }
+    let exports: Vec<String> = exports.map(|name| name.unversioned()).collect();
+    link.interfaces
+        .iter()
+        .all(|interface| exports.contains(&format!("{}:{}/{interface}", link.namespace, link.package)))
 }

@@ -118,6 +118,11 @@ impl Connection {
         self.0.client.server_info().server_name == EMBEDDED_SERVER
     }
 
+    /// What the server calls this connection since it was made last, in `INFO`; another one after each reconnect.
+    pub fn client_id(&self) -> u64 {
+        self.0.client.server_info().client_id
+    }
+
     /// Longest message that the server takes, headers included, in bytes.
     pub fn max_payload(&self) -> usize {
         self.0.client.max_payload()

@@ -12,7 +12,7 @@ use super::args::{DeployArgs, RollbackArgs, WaitArgs};
 use super::load::Text;
 use super::reach::{HostNames, apps, asking, asking_about, failed};
 use super::source::{Meant, checked, meant};
-use super::wait::{Wanted, seconds, until_deployed};
+use super::wait::{Changes, Wanted, seconds, until_deployed};
 use super::words;
 use crate::control::table::one_line;
 use crate::exit::{FAILURE, Failure};
@@ -58,7 +58,7 @@ pub(super) async fn rollback(args: &RollbackArgs, output: &Output) -> Result<(),
 }
 
 /// Stores a manifest; with `replace` also in place of another text of the same version.
-pub(super) async fn put(
+pub(crate) async fn put(
     apps: &Apps,
     manifest: &Text,
     replace: bool,
@@ -68,7 +68,7 @@ pub(super) async fn put(
         Ok(reply) => return Ok(reply),
         Err(error) => error,
     };
-    let exists = matches!(&error, AppsError::Refused { message, .. } if is_stored_already(message));
+    let exists = is_stored_already(&error);
     let desired = manifest.resolve(true)?.desired;
     // Without a version the whole application would be deleted.
     let Some(version) = desired.version.filter(|_| exists) else {
@@ -93,13 +93,13 @@ pub(super) async fn put(
 
 /// Stores a manifest, with the folder that files in it are relative to where that is known.
 pub(super) async fn store(apps: &Apps, manifest: &Text) -> Result<PutReply, AppsError> {
-    let base_dir = Some(manifest.base_dir.as_path()).filter(|dir| !dir.as_os_str().is_empty());
-    apps.put(&manifest.text, base_dir).await
+    apps.put(&manifest.text, manifest.base_dir()).await
 }
 
-/// v1's words for a version that is there (wire reference §16).
-fn is_stored_already(message: &str) -> bool {
-    message.starts_with("Manifest version ") && message.contains(" already exists")
+/// Whether another text is stored under the version, in v1's words (wire reference §16).
+pub(crate) fn is_stored_already(error: &AppsError) -> bool {
+    matches!(error, AppsError::Refused { message, .. }
+        if message.starts_with("Manifest version ") && message.contains(" already exists"))
 }
 
 /// Waits, unless nobody wants to, and says what runs where.
@@ -140,8 +140,14 @@ async fn finish(
         app,
         reply: &reply,
         within: wait.wait_timeout,
+        goes_on: true,
     };
-    let status = until_deployed(&wanted, output).await?;
+    let mut changes = Changes::default();
+    let shown = |status: &AppStatus| {
+        changes.show(status, output);
+        Ok(())
+    };
+    let status = until_deployed(&wanted, output, shown).await?;
     let took = began.elapsed();
     if !output.is_json() {
         let ready = format!("deployed after {}", seconds(took));

@@ -43,11 +43,6 @@ impl Loaded {
     }
 }
 
-/// Reads, checks and resolves a manifest.
-pub(crate) fn load(path: &Path, builtin_providers: bool) -> Result<Loaded, Failure> {
-    Text::of_file(path)?.resolve(builtin_providers)
-}
-
 impl Text {
     /// Reads a file.
     pub(crate) fn of_file(path: &Path) -> Result<Self, Failure> {
@@ -77,6 +72,11 @@ impl Text {
             text: text.map_err(unreadable)?,
             base_dir: absolute(Path::new("")),
         })
+    }
+
+    /// The folder, where it is known.
+    pub(crate) fn base_dir(&self) -> Option<&Path> {
+        Some(self.base_dir.as_path()).filter(|dir| !dir.as_os_str().is_empty())
     }
 
     /// Checks and resolves it.

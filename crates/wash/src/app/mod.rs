@@ -20,7 +20,10 @@ mod why;
 mod words;
 
 pub(crate) use self::args::AppCommand;
-pub(crate) use self::load::{Loaded, load};
+pub(crate) use self::deploy::{is_stored_already, put};
+pub(crate) use self::load::{Loaded, Text};
+pub(crate) use self::reach::{asking, failed};
+pub(crate) use self::wait::{ROLLED_BACK, SUPERSEDED, Wanted, until_deployed};
 use crate::exit::Failure;
 use crate::output::Output;
 

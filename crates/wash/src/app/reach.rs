@@ -20,7 +20,7 @@ pub(super) async fn apps(args: &LatticeArgs) -> Result<Apps, Failure> {
 }
 
 /// Waits for an answer, and after a second shows on a terminal that it does.
-pub(super) async fn asking<T>(asking: impl Future<Output = Result<T, AppsError>>) -> Result<T, Failure> {
+pub(crate) async fn asking<T>(asking: impl Future<Output = Result<T, AppsError>>) -> Result<T, Failure> {
     let (_nothing, known) = watch::channel(String::new());
     progress::waited("asking the controller of the lattice", known, asking)
         .await
@@ -43,7 +43,7 @@ pub(super) async fn asking_about<T>(
 }
 
 /// A failure with the kind that scripts see.
-pub(super) fn failed(error: AppsError) -> Failure {
+pub(crate) fn failed(error: AppsError) -> Failure {
     let kind = match &error {
         AppsError::NoController { .. } => "no-controller",
         AppsError::NotFound { .. } => "not-found",

@@ -4,7 +4,7 @@ use serde_json::json;
 use wasmcloud_manifest::Desired;
 
 use super::args::ValidateArgs;
-use super::load::load;
+use super::load::Text;
 use crate::exit::Failure;
 use crate::output::Output;
 
@@ -14,7 +14,7 @@ pub(super) fn run(args: &ValidateArgs, output: &Output) -> Result<(), Failure> {
             "warning: --check-image-refs has no effect: `wash inspect IMAGE` says whether a registry has an image",
         );
     }
-    let loaded = load(&args.manifest, true)?;
+    let loaded = Text::of_file(&args.manifest)?.resolve(true)?;
     for warning in &loaded.warnings {
         output.warning(warning);
     }

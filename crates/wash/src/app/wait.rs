@@ -17,35 +17,46 @@ use crate::control::table::one_line;
 use crate::exit::{FAILURE, Failure, NOT_STARTED};
 use crate::output::Output;
 
+/// The kind of a failure: something else was deployed meanwhile.
+pub(crate) const SUPERSEDED: &str = "superseded";
+/// The kind of a failure: the controller went back to the version before.
+pub(crate) const ROLLED_BACK: &str = "rolled-back";
+
 /// What is waited for.
-pub(super) struct Wanted<'a> {
-    pub(super) apps: &'a Apps,
-    pub(super) app: &'a AppName,
+pub(crate) struct Wanted<'a> {
+    pub(crate) apps: &'a Apps,
+    pub(crate) app: &'a AppName,
     /// What the controller has acknowledged.
-    pub(super) reply: &'a DeployReply,
-    pub(super) within: Duration,
+    pub(crate) reply: &'a DeployReply,
+    pub(crate) within: Duration,
+    /// Whether it goes on being tried when nobody waits any more.
+    pub(crate) goes_on: bool,
 }
 
 /// What is known so far.
-struct Progress<'a> {
+struct Progress<'a, L> {
     wanted: &'a Wanted<'a>,
     output: &'a Output,
-    /// What was said about each part.
-    said: BTreeMap<String, String>,
-    said_of_whole: String,
+    look: L,
     last: Option<AppStatus>,
     /// The last thing that kept us from knowing more.
     trouble: Option<String>,
 }
 
-/// Until it is `deployed`. A failure is told at once and ends nothing, for it may heal: the time does.
-pub(super) async fn until_deployed(wanted: &Wanted<'_>, output: &Output) -> Result<AppStatus, Failure> {
+/// How often a status is looked at again while it stays the same.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Until it is `deployed`. `look` is shown each status, once a second also one that has not changed, and may end it.
+pub(crate) async fn until_deployed(
+    wanted: &Wanted<'_>,
+    output: &Output,
+    look: impl FnMut(&AppStatus) -> Result<(), Failure>,
+) -> Result<AppStatus, Failure> {
     let began = Instant::now();
     let mut progress = Progress {
         wanted,
         output,
-        said: BTreeMap::new(),
-        said_of_whole: String::new(),
+        look,
         last: None,
         trouble: None,
     };
@@ -56,20 +67,65 @@ pub(super) async fn until_deployed(wanted: &Wanted<'_>, output: &Output) -> Resu
     }
 }
 
-impl Progress<'_> {
+/// Says what has changed. A failure is told at once and ends nothing, for it may heal: the time does.
+#[derive(Default)]
+pub(super) struct Changes {
+    /// What was said about each part.
+    said: BTreeMap<String, String>,
+    said_of_whole: String,
+}
+
+impl Changes {
+    /// Says what is not as it was said before.
+    pub(super) fn show(&mut self, status: &AppStatus, output: &Output) {
+        let text = whole(status);
+        if (status.scalers.is_empty() || status.paused) && text != self.said_of_whole {
+            let shown = output.paint(color(status.status.kind), &text);
+            output.event(
+                &format!("  {shown}"),
+                &json!({
+                    "event": "status",
+                    "status": state(status.status.kind),
+                    "message": status.status.message,
+                    "paused": status.paused,
+                }),
+            );
+            self.said_of_whole = text;
+        }
+        for part in &status.scalers {
+            let text = fares(part);
+            let key = format!("{} {}", part.kind, part.name);
+            if self.said.get(&key) != Some(&text) {
+                let shown = output.paint(color(part.status.kind), &text);
+                let line = format!("  {}: {shown}", named(part));
+                output.event(&line, &value("part", part));
+                self.said.insert(key, text);
+            }
+        }
+    }
+}
+
+impl<L: FnMut(&AppStatus) -> Result<(), Failure>> Progress<'_, L> {
     async fn follow(&mut self) -> Result<AppStatus, Failure> {
         let Wanted { apps, app, reply, .. } = self.wanted;
         let generation = reply.generation.unwrap_or_default();
         let mut follower = apps.follow_status(app, generation).await.map_err(failed)?;
         loop {
-            match follower.next().await {
+            let mut next = std::pin::pin!(follower.next());
+            let next = loop {
+                match tokio::time::timeout(LOOK, &mut next).await {
+                    Ok(next) => break next,
+                    Err(_) => self.last.as_ref().map_or(Ok(()), &mut self.look)?,
+                }
+            };
+            match next {
                 Followed::Status(status) => {
-                    self.show(&status);
                     self.trouble = None;
                     self.last = Some((*status).clone());
                     if status.generation > generation && generation > 0 && !self.is_ours(&status) {
                         return Err(self.superseded(&status).await);
                     }
+                    (self.look)(&status)?;
                     if status.status.kind == StatusType::Deployed {
                         return Ok(*status);
                     }
@@ -99,34 +155,6 @@ impl Progress<'_> {
         }
     }
 
-    /// Says what is not as it was said before.
-    fn show(&mut self, status: &AppStatus) {
-        let text = whole(status);
-        if (status.scalers.is_empty() || status.paused) && text != self.said_of_whole {
-            let shown = self.output.paint(color(status.status.kind), &text);
-            self.output.event(
-                &format!("  {shown}"),
-                &json!({
-                    "event": "status",
-                    "status": state(status.status.kind),
-                    "message": status.status.message,
-                    "paused": status.paused,
-                }),
-            );
-            self.said_of_whole = text;
-        }
-        for part in &status.scalers {
-            let text = fares(part);
-            let key = format!("{} {}", part.kind, part.name);
-            if self.said.get(&key) != Some(&text) {
-                let shown = self.output.paint(color(part.status.kind), &text);
-                let line = format!("  {}: {shown}", named(part));
-                self.output.event(&line, &value("part", part));
-                self.said.insert(key, text);
-            }
-        }
-    }
-
     /// Something else shall run by now. Where that was nobody's wish, the history says why.
     async fn superseded(&self, status: &AppStatus) -> Failure {
         let Wanted { apps, app, .. } = self.wanted;
@@ -138,7 +166,7 @@ impl Progress<'_> {
             let back = one_line(last.version.as_deref().unwrap_or("the version before"));
             let error = anyhow!(one_line(&last.why));
             let error = error.context(format!("application `{app}` was rolled back to {back}"));
-            return Failure::new(FAILURE, "rolled-back", error);
+            return Failure::new(FAILURE, ROLLED_BACK, error);
         }
         let now = match status.status.kind {
             StatusType::Undeployed => "it was undeployed".to_owned(),
@@ -148,7 +176,7 @@ impl Progress<'_> {
             "stopped waiting for application `{}`: {now} meanwhile",
             self.wanted.app
         );
-        Failure::new(FAILURE, "superseded", error)
+        Failure::new(FAILURE, SUPERSEDED, error)
     }
 
     /// The time is up: what is missing, in plain words.
@@ -169,9 +197,10 @@ impl Progress<'_> {
         if missing.is_empty() {
             missing.push("nothing is known about it".to_owned());
         }
-        let hint = match paused {
-            true => format!("it is paused, and `wash app resume {app}` ends that"),
-            false => format!(
+        let hint = match (paused, self.wanted.goes_on) {
+            (true, _) => format!("it is paused, and `wash app resume {app}` ends that"),
+            (false, false) => "`--log-level info` shows what the controller does about it".to_owned(),
+            (false, true) => format!(
                 "it goes on being tried; `wash app status {app} --watch` shows it, `wash app why {app}` says more"
             ),
         };

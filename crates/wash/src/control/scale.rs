@@ -32,6 +32,7 @@ pub(super) async fn scale(args: ScaleComponentArgs, output: &Output) -> Result<(
             allow_update: args.allow_update,
             weight: None,
             probe: None,
+            links_required: false,
         },
     );
     let within = within(args.skip_wait, args.wait_timeout_ms);

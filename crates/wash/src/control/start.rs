@@ -53,6 +53,7 @@ pub(super) async fn component(args: StartComponentArgs, output: &Output) -> Resu
             allow_update: args.allow_update,
             weight: None,
             probe: None,
+            links_required: false,
         },
     );
     let within = within(args.wait.skip_wait, args.wait.wait_timeout_ms);

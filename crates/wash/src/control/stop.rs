@@ -47,6 +47,7 @@ pub(super) async fn component(args: &StopItemArgs, output: &Output) -> Result<()
                 allow_update: false,
                 weight: None,
                 probe: None,
+                links_required: false,
             },
         );
         let doing = format!("stopping component `{}` on {}", args.id, name(host));

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::json;
+use tokio::sync::watch;
 use wasmcloud_broker::Broker;
 use wasmcloud_controller::Controller;
 use wasmcloud_core::Limits;
@@ -22,11 +23,12 @@ use wasmcloud_host::{
 use wasmcloud_telemetry::Telemetry;
 
 use crate::cli::{HostCommand, Switch};
+use crate::embedded::Embedded;
 use crate::exit::{self, FAILURE, Failure, INVALID, NOT_STARTED};
 use crate::host::args::HostArgs;
 use crate::output::Output;
 use crate::telemetry::FLUSH;
-use crate::up::apply::Applied;
+use crate::up::application::Application;
 use crate::up::detach::{self, Report};
 use crate::up::dirs;
 use crate::up::signals::Signals;
@@ -66,9 +68,7 @@ async fn serve(
         () = signals.first() => None,
         stop = joined.host.stop_requested() => stop.timeout,
     };
-    joined
-        .leave(&Applied::default(), drain, &mut signals, output)
-        .await
+    joined.leave(None, drain, &mut signals, output).await
 }
 
 /// Sets up what every command with a host needs, and runs it.
@@ -155,8 +155,13 @@ impl Joined {
         })?;
         host.register_metrics(telemetry.metrics());
         let _ = joined.set(host.clone());
+        if chosen.broker.is_some() {
+            // Before anybody starts them.
+            controller::end_killed(&Embedded::below(&data_dir), &host).await?;
+        }
+        let controller = controller::start(args, &host, chosen.broker.as_ref(), telemetry.metrics());
         Ok(Self {
-            controller: controller::start(args, &host, telemetry.metrics()),
+            controller,
             host,
             readiness,
             _admin: admin,
@@ -168,6 +173,11 @@ impl Joined {
     /// Whether this process carries the lattice.
     pub(crate) fn runs_lattice(&self) -> bool {
         self.broker.is_some()
+    }
+
+    /// Whether the controller of this host leads and answers, if it has one.
+    pub(crate) fn serves(&self) -> Option<watch::Receiver<bool>> {
+        self.controller.as_ref().map(Controller::serves)
     }
 
     /// Says that the host is there, and where.
@@ -191,7 +201,7 @@ impl Joined {
     /// Stops everything within the drain time; a second signal leaves at once.
     pub(crate) async fn leave(
         self,
-        applied: &Applied,
+        application: Option<Application>,
         drain: Option<Duration>,
         signals: &mut Signals,
         output: &Output,
@@ -202,16 +212,19 @@ impl Joined {
             &json!({ "event": "stopping" }),
         );
         let left = async {
+            let limit = drain.unwrap_or(self.drain) + GRACE;
             // First of all, so that somebody else looks after what runs here as soon as it is gone.
-            if let Some(controller) = self.controller {
-                controller.stop().await;
-            }
-            let (links, configs) = applied.records();
+            let (links, configs) = match (application, self.controller) {
+                (Some(application), controller) => application.end(controller, limit, output).await,
+                (None, Some(controller)) => {
+                    controller.stop().await;
+                    Default::default()
+                }
+                (None, None) => Default::default(),
+            };
             let leave = self.host.leave(&links, &configs);
             // What drains longer than somebody has time for is left behind.
-            tokio::time::timeout(drain.unwrap_or(self.drain) + GRACE, leave)
-                .await
-                .ok();
+            tokio::time::timeout(limit, leave).await.ok();
             if let Some(broker) = self.broker {
                 // Asked over the lattice, as `wash down` does, and not by a signal: the others were asked as well.
                 if let Some(drain) = drain {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use wasmcloud_client::Client;
+use wasmcloud_manifest::Desired;
 use wasmcloud_wire::control::HostInventory;
 use wasmcloud_wire::subject::Topic;
 
-use crate::app::Loaded;
 use crate::exit::{Failure, NOT_STARTED};
 use crate::host::Joined;
 
@@ -17,7 +17,7 @@ const ANSWERS: Duration = Duration::from_secs(2);
 
 /// An error if another host of the lattice runs a part of this application. A lattice of our own that has just been
 /// started has no other host.
-pub(super) async fn refuse(joined: &Joined, loaded: &Loaded) -> Result<(), Failure> {
+pub(super) async fn refuse(joined: &Joined, desired: &Desired) -> Result<(), Failure> {
     if joined.runs_lattice() {
         return Ok(());
     }
@@ -31,7 +31,6 @@ pub(super) async fn refuse(joined: &Joined, loaded: &Loaded) -> Result<(), Failu
     );
     let inventories = client.inventories().await;
     let inventories = inventories.map_err(|error| Failure::new(NOT_STARTED, "no-lattice", error))?;
-    let desired = &loaded.desired;
     let components = desired.components.iter().map(|component| component.id.as_str());
     let providers = desired.providers.iter().map(|provider| provider.id.as_str());
     let ids: BTreeSet<&str> = components.chain(providers).collect();
@@ -44,13 +43,13 @@ pub(super) async fn refuse(joined: &Joined, loaded: &Loaded) -> Result<(), Failu
         None => Ok(()),
         Some(other) => {
             let error = anyhow!(
-                "application `{}` runs in lattice `{}` already, on host {} ({}); hint: stop it there, with Ctrl-C, \
-                 `wash down` or `wash stop host {}`",
+                "application `{}` runs in lattice `{}` already, on host {} ({}); hint: stop it there, with Ctrl-C \
+                 or `wash down`, or end it with `wash app undeploy {}`",
                 desired.app,
                 host.lattice(),
                 other.friendly_name,
                 other.host_id,
-                other.friendly_name
+                desired.app
             );
             Err(Failure::new(NOT_STARTED, "runs-already", error))
         }

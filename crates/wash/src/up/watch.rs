@@ -8,12 +8,14 @@ use std::time::{Duration, SystemTime};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use serde_json::json;
 use tokio::sync::mpsc;
-use wasmcloud_host::LatticeHost;
+use wasmcloud_core::ImageRef;
+use wasmcloud_manifest::Desired;
 
-use crate::app;
+use super::Given;
+use super::application::Application;
+use crate::cli::UpArgs;
 use crate::exit::{FAILURE, Failure};
 use crate::output::Output;
-use crate::up::apply::{self, Applied};
 
 /// A change is applied when the files have stayed the same for this long: editors and compilers write in several steps.
 const QUIET: Duration = Duration::from_millis(100);
@@ -33,11 +35,9 @@ impl Snapshot {
 
 /// Runs until it is dropped. Ends early only if the file system cannot be watched.
 pub(crate) async fn run(
-    host: &LatticeHost,
+    args: &UpArgs,
     manifest: &Path,
-    builtin_providers: bool,
-    labels: &BTreeMap<String, String>,
-    applied: &mut Applied,
+    application: &mut Application,
     Snapshot(mut seen): Snapshot,
     output: &Output,
 ) -> Result<(), Failure> {
@@ -53,7 +53,7 @@ pub(crate) async fn run(
     })
     .map_err(failed)?;
     let mut watched = BTreeSet::new();
-    let mut files: BTreeSet<PathBuf> = applied.files().map(Path::to_path_buf).collect();
+    let mut files: BTreeSet<PathBuf> = application.running().into_iter().flat_map(files_of).collect();
     files.insert(manifest.to_path_buf());
     watch(&mut watcher, &mut watched, &files).map_err(failed)?;
     seen.retain(|file, _| files.contains(file));
@@ -73,21 +73,23 @@ pub(crate) async fn run(
             continue;
         }
         seen = now;
-        let outcome = match app::load(manifest, builtin_providers) {
-            Ok(loaded) => {
+        let outcome = match Given::read(manifest, args) {
+            Ok(given) => {
                 // Also of components that do not start: it may be the file that is mended next.
-                files = loaded
-                    .files()
-                    .chain(applied.files())
-                    .map(Path::to_path_buf)
-                    .collect();
+                let running = application.running();
+                files = given.loaded.files().map(Path::to_path_buf).collect();
+                files.extend(running.into_iter().flat_map(files_of));
                 files.insert(manifest.to_path_buf());
                 watch(&mut watcher, &mut watched, &files).map_err(failed)?;
                 let manifest_read = seen.remove(manifest);
                 seen = states(&files);
                 seen.extend(manifest_read.map(|state| (manifest.to_path_buf(), state)));
-                loaded.warnings.iter().for_each(|warning| output.warning(warning));
-                apply::apply(host, applied, loaded, labels, output).await
+                given
+                    .loaded
+                    .warnings
+                    .iter()
+                    .for_each(|warning| output.warning(warning));
+                application.apply(given.with_contents(args).await, output).await
             }
             Err(failure) => Err(failure),
         };
@@ -100,6 +102,15 @@ pub(crate) async fn run(
         }
     }
     Ok(())
+}
+
+/// The component files of what runs.
+fn files_of(desired: &Desired) -> impl Iterator<Item = PathBuf> {
+    let images = desired.components.iter().map(|component| &component.image);
+    images.filter_map(|image| match image {
+        ImageRef::File(path) => Some(path.clone()),
+        _ => None,
+    })
 }
 
 /// Tells whether a file changed: when, how long and which one it is; `None` if it is not there.

@@ -23,6 +23,7 @@ mod sign;
 mod spied;
 mod support;
 mod telemetry;
+mod up;
 mod walkthrough;
 mod watch;
 mod wire;

@@ -33,14 +33,14 @@ mod wadm;
 pub use cron::{CRON_PREFIX, CronClaim, CronLast, CronOutcome, CronOwed, CronRecord, MAX_CLAIMS, cron_key};
 pub use event::ManifestEvent;
 pub use record::{
-    APP_PREFIX, AppRecord, HistoryEntry, HistoryKind, MAX_HISTORY, MAX_VERSIONS, REVISION_PREFIX,
+    APP_PREFIX, AppRecord, HistoryEntry, HistoryKind, MAX_FILES, MAX_HISTORY, MAX_VERSIONS, REVISION_PREFIX,
     RevisionRecord, RolloutRecord, VersionRecord, app_bucket, app_key, revision_key,
 };
 pub use reply::{
     BASE_DIR_HEADER, CONTENT_TYPE_HEADER, CONTROLLER_HEADER, DeleteReply, DeleteResult, DeployReply,
-    DeployResult, ErrorReply, GetReply, GetResult, HistoryReply, ListReply, ModelSummary, PartDecision,
-    PutReply, PutResult, ScaleDecision, SpreadDecision, StatusReply, StatusResult, VersionInfo,
-    VersionRequest, VersionsReply, WhyReply, WhyRequest,
+    DeployResult, ErrorReply, GetReply, GetResult, HistoryReply, ListReply, ModelSummary, PUT_OPTIONS_HEADER,
+    PartDecision, PutOptions, PutReply, PutResult, ScaleDecision, SpreadDecision, StatusReply, StatusResult,
+    VersionInfo, VersionRequest, VersionsReply, WhyReply, WhyRequest,
 };
 pub use status::{AppStatus, OnHost, ScalerStatus, StatusInfo, StatusType};
 pub use subject::{ManifestApi, ModelOperation};

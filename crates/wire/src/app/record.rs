@@ -19,6 +19,9 @@ pub const MAX_VERSIONS: usize = 1_000;
 /// Most entries of the history of one application; the oldest go first.
 pub const MAX_HISTORY: usize = 100;
 
+/// Most files that one revision tells apart.
+pub const MAX_FILES: usize = 10_000;
+
 /// The bucket with the applications of a lattice.
 pub fn app_bucket(lattice: &LatticeName) -> String {
     format!("APPDATA_{lattice}")
@@ -131,6 +134,16 @@ pub struct RevisionRecord {
     /// What files in it are relative to, where who put it said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_dir: Option<String>,
+    /// What tells the files of its components from other files in their places, by path, where who put it said so.
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "limit::map::<_, _, MAX_FILES>"
+    )]
+    pub files: BTreeMap<String, String>,
+    /// Whether its components are refused where they import what no link answers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub links_required: bool,
 }
 
 impl Message for AppRecord {

@@ -1,9 +1,11 @@
 //! What is asked of the manifest API besides a name, and what it answers (wire reference §8.3).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::app::record::{HistoryEntry, MAX_VERSIONS};
+use crate::app::record::{HistoryEntry, MAX_FILES, MAX_VERSIONS};
 use crate::app::status::{AppStatus, OnHost, StatusInfo, StatusType};
 use crate::json::{self, DecodeError, Message};
 use crate::limit::{self, MAX_ITEMS, MAX_NAMES, MAX_REPLY, MAX_REQUEST};
@@ -12,8 +14,33 @@ use crate::limit::{self, MAX_ITEMS, MAX_NAMES, MAX_REPLY, MAX_REQUEST};
 pub const CONTENT_TYPE_HEADER: &str = "Content-Type";
 /// The header of `put` that says which directory files in the manifest are relative to. Ours.
 pub const BASE_DIR_HEADER: &str = "wasmcloud-base-dir";
+/// The header of `put` with [`PutOptions`]. Ours.
+pub const PUT_OPTIONS_HEADER: &str = "wasmcloud-put";
 /// The header of all replies of ours, with the id of the host that leads; v1's wadm has none.
 pub const CONTROLLER_HEADER: &str = "wasmcloud-controller";
+
+/// What may be said of a manifest besides what it says itself. v1's wadm does not hear it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PutOptions {
+    /// The version under which it is kept in place of the one that it states.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// What tells the files of its components from other files in their places, by path.
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "limit::map::<_, _, MAX_FILES>"
+    )]
+    pub files: BTreeMap<String, String>,
+    /// Whether its components are refused where they import what no link answers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub links_required: bool,
+}
+
+impl Message for PutOptions {
+    const WHAT: &'static str = "options of a manifest";
+    const MAX: usize = MAX_REQUEST;
+}
 
 /// Which version is meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

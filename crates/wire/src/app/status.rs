@@ -67,6 +67,9 @@ pub struct ScalerStatus {
         deserialize_with = "limit::list::<_, _, MAX_NAMES>"
     )]
     pub waits: Vec<String>,
+    /// What was last said against what is being done about it. It is tried again. Ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// What one host has of a component or provider.

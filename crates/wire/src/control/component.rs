@@ -62,6 +62,10 @@ pub struct ScaleComponent {
     /// What it has to answer before it gets calls. Not in v1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
+    /// Whether it is refused if it imports what no link answers; else calls of such an import fail until there is a
+    /// link. Not in v1.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub links_required: bool,
 }
 
 /// A request that a component has to answer well before it gets calls.

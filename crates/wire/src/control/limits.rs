@@ -24,7 +24,19 @@ const QUEUE: &str = "queue";
 const IDLE: &str = "idle";
 const NEVER: &str = "never";
 
-const KEYS: [&str; 7] = [MEMORY, TIME, DEADLINE, INSTANCE, MAX_REUSE, QUEUE, IDLE];
+/// Invocations at once, where that is another number than the count.
+const CONCURRENCY: &str = "concurrency";
+
+const KEYS: [&str; 8] = [
+    MEMORY,
+    TIME,
+    DEADLINE,
+    INSTANCE,
+    MAX_REUSE,
+    QUEUE,
+    IDLE,
+    CONCURRENCY,
+];
 
 /// A limit that cannot be kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -91,6 +103,10 @@ pub fn read_limits(asked: Option<&Labels>, count: u32, defaults: &Limits) -> Res
                 let times = value.parse().ok().filter(|times| *times > 0);
                 limits.max_reuse = times.ok_or_else(invalid(MAX_REUSE, "a number of calls"))?;
             }
+            CONCURRENCY => {
+                let calls = value.parse().ok().filter(|calls| *calls > 0);
+                limits.concurrency = calls.ok_or_else(invalid(CONCURRENCY, "a number of invocations"))?;
+            }
             QUEUE => {
                 limits.queue = value
                     .parse()
@@ -138,6 +154,11 @@ pub fn write_limits(limits: &Limits, defaults: &Limits) -> Option<Labels> {
         limits.max_reuse != defaults.max_reuse,
         MAX_REUSE,
         limits.max_reuse.to_string(),
+    );
+    put(
+        limits.concurrency != defaults.concurrency,
+        CONCURRENCY,
+        limits.concurrency.to_string(),
     );
     put(limits.queue != defaults.queue, QUEUE, limits.queue.to_string());
     let idle = limits

@@ -223,6 +223,7 @@ fn scale(id: &str, count: u32, annotations: Option<Labels>) -> Request {
             allow_update: false,
             weight: None,
             probe: None,
+            links_required: false,
         },
     )
 }

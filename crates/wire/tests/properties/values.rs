@@ -112,6 +112,7 @@ pub(crate) fn link() -> impl Strategy<Value = Link> {
         source_config: texts(),
         target_config: texts(),
         route: of(text()),
+        instead_of: of(text()),
         unknown: unknown(),
     })
 }
@@ -153,6 +154,7 @@ pub(crate) fn scale_component() -> impl Strategy<Value = ScaleComponent> {
             path: text(),
             timeout_ms: any::<Option<u64>>()
         })),
+        links_required: any::<bool>(),
     })
 }
 

@@ -98,18 +98,16 @@ async fn a_link_that_turns_leaves_the_former_target(target: Target) -> Result<()
     let mut scene = Scene::start(target).await?;
     scene.provide("p", json!({})).await?;
     scene.provide("q", json!({})).await?;
-    let to = |target: &str| -> Result<wasmcloud_core::Link> {
-        let link: wasmcloud_wire::Link = serde_json::from_value(link("caller", target, &[]))?;
-        Ok((&link).try_into()?)
-    };
-    let put = |outcomes: Vec<Result<(), wasmcloud_host::ControlError>>| -> Result<()> {
-        outcomes.into_iter().try_for_each(|outcome| Ok(outcome?))
-    };
-    put(scene.host.put_links(vec![(to("p")?, None)]).await)?;
+    let client = scene.rig.client.clone();
+    client.ok("link.put", &link("caller", "p", &[])).await?;
     scene
         .was_told("p", &[("put", told("caller", "p", json!({})))])
         .await?;
-    put(scene.host.put_links(vec![(to("q")?, Some("p".parse()?))]).await)?;
+    let mut turned = link("caller", "q", &[]);
+    let refused = client.ask("link.put", &turned).await?;
+    ensure!(refused["success"] == false, "{refused}");
+    turned["instead_of"] = json!("p");
+    client.ok("link.put", &turned).await?;
     scene
         .was_told("q", &[("put", told("caller", "q", json!({})))])
         .await?;

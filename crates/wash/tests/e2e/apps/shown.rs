@@ -85,6 +85,7 @@ fn cart(runs: u32) -> ScalerStatus {
             },
         ],
         waits: vec!["for another host to be done first".to_owned()],
+        error: None,
     }
 }
 
