@@ -119,10 +119,13 @@ impl Ingress {
         let mut new: Vec<Arc<Route>> = others.cloned().collect();
         if let Some(same) = new.iter().find(|known| known.matches == route.matches) {
             let (matches, owner, component) = (&same.matches, &same.owner, same.target.id());
-            return Err(ProviderError::Conflict(format!(
-                "{matches} on {address} already goes to component `{component}` by the link `{}` of provider `{}`",
-                owner.name, owner.source
-            )));
+            return Err(ProviderError::Conflict {
+                what: format!(
+                    "{matches} on {address} already goes to component `{component}` by the link `{}` of provider `{}`",
+                    owner.name, owner.source
+                ),
+                owner: Some(Box::new(owner.clone())),
+            });
         }
         let owner = route.owner.clone();
         new.push(Arc::new(route));
@@ -207,19 +210,21 @@ impl Ingress {
                 return Ok(settings.address);
             }
             let routes = entry.listener.routes.load();
-            let owner = entry
-                .holders
-                .first()
-                .or_else(|| routes.routes().first().map(|route| &route.owner.source))
-                .map_or_else(
-                    || "another link".to_owned(),
-                    |owner| format!("provider `{owner}`"),
-                );
-            return Err(ProviderError::Conflict(format!(
-                "address {} is in use by {owner} with other settings; `{asking}` can share it with the same \
-                 `routing_mode`, TLS and keep-alive settings, or use another address",
-                settings.address
-            )));
+            let holder = entry.holders.first();
+            // Who holds the address itself keeps it without the link.
+            let link = routes.routes().first().map(|route| &route.owner);
+            let owner = holder.or(link.map(|link| &link.source)).map_or_else(
+                || "another link".to_owned(),
+                |owner| format!("provider `{owner}`"),
+            );
+            return Err(ProviderError::Conflict {
+                what: format!(
+                    "address {} is in use by {owner} with other settings; `{asking}` can share it with the same \
+                     `routing_mode`, TLS and keep-alive settings, or use another address",
+                    settings.address
+                ),
+                owner: link.filter(|_| holder.is_none()).cloned().map(Box::new),
+            });
         }
         let listener = Listener::bind(settings.clone(), &self.options, self.workers()?)?;
         let address = listener.address;

@@ -37,9 +37,12 @@ fn bind_error(address: SocketAddr, error: io::Error) -> ProviderError {
                 || "another process".to_owned(),
                 |owner| format!("process {owner}"),
             );
-            ProviderError::Conflict(format!(
-                "address {address} is in use by {owner}; hint: stop it or choose another `address`"
-            ))
+            ProviderError::Conflict {
+                what: format!(
+                    "address {address} is in use by {owner}; hint: stop it or choose another `address`"
+                ),
+                owner: None,
+            }
         }
         _ => ProviderError::Failed {
             what: format!("listen on {address}"),

@@ -201,7 +201,10 @@ impl Provider for KeyValueProvider {
 impl From<OpenError> for ProviderError {
     fn from(error: OpenError) -> Self {
         match error {
-            OpenError::InUse { .. } => Self::Conflict(error.to_string()),
+            OpenError::InUse { .. } => Self::Conflict {
+                what: error.to_string(),
+                owner: None,
+            },
             other => Self::Failed {
                 what: other.to_string(),
                 source: match other {

@@ -463,7 +463,10 @@ async fn a_redb_provider_keeps_its_file_and_gives_it_back() {
     static NO_CONFIG: ConfigMap = ConfigMap::new();
     let provider = start().await.unwrap();
     assert!(dir.path().join("keyvalue/kv.redb").exists());
-    assert!(matches!(start().await.err(), Some(ProviderError::Conflict(_))));
+    assert!(matches!(
+        start().await.err(),
+        Some(ProviderError::Conflict { .. })
+    ));
     assert!(provider.update_config(&NO_CONFIG).await.is_ok());
     let moved = provider
         .update_config(&map(&[("path", "other.redb")]))

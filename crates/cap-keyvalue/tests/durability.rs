@@ -162,7 +162,7 @@ async fn a_file_of_another_process_is_refused_and_free_after_its_death() -> Resu
     let id = "cache".parse()?;
     let config = Default::default();
     let started = KeyValueProvider::start(Backend::Redb, &id, &config, dir.path()).await;
-    let Err(ProviderError::Conflict(text)) = started else {
+    let Err(ProviderError::Conflict { what: text, .. }) = started else {
         anyhow::bail!("a second owner must be refused")
     };
     let holder = format!("process {} (the child)", child.0.id());

@@ -35,9 +35,14 @@ pub enum ProviderError {
         /// The nearest known key.
         nearest: Option<String>,
     },
-    /// Something else has it: an address, a route, a file. Names the owner.
-    #[error("{0}")]
-    Conflict(String),
+    /// Something else has it: an address, a route, a file.
+    #[error("{what}")]
+    Conflict {
+        /// What it is about, with the name of the owner.
+        what: String,
+        /// The link that has it, if it is one.
+        owner: Option<Box<LinkKey>>,
+    },
     /// The link does not fit this provider.
     #[error("{0}")]
     Unsupported(String),

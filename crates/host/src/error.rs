@@ -227,3 +227,16 @@ pub enum HostError {
     #[error("this host is stopping")]
     Stopping,
 }
+
+impl HostError {
+    /// The link that has what a refused one needs, where it is known.
+    pub(crate) fn owner(&self) -> Option<&LinkKey> {
+        match self {
+            Self::Link {
+                source: ProviderError::Conflict { owner, .. },
+                ..
+            } => owner.as_deref(),
+            _ => None,
+        }
+    }
+}

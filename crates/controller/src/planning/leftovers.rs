@@ -42,6 +42,8 @@ struct Going {
     actions: Vec<Action>,
     /// Whether it stays, because others use it.
     shared: bool,
+    /// Whether it has what something else waits for that should be there, so that it cannot wait for that.
+    in_the_way: bool,
 }
 
 impl<'a> Leftovers<'_, 'a> {
@@ -57,7 +59,8 @@ impl<'a> Leftovers<'_, 'a> {
             };
             let gone = stage.iter().all(|going| going.shared);
             for going in stage {
-                reports.push(self.remove(going, may_go.then_some(&mut *desk), wait.clone()));
+                let goes = may_go || going.in_the_way;
+                reports.push(self.remove(going, goes.then_some(&mut *desk), wait.clone()));
             }
             may_go &= gone;
         }
@@ -71,6 +74,7 @@ impl<'a> Leftovers<'_, 'a> {
             hosts,
             actions,
             shared,
+            in_the_way: _,
         } = going;
         if shared {
             return self.stays(kind, name, hosts);
@@ -201,6 +205,7 @@ impl<'a> Leftovers<'_, 'a> {
             hosts: Vec::new(),
             actions: Vec::new(),
             shared: self.retained.parts.contains(id),
+            in_the_way: false,
         });
         entry.hosts.push(runs);
         entry.actions.push(stop);
@@ -258,6 +263,12 @@ impl<'a> Leftovers<'_, 'a> {
                 hosts: Vec::new(),
                 actions,
                 shared: false,
+                in_the_way: self.view.is_in_the_way(&link.key(), |refused| {
+                    let mut desired = self.desired().into_iter().flat_map(|desired| &desired.links);
+                    desired.any(|wanted| {
+                        wanted.link.target == refused.target && wanted.link.key() == refused.key
+                    })
+                }),
             });
         }
         going
@@ -286,6 +297,7 @@ impl<'a> Leftovers<'_, 'a> {
             hosts: Vec::new(),
             actions: vec![Action::DeleteConfig(name.clone())],
             shared: false,
+            in_the_way: false,
         };
         named.into_iter().filter(goes).map(going).collect()
     }

@@ -74,6 +74,8 @@ pub struct RefusedLink {
     pub target: ComponentId,
     /// Why not.
     pub why: String,
+    /// The link that has what this one needs, where the host says so.
+    pub owner: Option<LinkKey>,
 }
 
 /// A component on a host.
@@ -204,6 +206,14 @@ impl ObservedHost {
                 },
                 target: refused.target.parse().ok()?,
                 why: refused.error.clone(),
+                owner: refused.owner.as_ref().and_then(|owner| {
+                    Some(LinkKey {
+                        source: owner.source_id.parse().ok()?,
+                        name: owner.name.parse().ok()?,
+                        namespace: owner.wit_namespace.clone(),
+                        package: owner.wit_package.clone(),
+                    })
+                }),
             })
         });
         let host = Self {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use wasmcloud_core::{ComponentId, HostId, Link};
+use wasmcloud_core::{ComponentId, HostId, Link, LinkKey};
 
 use crate::planning::model::{Moment, Options};
 use crate::planning::observed::{Observed, ObservedHost, RefusedLink, RunningComponent, RunningProvider};
@@ -110,6 +110,12 @@ impl<'a> View<'a> {
             .iter()
             .find(|(_, refused)| refused.target == link.target && refused.key == key)?;
         Some((found.0, &found.1.why))
+    }
+
+    /// Whether a link has what another one needs that is refused for it, and that is `wanted`.
+    pub(crate) fn is_in_the_way(&self, key: &LinkKey, wanted: impl Fn(&RefusedLink) -> bool) -> bool {
+        let mut refused = self.refused.values().flatten();
+        refused.any(|(_, refused)| refused.owner.as_ref() == Some(key) && wanted(refused))
     }
 
     /// The place of a host that is there.

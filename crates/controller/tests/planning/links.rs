@@ -223,6 +223,7 @@ fn a_link_that_a_host_refuses_is_not_deployed() {
         key: link.key(),
         target: link.target.clone(),
         why: "port 80 is taken".to_owned(),
+        owner: None,
     });
     assert_eq!(
         world.status("shop").to_string(),
@@ -237,5 +238,52 @@ fn a_link_that_a_host_refuses_is_not_deployed() {
         "waits for host NB to take it: port 80 is taken\n"
     );
     world.host("NB").refused.clear();
+    assert_eq!(world.status("shop").to_string(), "deployed");
+}
+
+/// A provider with another name and the same address: the one waits for the link of the other to go, which would wait for
+/// everything new to be there.
+#[test]
+fn a_former_link_that_is_in_the_way_goes_first() {
+    let shop = |name: &str| {
+        let server = format!(
+            "{{ name: {name}, type: capability, properties: {{ image: 'acme/http:1' }}, traits: [ {{ type: link, properties: {{ namespace: wasi, package: http, interfaces: [ incoming-handler ], target: {{ name: b }} }} }} ] }}"
+        );
+        manifest("shop", &[&server, &component("b", "acme/b:1", 1, "")])
+    };
+    let mut world = World::new("NA");
+    world.deploy(&shop("old"));
+    world.settle();
+    let former = world.0.observed.links[0].clone();
+    world.deploy(&shop("new"));
+    while world.0.observed.links.len() < 2 {
+        assert!(!world.round().is_empty(), "the new link comes");
+        world.pass(1);
+    }
+    let new = world.0.observed.links.iter().find(|link| **link != former);
+    let mut refused = RefusedLink {
+        key: new.unwrap().key(),
+        target: former.target.clone(),
+        why: "the address is taken".to_owned(),
+        owner: None,
+    };
+    let mut round = |refused: RefusedLink| {
+        world.host("NA").refused = vec![refused];
+        world.pass(40);
+        only_links(world.round())
+    };
+    assert!(
+        round(refused.clone()).is_empty(),
+        "nobody says that it would help"
+    );
+    let mut other = former.key();
+    other.name = "other".parse().unwrap();
+    refused.owner = Some(other);
+    assert!(round(refused.clone()).is_empty());
+    refused.owner = Some(former.key());
+    assert_eq!(round(refused), ["delete link shop-old -(wasi:http, default)->"]);
+    world.host("NA").refused.clear();
+    let left = world.settle();
+    assert_eq!(left, ["stop provider shop-old on NA"]);
     assert_eq!(world.status("shop").to_string(), "deployed");
 }

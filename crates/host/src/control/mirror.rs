@@ -18,7 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use wasmcloud_core::{ComponentId, ConfigName, Link};
 use wasmcloud_lattice::{Entry, Event as Change, StateError, Watch};
 use wasmcloud_wire::Message as _;
-use wasmcloud_wire::control::RefusedLink;
+use wasmcloud_wire::control::{LinkOwner, RefusedLink};
 use wasmcloud_wire::event::{Event, LinkdefSet, LinkdefSetFailed};
 use wasmcloud_wire::message::chain;
 use wasmcloud_wire::state::{ComponentSpec, Config, ConfigKey, LatticeKey};
@@ -90,6 +90,12 @@ impl Mirrored {
                 wit_namespace: key.namespace.clone(),
                 wit_package: key.package.clone(),
                 error: text.get(..end).unwrap_or(&text).to_owned(),
+                owner: error.owner().map(|owner| LinkOwner {
+                    source_id: owner.source.to_string(),
+                    name: owner.name.to_string(),
+                    wit_namespace: owner.namespace.clone(),
+                    wit_package: owner.package.clone(),
+                }),
             }
         });
         shown.collect()

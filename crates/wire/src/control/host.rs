@@ -171,6 +171,22 @@ pub struct RefusedLink {
     /// Why, with all causes.
     #[serde(default)]
     pub error: String,
+    /// The link that has what this one needs, an address for example; the host knows it where both are its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<LinkOwner>,
+}
+
+/// What identifies the link that another one needs something of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkOwner {
+    /// Its source.
+    pub source_id: String,
+    /// Its name.
+    pub name: String,
+    /// The namespace of its interfaces.
+    pub wit_namespace: String,
+    /// The package of its interfaces.
+    pub wit_package: String,
 }
 
 /// Whether a provider is well.

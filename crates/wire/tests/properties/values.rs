@@ -12,7 +12,7 @@ use wasmcloud_core::Link as CoreLink;
 use wasmcloud_wire::config_service::{ConfigServiceReply, ConfigServiceRequest};
 use wasmcloud_wire::control::{
     CandidateDescription, ComponentAuction, ComponentAuctionAck, ComponentDescription, ComponentLoad,
-    CtlResponse, DeleteLabel, DeleteLink, Host, HostInventory, Link, Probe, ProviderAuction,
+    CtlResponse, DeleteLabel, DeleteLink, Host, HostInventory, Link, LinkOwner, Probe, ProviderAuction,
     ProviderAuctionAck, ProviderDescription, ProviderHealth, PutLabel, RefusedLink, Registries,
     RegistryCredential, ScaleComponent, StartProvider, StopHost, StopProvider, UpdateComponent,
 };
@@ -316,6 +316,12 @@ pub(crate) fn inventory() -> impl Strategy<Value = HostInventory> {
             Just(ProviderHealth::Unhealthy)
         ]),
     });
+    let owner = any_of!(LinkOwner {
+        source_id: text(),
+        name: text(),
+        wit_namespace: text(),
+        wit_package: text(),
+    });
     let refused = any_of!(RefusedLink {
         source_id: text(),
         target: text(),
@@ -323,6 +329,7 @@ pub(crate) fn inventory() -> impl Strategy<Value = HostInventory> {
         wit_namespace: text(),
         wit_package: text(),
         error: text(),
+        owner: of(owner),
     });
     any_of!(HostInventory {
         components: vec(component, 0..3),

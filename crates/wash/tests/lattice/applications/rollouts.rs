@@ -200,3 +200,19 @@ async fn each_revision_has_its_own_config() -> Result<()> {
     host.stop()?;
     Ok(())
 }
+
+/// The new server cannot have the address before the former lets go of it, and the former would wait for the new one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_with_another_name_takes_over_the_address() -> Result<()> {
+    let mut rig = Rig::start().await?;
+    rig.web.image = PAGE.to_owned();
+    let renamed = rig.web.text("v2")?.replace("name: server", "name: front-door");
+    rig.api.deploy(&renamed).await?;
+    let took = rig.api.wait("web", "deployed").await?;
+    let text = get(rig.web.address, "/")?.text();
+    ensure!(text.starts_with(PAGE_WORD), "{text}");
+    println!("it had the address after {took:?}");
+    ensure!(rig.last().await?["version"] == "v2", "it did not go back");
+    ensure!(took < Duration::from_secs(10), "{took:?}");
+    Ok(())
+}
