@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
 use bytes::Bytes;
+use tokio::time::timeout;
 use wasmparser::{Validator, WasmFeatures};
 use wasmtime::component::Component;
 
@@ -18,6 +19,10 @@ use crate::runtime::{Engine, EngineError, Flavor};
 
 /// First bytes of every wasm file (core specification 5.5.16, component model "Binary Format").
 const MAGIC: &[u8] = b"\0asm";
+
+/// Longest wait for a free place to compile in. An application of a thousand components that nobody has compiled yet is
+/// asked for at once and takes minutes, in which it gets on.
+const QUEUE_LIMIT: Duration = Duration::from_secs(600);
 
 /// Version and layer bytes of a core module; a component has `0d 00 01 00`.
 const CORE_MODULE: &[u8] = &[1, 0, 0, 0];
@@ -96,13 +101,21 @@ pub enum CompileError {
         #[source]
         source: wasmtime::Error,
     },
-    /// Compilation, or the wait for a free place to compile in, took too long.
+    /// Compilation took too long.
     #[error("compiling {name} took longer than {limit:?}")]
     Timeout {
         /// What was to be compiled.
         name: String,
         /// The limit.
         limit: Duration,
+    },
+    /// Others that were to be compiled before took too long.
+    #[error("{name} was not compiled: others were in line before it for {waited:?}")]
+    Queue {
+        /// What was to be compiled.
+        name: String,
+        /// How long it waited.
+        waited: Duration,
     },
     /// The compiling thread panicked, which is a defect of ours or of wasmtime.
     #[error("the compiler crashed on {name}")]
@@ -165,19 +178,24 @@ impl Engine {
         let limit = self.config().compile_timeout;
         let name = source.name.clone();
         let engine = self.clone();
-        let compiled = async {
-            let permit = Arc::clone(self.compilations()).acquire_owned().await;
-            tokio::task::spawn_blocking(move || {
-                // The permit goes back when the work ends, not when the one who waits for it gives up.
-                let _permit = permit;
-                compile(&engine, &source)
-            })
-            .await
-        };
-        let compiled = match tokio::time::timeout(limit, compiled).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_panicked)) => Err(CompileError::Crashed { name }),
-            Err(_elapsed) => Err(CompileError::Timeout { name, limit }),
+        let place = Arc::clone(self.compilations()).acquire_owned();
+        let compiled = match timeout(QUEUE_LIMIT, place).await {
+            Ok(place) => {
+                let compiled = tokio::task::spawn_blocking(move || {
+                    // The place is free when the work ends, not when the one who waits for it gives up.
+                    let _place = place;
+                    compile(&engine, &source)
+                });
+                match timeout(limit, compiled).await {
+                    Ok(Ok(result)) => result,
+                    Ok(Err(_panicked)) => Err(CompileError::Crashed { name }),
+                    Err(_elapsed) => Err(CompileError::Timeout { name, limit }),
+                }
+            }
+            Err(_elapsed) => Err(CompileError::Queue {
+                name,
+                waited: QUEUE_LIMIT,
+            }),
         };
         self.compile_stats()
             .ended(compiled.as_ref().ok().map(Compiled::took));

@@ -11,7 +11,7 @@ pub struct EngineConfig {
     pub cache_dir: Option<PathBuf>,
     /// Largest component in bytes. v1's default, 50 MiB (wire reference §2.1).
     pub max_component_size: u64,
-    /// Longest wait for a compilation. The compilation itself cannot be interrupted and keeps its place in
+    /// Longest wait for a compilation that has begun. The compilation itself cannot be interrupted and keeps its place in
     /// `max_compilations` until it ends.
     pub compile_timeout: Duration,
     /// Compilations at once. Each uses all cores for the functions of its component.
