@@ -14,19 +14,21 @@ use crate::exit::{FAILURE, Failure};
 /// Longest wait for what is left to push when the program ends.
 pub(crate) const FLUSH: Duration = Duration::from_secs(5);
 
+/// What is logged where nobody says anything.
+pub(crate) const USUAL: &str = "info";
+
+/// The same for a command that shows itself how its application comes to run.
+pub(crate) const BESIDE_PROGRESS: &str = "info,wasmcloud_controller=warn";
+
 /// What is logged, traced and counted, and where it goes. OTEL_* variables that have no flag here count as well, for
 /// example OTEL_EXPORTER_OTLP_HEADERS, OTEL_TRACES_SAMPLER and OTEL_RESOURCE_ATTRIBUTES.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Observability")]
 pub(crate) struct TelemetryArgs {
-    /// What is logged, for example `info` or `info,wasmcloud_host=debug`.
-    #[arg(
-        long,
-        alias = "structured-log-level",
-        env = "WASMCLOUD_LOG_LEVEL",
-        default_value = "info"
-    )]
-    pub(crate) log_level: String,
+    /// What is logged, for example `info` or `info,wasmcloud_host=debug` [default: info; `wash up` shows what the
+    /// controller does in words of its own, and logs only its warnings].
+    #[arg(long, alias = "structured-log-level", env = "WASMCLOUD_LOG_LEVEL")]
+    pub(crate) log_level: Option<String>,
     /// Log as JSON, one object per line.
     #[arg(long, env = "WASMCLOUD_STRUCTURED_LOGGING_ENABLED")]
     pub(crate) enable_structured_logging: bool,
@@ -91,9 +93,10 @@ pub(crate) enum OtlpProtocol {
 
 impl TelemetryArgs {
     /// Sets up logs, traces and metrics for the process. `resource` says who speaks, `ca_files` whom to believe besides
-    /// the authorities of the system.
+    /// the authorities of the system. `usual` is what is logged where nobody says anything.
     pub(crate) fn init(
         &self,
+        usual: &str,
         resource: Vec<(String, String)>,
         ca_files: &[PathBuf],
     ) -> Result<Telemetry, Failure> {
@@ -101,7 +104,7 @@ impl TelemetryArgs {
         let otlp = self.otlp(ca_files).map_err(|error| failed(error.into()))?;
         let options = TelemetryOptions {
             logs: LogOptions {
-                filter: self.filter(),
+                filter: self.filter(usual),
                 json: self.enable_structured_logging,
                 color: None,
             },
@@ -112,9 +115,10 @@ impl TelemetryArgs {
     }
 
     /// What the operator said. As in v1, RUST_LOG goes over the level, target by target.
-    fn filter(&self) -> String {
+    fn filter(&self, usual: &str) -> String {
+        let said = self.log_level.as_deref().unwrap_or(usual);
         // The NATS client tells at INFO what the lattice connection tells as well.
-        let ours = format!("async_nats=warn,{}", self.log_level);
+        let ours = format!("async_nats=warn,{said}");
         match std::env::var("RUST_LOG") {
             Ok(more) if !more.is_empty() => format!("{ours},{more}"),
             _ => ours,
@@ -148,7 +152,8 @@ impl TelemetryArgs {
     /// What providers that are processes of their own are told to log: the first level that stands for everything.
     /// What is said of single targets is about ours; RUST_LOG is handed to them as it is.
     pub(crate) fn provider_log_level(&self) -> LogLevel {
-        let level = self.log_level.split(',').find_map(|part| match part.trim() {
+        let said = self.log_level.as_deref().unwrap_or(USUAL);
+        let level = said.split(',').find_map(|part| match part.trim() {
             "error" | "off" => Some(LogLevel::Error),
             "warn" => Some(LogLevel::Warn),
             "info" => Some(LogLevel::Info),

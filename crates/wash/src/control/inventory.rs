@@ -129,7 +129,10 @@ fn host_text(host: &HostInventory, output: &Output) -> String {
     if !host.components.is_empty() {
         let mut table = Table::indented(&["ID", "IMAGE", "INSTANCES"]);
         for component in &host.components {
-            let instances = self::instances(component.max_instances);
+            let mut instances = self::instances(component.max_instances);
+            if component.asleep {
+                instances.push_str(" (asleep)");
+            }
             table.row([component.id.clone(), component.image_ref.clone(), instances]);
             if let Some(candidate) = &component.candidate {
                 let beside = format!(

@@ -27,7 +27,7 @@ use crate::embedded::Embedded;
 use crate::exit::{self, FAILURE, Failure, INVALID, NOT_STARTED};
 use crate::host::args::HostArgs;
 use crate::output::Output;
-use crate::telemetry::FLUSH;
+use crate::telemetry::{FLUSH, USUAL};
 use crate::up::application::Application;
 use crate::up::detach::{self, Report};
 use crate::up::dirs;
@@ -40,7 +40,7 @@ pub(crate) fn run(command: HostCommand, output: &Output) -> Result<(), Failure> 
         return detach::run(&command.host, "host", "wash stop host HOST", output);
     }
     let report = Report::to_parent();
-    let outcome = in_runtime(&command.host, output, async |telemetry| {
+    let outcome = in_runtime(&command.host, USUAL, output, async |telemetry| {
         serve(&command.host, begun, telemetry, &report, output).await
     });
     if let Err(failure) = &outcome {
@@ -74,6 +74,7 @@ async fn serve(
 /// Sets up what every command with a host needs, and runs it.
 pub(crate) fn in_runtime(
     args: &HostArgs,
+    usual_logs: &str,
     output: &Output,
     command: impl AsyncFnOnce(&Telemetry) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -82,7 +83,9 @@ pub(crate) fn in_runtime(
         .iter()
         .for_each(|remark| output.note(remark));
     let resource = vec![("wasmcloud.lattice".to_owned(), args.nats.lattice.clone())];
-    let telemetry = args.telemetry.init(resource, &args.registry.tls_ca_path)?;
+    let telemetry = args
+        .telemetry
+        .init(usual_logs, resource, &args.registry.tls_ca_path)?;
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     // Fails only if one is installed already, which is then the same.
     let _ = provider.install_default();

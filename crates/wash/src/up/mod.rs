@@ -29,6 +29,7 @@ use crate::embedded::Embedded;
 use crate::exit::{FAILURE, Failure, INVALID, NOT_STARTED};
 use crate::host::{self, Joined, data_dir, interrupted};
 use crate::output::Output;
+use crate::telemetry::{BESIDE_PROGRESS, USUAL};
 use crate::up::application::{Application, Change};
 use crate::up::detach::Report;
 use crate::up::runs::Run;
@@ -69,7 +70,11 @@ pub(crate) fn run(args: UpArgs, output: &Output) -> Result<(), Failure> {
         return detach::run(&args.host, "up", "wash down", output);
     }
     let report = Report::to_parent();
-    let outcome = host::in_runtime(&args.host, output, async |telemetry| {
+    let usual = match given {
+        Some(_) => BESIDE_PROGRESS,
+        None => USUAL,
+    };
+    let outcome = host::in_runtime(&args.host, usual, output, async |telemetry| {
         serve(&args, given, before, begun, telemetry, &report, output).await
     });
     if let Err(failure) = &outcome {
