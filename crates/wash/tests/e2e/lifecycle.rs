@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use wasmcloud_test_kit::http::{Connection, Response, get};
@@ -17,10 +18,10 @@ fn ask(address: SocketAddr, path: &str) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Waits until nobody listens any more.
+/// Waits until nobody listens any more. Now and then: whoever connects without a pause keeps the listener busy.
 fn refused(address: SocketAddr) {
     while TcpStream::connect(address).is_ok() {
-        thread::yield_now();
+        thread::sleep(Duration::from_millis(2));
     }
 }
 
@@ -121,19 +122,28 @@ fn an_idle_connection_does_not_hold_up_the_end() -> Result<()> {
 
 #[test]
 fn a_kept_connection_is_told_of_the_end_before_it_is_closed() -> Result<()> {
-    let (wash, address) = run_misbehave(&[], &[])?;
-    let mut connection = ask(address, "/")?;
-    let first = connection.response("GET")?.expect(200)?;
-    assert_eq!(first.header("connection"), None);
-    wash.interrupt()?;
-    refused(address);
-    // It may have been on its way before.
-    connection.request("GET", "/", &[], b"")?;
-    let last = connection.response("GET")?.expect(200)?;
-    assert_eq!(last.header("connection"), Some("close"));
-    assert_eq!(connection.rest()?, b"");
-    assert_eq!(wash.wait_exit(SOON)?.code, 0);
-    Ok(())
+    for _ in 0..10 {
+        let (wash, address) = run_misbehave(&[], &[])?;
+        let mut connection = ask(address, "/")?;
+        let first = connection.response("GET")?.expect(200)?;
+        assert_eq!(first.header("connection"), None);
+        let begun = Instant::now();
+        wash.interrupt()?;
+        refused(address);
+        // It may have been on its way before.
+        connection.request("GET", "/", &[], b"")?;
+        let last = connection.response("GET");
+        // Half a second is what it has, of which a busy machine may leave nothing.
+        if last.is_err() && begun.elapsed() > Duration::from_millis(400) {
+            continue;
+        }
+        let last = last?.expect(200)?;
+        assert_eq!(last.header("connection"), Some("close"));
+        assert_eq!(connection.rest()?, b"");
+        assert_eq!(wash.wait_exit(SOON)?.code, 0);
+        return Ok(());
+    }
+    anyhow::bail!("this machine is too busy to see what is said in half a second")
 }
 
 #[test]
