@@ -70,13 +70,7 @@ fn request(action: Action) -> Request {
                 component_id: id,
                 annotations: Some(annotations),
                 count,
-                component_limits: write_limits(
-                    &limits,
-                    &Limits {
-                        concurrency: count,
-                        ..Limits::default()
-                    },
-                ),
+                component_limits: write_limits(&limits, count, &Limits::default()),
                 host_id: host,
                 config,
                 allow_update,

@@ -57,13 +57,7 @@ pub(crate) fn inventory(
                 .claims
                 .map_or(0, |it| it.metadata.revision.unwrap_or_default()),
             max_instances: component.max_instances,
-            limits: write_limits(
-                &component.limits,
-                &Limits {
-                    concurrency: component.max_instances,
-                    ..defaults.clone()
-                },
-            ),
+            limits: write_limits(&component.limits, component.max_instances, defaults),
             asleep: component.asleep,
             candidate: component.candidate.map(candidate),
             ..ComponentDescription::default()

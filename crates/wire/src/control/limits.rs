@@ -124,8 +124,8 @@ pub fn read_limits(asked: Option<&Labels>, count: u32, defaults: &Limits) -> Res
 }
 
 /// What differs from the defaults, for requests and inventories; `None` where nothing does. How many calls may run at
-/// once is not among it, requests and inventories have a field for that.
-pub fn write_limits(limits: &Limits, defaults: &Limits) -> Option<Labels> {
+/// once is among it only where that is not `count`, for which requests and inventories have a field.
+pub fn write_limits(limits: &Limits, count: u32, defaults: &Limits) -> Option<Labels> {
     let mut texts = Labels::new();
     let mut put = |differs: bool, key: &str, value: String| {
         if differs {
@@ -156,7 +156,7 @@ pub fn write_limits(limits: &Limits, defaults: &Limits) -> Option<Labels> {
         limits.max_reuse.to_string(),
     );
     put(
-        limits.concurrency != defaults.concurrency,
+        limits.concurrency != count,
         CONCURRENCY,
         limits.concurrency.to_string(),
     );
@@ -191,16 +191,19 @@ mod tests {
             queue: 0,
             idle: Some(Duration::from_secs(300)),
         };
-        let texts = write_limits(&limits, &defaults).unwrap();
-        assert_eq!(read_limits(Some(&texts), 3, &defaults).unwrap(), limits);
-        assert_eq!(write_limits(&defaults, &defaults), None);
+        for count in [3, 5] {
+            let texts = write_limits(&limits, count, &defaults).unwrap();
+            assert_eq!(texts.contains_key(CONCURRENCY), count == 5);
+            assert_eq!(read_limits(Some(&texts), count, &defaults).unwrap(), limits);
+        }
+        assert_eq!(write_limits(&defaults, defaults.concurrency, &defaults), None);
         let v1 = labels(&[("max_memory_limit", "67108864"), ("max_execution_time", "5")]);
         let limits = read_limits(Some(&v1), 1, &defaults).unwrap();
         assert_eq!(
             (limits.memory, limits.deadline),
             (64 << 20, Duration::from_secs(5))
         );
-        assert_eq!(write_limits(&limits, &defaults), Some(v1));
+        assert_eq!(write_limits(&limits, 1, &defaults), Some(v1));
     }
 
     #[test]
