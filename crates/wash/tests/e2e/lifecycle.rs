@@ -21,7 +21,7 @@ fn ask(address: SocketAddr, path: &str) -> Result<Connection> {
 /// Waits until nobody listens any more. Now and then: whoever connects without a pause keeps the listener busy.
 fn refused(address: SocketAddr) {
     while TcpStream::connect(address).is_ok() {
-        thread::sleep(Duration::from_millis(2));
+        thread::park_timeout(Duration::from_millis(2));
     }
 }
 
