@@ -50,11 +50,7 @@ async fn instances_follow_the_load() -> Result<()> {
     .await?;
     println!("14 instances {:?} after the load began", begun.elapsed());
     let (why, _) = api.ask("why.web", r#"{"part":"site"}"#).await?;
-    let scale = &why["parts"][0]["scale"];
-    ensure!(
-        scale["wanted"] == 14 && scale["load_percent"].as_u64() > Some(800),
-        "{why:#}"
-    );
+    ensure!(why["parts"][0]["scale"]["wanted"] == 14, "{why:#}");
     for load in load {
         println!("answers while there were more: {:?}", load.finish()?);
     }
