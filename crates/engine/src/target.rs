@@ -9,15 +9,11 @@ use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::time::timeout_at;
-use wasmcloud_core::ComponentId;
+use wasmcloud_core::{ComponentId, Limits};
 
 use crate::error::Refused;
 use crate::permits::Waiting;
 use crate::prepared::Prepared;
-
-/// Longest time that waking a component may take. From the cache it is milliseconds; without its compiled code, it is
-/// fetched and compiled again.
-const WAKE_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long after a failure to wake a component calls get that answer at once.
 const WAKE_PAUSE: Duration = Duration::from_secs(1);
@@ -48,9 +44,11 @@ struct Vacant {
 /// A component that sleeps.
 struct Sleeper {
     wake: Box<dyn Wake>,
-    /// Calls that wait for it.
+    /// Calls that wait for it, and how many may.
     waiting: AtomicU32,
     most: u32,
+    /// Longest wait of one.
+    patience: Duration,
     /// One after the other asks for it to wake, and finds it awake or what became of that a moment ago.
     turn: tokio::sync::Mutex<Option<(Instant, String)>>,
 }
@@ -138,14 +136,14 @@ impl Target {
         self.occupied.load().is_none() && self.vacant.lock().sleeper.is_some()
     }
 
-    /// Returns when the component does not sleep any more, at `deadline` at the latest. As many calls wait as may run or
-    /// be in line when it is awake; others are refused.
+    /// Returns when the component does not sleep any more, at `deadline` at the latest, and after no longer than an
+    /// invocation may take. As many calls wait as may run or be in line when it is awake; others are refused.
     pub async fn wake(&self, deadline: Option<Instant>) -> Result<(), Refused> {
         let Some(sleeper) = self.vacant.lock().sleeper.clone() else {
             return Ok(());
         };
         let begun = Instant::now();
-        let limit = begun + WAKE_LIMIT;
+        let limit = begun + sleeper.patience;
         let deadline = deadline.map_or(limit, |deadline| deadline.min(limit));
         let _waiting = Waiting::enter(&sleeper.waiting, sleeper.most).map_err(|waiting| Refused::Full {
             component: self.id.clone(),
@@ -206,12 +204,13 @@ impl Target {
         self.leave(reason, None);
     }
 
-    /// Takes everything out until somebody calls: then it is woken, and at most `most` calls wait for that.
-    pub fn sleep(&self, most: u32, wake: Box<dyn Wake>) {
+    /// Takes everything out until somebody calls: then it is woken. Calls wait for that within the component's limits.
+    pub fn sleep(&self, limits: &Limits, wake: Box<dyn Wake>) {
         let sleeper = Sleeper {
             wake,
             waiting: AtomicU32::new(0),
-            most,
+            most: limits.concurrency.saturating_add(limits.queue),
+            patience: limits.deadline,
             turn: tokio::sync::Mutex::default(),
         };
         self.leave("it sleeps", Some(Arc::new(sleeper)));

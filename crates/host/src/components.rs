@@ -186,9 +186,7 @@ impl Component {
 
     /// Takes the code of the current revision out, until `wake` brings it back. Under `changing`, with nothing beside it.
     pub(crate) fn sleep(&self, current: &Running, wake: Box<dyn Wake>) {
-        let limits = current.profile.limits();
-        self.target
-            .sleep(limits.concurrency.saturating_add(limits.queue), wake);
+        self.target.sleep(current.profile.limits(), wake);
         if let Some(code) = current.code.lock().take() {
             code.retire();
         }

@@ -15,12 +15,11 @@ mod wiring;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 use wasmcloud_artifacts::{ArtifactOptions, Artifacts};
 use wasmcloud_cap_blobstore::Blobstore;
 use wasmcloud_cap_config::{Bus, Config, Logging};
@@ -86,7 +85,7 @@ struct Inner {
     external: Mutex<Option<Arc<crate::external::Context>>>,
     stopping: watch::Sender<bool>,
     /// Puts components to sleep that nobody calls, once there is one that may.
-    sleepers: OnceLock<AbortHandle>,
+    sleepers: Once,
 }
 
 #[derive(Default)]
@@ -124,7 +123,7 @@ impl Host {
             wiring: tokio::sync::Mutex::default(),
             external: Mutex::default(),
             stopping: watch::Sender::new(false),
-            sleepers: OnceLock::new(),
+            sleepers: Once::new(),
             engine,
             artifacts,
             options,

@@ -338,7 +338,7 @@ impl Turn<'_> {
                 self.writing
                     .spawn(async move { write_down(&store, changes).await });
             }
-            let closely = self.rollouts.count_calls() || Autoscaler::is_needed(&snapshot.applications);
+            let closely = self.rollouts.count_calls() || !self.autoscaler.scales().is_empty();
             self.closely.send_replace(closely);
             if self.rollouts.are_under_way() {
                 pause = pause.min(LOOK);

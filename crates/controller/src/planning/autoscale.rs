@@ -114,28 +114,19 @@ impl Autoscaler {
                 self.known.insert(id.clone(), history);
             }
         }
-        let wanted = |scales: &Scales| -> Vec<(ComponentId, u32)> {
-            let each = scales.iter().map(|(id, scale)| (id.clone(), scale.wanted));
-            each.collect()
-        };
-        let changed = wanted(&scales) != wanted(&self.scales);
+        let changed = !scales.iter().map(wanted).eq(self.scales.iter().map(wanted));
         self.scales = Arc::new(scales);
         changed
     }
 
-    /// The numbers that came of the last look.
+    /// The numbers that came of the last look; none where nothing follows its load.
     pub fn scales(&self) -> &Arc<Scales> {
         &self.scales
     }
+}
 
-    /// Whether there is anything to look at.
-    pub fn is_needed(applications: &[Application]) -> bool {
-        let mut deployed = applications.iter().filter_map(|app| app.deployed.as_ref());
-        deployed.any(|revision| {
-            let mut components = revision.desired.components.iter();
-            components.any(|component| scaled(component.scaler.as_ref()).is_some())
-        })
-    }
+fn wanted<'s>((id, scale): (&'s ComponentId, &'s Scale)) -> (&'s ComponentId, u32) {
+    (id, scale.wanted)
 }
 
 fn scaled(scaler: Option<&Scaler>) -> Option<(&Scaler, &Autoscale)> {

@@ -134,13 +134,7 @@ pub(crate) fn hash<'a>(texts: impl Iterator<Item = &'a str>) -> String {
         hash.update(text.len().to_le_bytes());
         hash.update(text);
     }
-    let mut digits = String::with_capacity(64);
-    for byte in hash.finalize() {
-        for half in [byte >> 4, byte & 15] {
-            digits.extend(char::from_digit(half.into(), 16));
-        }
-    }
-    digits
+    format!("{:x}", hash.finalize())
 }
 
 /// What is written on a thing that is started.

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
 use wasmcloud_core::{AppName, ImageRef};
 use wasmcloud_manifest::{Desired, Manifest, ResolveOptions};
 use wasmcloud_wire::app::{PutOptions, RevisionRecord};
 
 use super::apart::tell_apart;
 use super::error::StoreError;
+use crate::planning::marks;
 
 /// Digits of the hash that identifies a revision: 128 bits.
 const REVISION_DIGITS: usize = 32;
@@ -43,13 +43,7 @@ fn said<'r>(record: &'r RevisionRecord, parts: &mut Vec<&'r str>) {
 }
 
 pub(super) fn hash(parts: &[&str], digits: usize) -> String {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        // With its length, so that no two lists of parts are the same bytes.
-        hasher.update(part.len().to_le_bytes());
-        hasher.update(part);
-    }
-    let mut text = format!("{:x}", hasher.finalize());
+    let mut text = marks::hash(parts.iter().copied());
     text.truncate(digits);
     text
 }

@@ -325,9 +325,7 @@ impl LatticeHost {
             }
         }
     }
-}
 
-impl LatticeHost {
     /// Waits until this host has in effect what the state of the lattice has by now, as far as it takes it. Then
     /// [`refusal`](Self::refusal) speaks of what others have put before.
     pub async fn caught_up(&self) -> Result<(), ControlError> {

@@ -11,7 +11,7 @@ use wasmcloud_core::ComponentId;
 use wasmcloud_engine::{Compiled, Prepared, Wake};
 
 use super::{Host, Inner};
-use crate::components::{Component, Running};
+use crate::components::{Component, Running, Unlinked};
 use crate::error::HostError;
 
 /// How often it is looked which components are called. So long after their time components may stay awake.
@@ -48,12 +48,13 @@ struct Seen {
 impl Host {
     /// Sees to it that components go to sleep, from the first one on that may.
     pub(super) fn watch_sleepers(&self) {
-        self.0.sleepers.get_or_init(|| {
-            let host = Arc::downgrade(&self.0);
-            tokio::spawn(look_after(host)).abort_handle()
+        self.0.sleepers.call_once(|| {
+            // Ends with the host.
+            tokio::spawn(look_after(Arc::downgrade(&self.0)));
         });
     }
 
+    /// Looks at all components. What kept instances and code leave behind takes a while to go.
     fn put_to_sleep(&self, seen: &mut HashMap<ComponentId, Seen>) {
         let components: Vec<Arc<Component>> = self.0.tables.lock().components.values().cloned().collect();
         let mut awake = HashMap::with_capacity(seen.len());
@@ -119,7 +120,8 @@ impl Host {
                 self.unless_stopping(self.compile(id, fetched.artifact)).await?
             }
         };
-        let linker = self.linker(component, &compiled, &current.spec)?;
+        // A link that went while it slept is no more to it than one that goes while it is awake.
+        let linker = self.linker(component, &compiled, Unlinked::Allow)?;
         let profile = Arc::clone(&current.profile);
         let code = Prepared::wake(profile, compiled, &linker, &self.0.resolvers);
         let code = code.map_err(|source| HostError::Start {
@@ -149,7 +151,22 @@ async fn look_after(host: Weak<Inner>) {
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         looks.tick().await;
-        let Some(host) = host.upgrade() else { return };
-        Host(host).put_to_sleep(&mut seen);
+        let Some(host) = host.upgrade().map(Host) else {
+            return;
+        };
+        if host.refuse_if_stopping().is_err() {
+            return;
+        }
+        let looked = tokio::task::spawn_blocking(move || {
+            host.put_to_sleep(&mut seen);
+            seen
+        });
+        match looked.await {
+            Ok(looked) => seen = looked,
+            Err(error) => {
+                tracing::error!(%error, "components are not put to sleep any more");
+                return;
+            }
+        }
     }
 }

@@ -240,7 +240,7 @@ impl Host {
         claims: &ComponentClaims,
     ) -> Result<Arc<Prepared>, HostError> {
         let context = component.context.revision(self.merged(spec)?);
-        let linker = self.linker(component, &compiled, spec)?;
+        let linker = self.linker(component, &compiled, spec.unlinked)?;
         let policy = self.0.policy.get().map(Arc::clone);
         let options = PrepareOptions {
             compiled,
@@ -258,15 +258,15 @@ impl Host {
         })
     }
 
-    /// Everything that a component imports, if somebody answers all of it.
+    /// Everything that a component imports, if somebody answers all of it or may do so later.
     pub(super) fn linker(
         &self,
         component: &Component,
         compiled: &Compiled,
-        spec: &ComponentSpec,
+        unlinked: Unlinked,
     ) -> Result<Linker<InstanceState>, HostError> {
-        let id = || spec.id.clone();
-        let may_wait = spec.unlinked == Unlinked::Allow;
+        let id = || component.target.id().clone();
+        let may_wait = unlinked == Unlinked::Allow;
         let linked = |interface: &str| may_wait || component.context.links().has_interface(interface);
         let (custom, problems) = self.0.linkers.check(compiled, linked);
         if !problems.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 use wasmcloud_host::LatticeHost;
 use wasmcloud_test_kit::guests::guest;
@@ -18,6 +18,7 @@ on_both_lattices!(
     one_that_is_called_does_not_sleep,
     what_cannot_be_woken_says_why,
     a_revision_beside_one_that_sleeps_wakes_it,
+    a_link_that_goes_meanwhile_keeps_nobody_asleep,
 );
 
 /// Runs a component that sleeps after a second.
@@ -121,15 +122,9 @@ async fn one_that_is_called_does_not_sleep(target: Target) -> Result<()> {
     // One call that takes longer than the time after which it would sleep.
     let time = Duration::from_millis(3_500);
     let long = drive(&host, "run-spin", &[], time);
-    let awake = async {
-        loop {
-            ensure!(!is_asleep(&host, "callee"), "it sleeps while it is called");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
     tokio::select! {
         ended = long => ensure!(ended.is_err(), "it spins until its deadline"),
-        slept = awake => return slept,
+        slept = asleep(&host, "callee") => bail!("it sleeps while it is called: {slept:?}"),
     }
     asleep(&host, "callee").await
 }
@@ -179,5 +174,27 @@ async fn a_revision_beside_one_that_sleeps_wakes_it(target: Target) -> Result<()
     ensure!(after - before == 10, "{before} and {after}");
     let inventory = rig.inventory(&host).await?;
     ensure!(inventory["components"][0]["calls"] == 5, "{inventory}");
+    Ok(())
+}
+
+/// A component that has to find its links when it starts goes on without one that goes later, asleep or not.
+async fn a_link_that_goes_meanwhile_keeps_nobody_asleep(target: Target) -> Result<()> {
+    let (mut rig, host) = Rig::with_host(target).await?;
+    let mut all = link(None);
+    all["interfaces"] = json!(["math", "bytes"]);
+    rig.client.ok("link.put", &all).await?;
+    linked(&host, |_| true).await?;
+    let strictly = |body: &mut Value| body["links_required"] = true.into();
+    let caller = reference(&guest("caller")?);
+    scaled(&mut rig, &host, "caller", &caller, strictly).await?;
+    asleep(&host, "caller").await?;
+    let key = json!({
+        "source_id": "caller", "name": "default", "wit_namespace": "test", "wit_package": "calls",
+    });
+    rig.client.ok("link.del", &key).await?;
+    until("the link to be gone", async || Ok(host.host().links().is_empty())).await?;
+    let place = host.host().target(&"caller".parse()?).context("a place")?;
+    place.choose_awake(None, |_| true).await?;
+    ensure!(!is_asleep(&host, "caller"));
     Ok(())
 }

@@ -290,13 +290,7 @@ async fn what_wadm_kept_is_taken_over_and_what_runs_goes_on() -> Result<()> {
         "answers while web was taken over and changed: {:?}",
         load.finish()?
     );
-    ensure!(
-        api.spread(&[&front, &back], "web-site")
-            .await?
-            .iter()
-            .sum::<u64>()
-            == 4
-    );
+    ensure!(api.instances(&[&front, &back], "web-site").await? == 4);
     api.ask("undeploy.web", "").await?;
     api.wait("web", "undeployed").await?;
     until("end of what wadm had started", async || {

@@ -145,7 +145,7 @@ async fn the_next_leader_finishes_what_the_last_one_began() -> Result<()> {
     })
     .await?;
     let hosts: Vec<&Wash> = hosts.iter().collect();
-    ensure!(api.spread(&hosts, "web-site").await?.iter().sum::<u64>() == 6);
+    ensure!(api.instances(&hosts, "web-site").await? == 6);
     Ok(())
 }
 
@@ -283,12 +283,6 @@ async fn a_server_that_restarts_while_something_is_deployed() -> Result<()> {
     nats.restart()?;
     api.wait("web", "deployed").await?;
     until("answer", async || Ok(get(address, "/")?.status == 200)).await?;
-    ensure!(
-        api.spread(&[&front, &back], "web-site")
-            .await?
-            .iter()
-            .sum::<u64>()
-            == 4
-    );
+    ensure!(api.instances(&[&front, &back], "web-site").await? == 4);
     Ok(())
 }

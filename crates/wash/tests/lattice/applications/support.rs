@@ -84,6 +84,11 @@ impl Api {
         Ok(begun.elapsed())
     }
 
+    /// How many instances of a component all of these hosts have.
+    pub(crate) async fn instances(&self, hosts: &[&Wash], component: &str) -> Result<u64> {
+        Ok(self.spread(hosts, component).await?.iter().sum())
+    }
+
     /// How many instances of a component each host has.
     pub(crate) async fn spread(&self, hosts: &[&Wash], component: &str) -> Result<Vec<u64>> {
         let mut counts = Vec::new();
