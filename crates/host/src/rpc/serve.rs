@@ -55,8 +55,8 @@ impl Callee for ComponentCallee {
                 return Ok(());
             }
         };
-        let left = deadline.saturating_duration_since(Instant::now());
-        let accepted = incoming.accept(left).await?;
+        let time = deadline.saturating_duration_since(incoming.came().into_std());
+        let accepted = incoming.accept(time).await?;
         let work = pin!(self.run(begun, &accepted));
         accepted.during(work).await.unwrap_or(Ok(()))
     }
@@ -119,7 +119,7 @@ impl ComponentCallee {
                 Arc::new(Called::new(instance, read.function.as_str()))
             }
         };
-        let until = incoming.time_left().map(|left| Instant::now() + left);
+        let until = incoming.deadline().map(|deadline| deadline.into_std());
         let has = |prepared: &Prepared| Self::has(prepared, &called);
         let prepared = self.target.choose_awake(until, has).await?;
         if !is_known && Self::has(&prepared, &called) {
@@ -279,8 +279,8 @@ fn follow(incoming: &Incoming, span: &tracing::Span) {
 /// How long a call waits for the word of a policy. Callers of v1 do not come back, so they wait as long as it takes; of
 /// the others, whoever is told to come back gets the answer that has come meanwhile.
 fn decided_by(incoming: &Incoming, deadline: Instant) -> Instant {
-    match incoming.time_left() {
-        Some(_) => deadline.min(Instant::now() + POLICY_WAIT),
+    match incoming.deadline() {
+        Some(_) => deadline.min(incoming.came().into_std() + POLICY_WAIT),
         None => deadline,
     }
 }

@@ -92,7 +92,7 @@ impl Rpc {
         let options = registered.options();
         terms.window = u32::try_from(options.window).ok();
         terms.deadline = Some(left);
-        headers.insert(names::TERMS, terms.to_string());
+        headers.insert(names::TERMS, terms.to_text());
         let room = |headers: &HeaderMap| {
             let taken = header_bytes(headers) + registered.inbox().len();
             registered.connection().max_payload().saturating_sub(taken)

@@ -156,7 +156,6 @@ impl Caller {
                 .ok_or_else(|| RpcError::Name("a call of no version of an interface".to_owned()))?;
             let server = known.server(target, tried);
             let outgoing = self.outgoing(request, version, patience, server.as_deref(), false)?;
-            let sent = Instant::now();
             let error = match self.0.rpc.call(outgoing).await {
                 Ok(accepted) => {
                     known.accepted(target, &accepted);
@@ -179,8 +178,8 @@ impl Caller {
                     busy.next()
                 }
                 // Whoever it was may also be slow, with all of us knocking.
-                (RpcError::NotAccepted { .. }, None) if known.is_ours(target) => {
-                    known.silent(target, sent);
+                (RpcError::NotAccepted { waited, .. }, None) if known.is_ours(target) => {
+                    known.silent(target, since(*waited));
                     tried = true;
                     patience = (patience * 3 / 2).min(MOST_PATIENCE);
                     Some(&Duration::ZERO)
@@ -239,7 +238,6 @@ impl Caller {
             if full == FULL || silent && server.is_none() {
                 break;
             }
-            let sent = Instant::now();
             let error = match self.attempt_now(&request, server.as_deref()).await {
                 Ok(call) => return Ok(Some(call)),
                 Err(error) => error,
@@ -261,10 +259,10 @@ impl Caller {
                     }
                 }
                 (RpcError::NoResponders { .. }, Some(server)) => known.gone(target, server),
-                (RpcError::NotAccepted { .. }, server) if Instant::now() < request.deadline => {
+                (RpcError::NotAccepted { waited, .. }, server) if Instant::now() < request.deadline => {
                     match server {
                         Some(server) => known.gone(target, server),
-                        None if known.is_ours(target) => known.silent(target, sent),
+                        None if known.is_ours(target) => known.silent(target, since(*waited)),
                         None => {
                             spare.none(target, Found::Unsafe);
                             return Err(error);
@@ -332,6 +330,12 @@ impl Caller {
     pub fn is_ours(&self, target: &ComponentId) -> bool {
         self.0.known.is_ours(target)
     }
+}
+
+/// When a wait that ends now began.
+fn since(waited: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_sub(waited).unwrap_or(now)
 }
 
 /// Whether a callee says with this, instead of accepting a call, that it does not take it.

@@ -138,7 +138,18 @@ impl Incoming {
         &self.terms
     }
 
-    /// How long the caller waits, if it says so.
+    /// When it came.
+    pub fn came(&self) -> Instant {
+        self.came
+    }
+
+    /// Until when the caller waits, if it says so.
+    pub fn deadline(&self) -> Option<Instant> {
+        // 49 days at most.
+        Some(self.came + self.terms.deadline?)
+    }
+
+    /// How long the caller waits from now on, if it says so.
     pub fn time_left(&self) -> Option<Duration> {
         Some(self.terms.deadline?.saturating_sub(self.came.elapsed()))
     }
@@ -176,10 +187,10 @@ impl Incoming {
     /// of results that are there at once it learns together with them. For that, what is done about the call is done
     /// within [`Accepted::during`].
     ///
-    /// What is waited for on behalf of the call is waited for no longer than `longest`, and no longer than the caller
-    /// waits, if it says how long that is; those of v1 do not.
+    /// What is waited for on behalf of the call is waited for no longer than `longest` after it came, and no longer than
+    /// the caller waits, if it says how long that is; those of v1 do not.
     pub async fn accept(self, longest: Duration) -> Result<Accepted, RpcError> {
-        let time = self.time_left().map_or(longest, |left| left.min(longest));
+        let time = self.terms.deadline.map_or(longest, |told| told.min(longest));
         let more = names::text(Some(&self.headers), names::MORE).is_some() || !self.caller.ours;
         let registered = match self.rpc.register(Role::Callee, self.came, self.came + time) {
             Ok(registered) => registered,

@@ -6,7 +6,7 @@
 //!
 //! [`header::TERMS`]: super::header::TERMS
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::time::Duration;
 
 use super::header::InvalidHeader;
@@ -43,14 +43,14 @@ impl Terms {
     /// Reads the header.
     pub fn read(text: &str) -> Result<Self, InvalidHeader> {
         let bad = |expected| InvalidHeader::new(super::header::TERMS, text, expected);
-        let mut words = text.split(';').map(str::trim);
+        let mut words = words(text);
         let version = words.next().and_then(number);
         if version.is_none_or(|version| version < 1) {
             return Err(bad("a version from 1 on, then words like `depth=1`"));
         }
         let mut terms = Self::default();
         for word in words {
-            let (name, value) = word.split_once('=').unwrap_or((word, ""));
+            let (name, value) = named(word);
             match name {
                 "window" => {
                     let window = number(value).ok_or_else(|| bad("a window of bytes below 2³²"))?;
@@ -84,9 +84,11 @@ impl Terms {
     }
 }
 
-/// The text of the header, which can always be read: what is more than it can say becomes the most that it can.
-impl fmt::Display for Terms {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Terms {
+    /// The text of the header, which can always be read: what is more than it can say becomes the most that it can.
+    ///
+    /// Each call has one, so this is written without the machinery of `fmt`.
+    pub fn to_text(&self) -> String {
         let Self {
             window,
             deadline,
@@ -95,22 +97,27 @@ impl fmt::Display for Terms {
             now,
             host,
         } = self;
-        write!(f, "{VERSION_SPOKEN}")?;
+        let mut text = String::with_capacity(128);
+        push_number(&mut text, VERSION_SPOKEN);
         if let Some(window) = window {
-            write!(f, "; window={window}")?;
+            text.push_str("; window=");
+            push_number(&mut text, *window);
         }
         if let Some(deadline) = deadline {
-            let millis = u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX);
-            write!(f, "; deadline-ms={millis}")?;
+            text.push_str("; deadline-ms=");
+            push_number(&mut text, u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX));
         }
         if *depth > 0 {
-            write!(f, "; depth={}", MAX_DEPTH.min(*depth))?;
+            text.push_str("; depth=");
+            push_number(&mut text, MAX_DEPTH.min(*depth));
         }
         if let Some(signature) = signature {
-            write!(f, "; type={signature:016x}")?;
+            text.push_str("; type=");
+            let digits = (0..16).rev().map(|digit| (signature >> (digit * 4)) as u32 & 0xf);
+            text.extend(digits.filter_map(|digit| char::from_digit(digit, 16)));
         }
         if *now {
-            f.write_str("; now")?;
+            text.push_str("; now");
         }
         let mut room = MAX_HOST;
         // What would end the word cannot be in it.
@@ -121,11 +128,52 @@ impl fmt::Display for Terms {
             fits.is_some()
         });
         if let Some(first) = host.next() {
-            write!(f, "; host={first}")?;
-            host.try_for_each(|c| f.write_char(c))?;
+            text.push_str("; host=");
+            text.push(first);
+            text.extend(host);
         }
-        Ok(())
+        text
     }
+}
+
+/// The text of the header.
+impl fmt::Display for Terms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_text())
+    }
+}
+
+/// What stands between semicolons. Bytes are looked at one by one: words are too short for a search to be worth its
+/// beginning.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let all = rest?;
+        let end = all.bytes().position(|byte| byte == b';');
+        let (word, behind) = match end.and_then(|end| all.split_at_checked(end)) {
+            Some((word, behind)) => (word, behind.get(1..)),
+            None => (all, None),
+        };
+        rest = behind;
+        Some(word.trim())
+    })
+}
+
+/// A word with its value, `depth=1`, or alone, `now`.
+fn named(word: &str) -> (&str, &str) {
+    let end = word.bytes().position(|byte| byte == b'=');
+    match end.and_then(|end| word.split_at_checked(end)) {
+        Some((name, value)) => (name, value.get(1..).unwrap_or_default()),
+        None => (word, ""),
+    }
+}
+
+/// Writes a number in decimal digits.
+fn push_number(text: &mut String, number: u32) {
+    if number >= 10 {
+        push_number(text, number / 10);
+    }
+    text.extend(char::from_digit(number % 10, 10));
 }
 
 /// Whether a character cannot be in the name of a host here.
