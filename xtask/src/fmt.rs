@@ -15,7 +15,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let mut roots = vec![repo::root()?, repo::root()?.join("fuzz")];
     roots.extend(guests::roots()?);
-    roots.extend(interop::roots()?);
+    roots.push(interop::root()?);
     for root in roots {
         let mut fmt = shell::cargo()?;
         fmt.args(["fmt", "--all"]).current_dir(root);

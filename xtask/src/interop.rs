@@ -1,35 +1,28 @@
 //! `cargo xtask setup interop`: programs that tests run beside ours, built with what v1 has published.
 //!
-//! Each folder below `tests/interop` is a workspace with a lock of its own, because what it brings must not get into
-//! ours: another NATS client, another wRPC, another TLS stack. All share the target directory `interop`, in which tests
-//! look for `debug/NAME`.
+//! They are one workspace below `tests/interop`, with a lock of its own, because what they bring must not get into ours:
+//! another NATS client, another wRPC, another TLS stack. Tests look for them in the target directory, in
+//! `interop/debug`.
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::{repo, shell};
 
-/// The root folders of all of them.
-pub(crate) fn roots() -> Result<Vec<PathBuf>> {
-    let mut roots = repo::folders(&repo::root()?.join("tests/interop"))?;
-    roots.retain(|root| root.join("Cargo.toml").is_file());
-    Ok(roots)
+/// The root folder of the workspace.
+pub(crate) fn root() -> Result<PathBuf> {
+    Ok(repo::root()?.join("tests/interop"))
 }
 
 /// Builds them.
 pub(crate) fn setup() -> Result<()> {
-    let target = repo::target_dir()?.join("interop");
-    for root in roots()? {
-        let name = root.file_name().unwrap_or_default().to_string_lossy();
-        shell::run(
-            shell::cargo()?
-                .args(["build", "--quiet", "--locked"])
-                .env("CARGO_TARGET_DIR", &target)
-                .current_dir(&root),
-        )
-        .with_context(|| format!("build {name}"))?;
-        eprintln!("interop: {name} is built");
-    }
+    shell::run(
+        shell::cargo()?
+            .args(["build", "--quiet", "--locked", "--workspace"])
+            .env("CARGO_TARGET_DIR", repo::target_dir()?.join("interop"))
+            .current_dir(root()?),
+    )?;
+    eprintln!("interop: the programs of v1 are built");
     Ok(())
 }

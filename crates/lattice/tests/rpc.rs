@@ -19,6 +19,7 @@ use wasmcloud_wire::rpc::{RpcErrorBody, RpcErrorCode, Terms};
 
 for_all_servers!(
     a_call_is_answered,
+    results_that_are_all_there_is_come_alone,
     nobody_there_is_said_at_once,
     a_refusal_comes_with_its_reason,
     a_callee_with_too_many_calls_says_so,
@@ -99,6 +100,54 @@ async fn a_call_is_answered(target: Target) -> Result<()> {
         ensure!(call.host() == Some("B") && call.is_ours());
         ensure!(call.results().await? == params);
     }
+    ensure!(caller.calls() == 0, "{} calls are still known", caller.calls());
+    Ok(())
+}
+
+async fn results_that_are_all_there_is_come_alone(target: Target) -> Result<()> {
+    let server = Nats::start(target).await?;
+    let (caller, callee) = (rpc(&server, "A").await?, rpc(&server, "B").await?);
+    serve(&callee, |accepted| async move {
+        let params = accepted.params().await?;
+        match &*params {
+            // Its caller has heard of the acceptance then.
+            b"late" => accepted
+                .during(std::pin::pin!(async {
+                    tokio::task::yield_now().await;
+                    accepted.conclude(params.clone()).await
+                }))
+                .await
+                .context("nobody lost interest")??,
+            b"long" => accepted.conclude(vec![7; 3 << 20].into()).await?,
+            _ => accepted.conclude(params).await?,
+        }
+        Ok(())
+    })
+    .await?;
+    let watcher = server.connect().await?;
+    // Behind the inboxes of calls, where acceptances do not come.
+    let mut seen = watcher.subscribe("_INBOX.*.*.>").await?;
+    watcher.barrier(deadline()).await?;
+    for (params, headers) in [("", false), ("x", false), ("late", true)] {
+        let call = caller.call(outgoing(params)).await?;
+        ensure!(call.host() == Some("B") && call.is_ours());
+        let there = call.server().context("a client of ours")?.to_owned();
+        ensure!(call.results().await? == params);
+        let message = soon("the results", seen.next()).await?.context("ended")?;
+        ensure!(message.headers.is_some() == headers, "{params}: {message:?}");
+        // Calls to this one only go there.
+        let again = Outgoing {
+            server: Some(there.into()),
+            ..outgoing("again")
+        };
+        ensure!(caller.call(again).await?.results().await? == "again");
+        let again = soon("the call itself", seen.next()).await?.context("ended")?;
+        ensure!(again.reply.is_some());
+        soon("its results", seen.next()).await?.context("ended")?;
+    }
+    let call = caller.call(outgoing("long")).await?;
+    ensure!(call.results().await?.len() == 3 << 20);
+    drop(call);
     ensure!(caller.calls() == 0, "{} calls are still known", caller.calls());
     Ok(())
 }

@@ -318,9 +318,9 @@ async fn measure(plan: &Plan) -> Result<Times> {
             clock
                 .time("raw_headers", request(16, Some(headers.clone())))
                 .await?;
-            clock.time("reused", drive(&reused, "run-add", &one)).await?;
-            clock.time("fresh", drive(&fresh, "run-add", &one)).await?;
-            clock.time("provider", drive(&provider, "run-add", &one)).await?;
+            clock.take("reused", drive(&reused, "run-add", &one)).await?;
+            clock.take("fresh", drive(&fresh, "run-add", &one)).await?;
+            clock.take("provider", drive(&provider, "run-add", &one)).await?;
             clock.time("http_there", there.get()).await?;
             clock.time("http_here", here.get()).await?;
         }
@@ -328,7 +328,7 @@ async fn measure(plan: &Plan) -> Result<Times> {
             let bytes = [Val::U32(1), Val::U32(64 << 10)];
             clock.time("raw_64k", raw(64 << 10)).await?;
             clock
-                .time("bytes_64k", drive(&reused, "run-echo-bytes", &bytes))
+                .take("bytes_64k", drive(&reused, "run-echo-bytes", &bytes))
                 .await?;
         }
     }
@@ -343,7 +343,7 @@ async fn measure(plan: &Plan) -> Result<Times> {
         };
         clock.time("raw_16m", pieces).await?;
         clock
-            .time("bytes_16m", drive(&reused, "run-echo-bytes", &bytes))
+            .take("bytes_16m", drive(&reused, "run-echo-bytes", &bytes))
             .await?;
     }
     drop(child.stdin.take());
@@ -369,15 +369,24 @@ impl<'a> Clock<'a> {
         }
     }
 
-    /// Does the work if this kind is wanted.
+    /// Does the work if this kind is wanted, and takes the time for it.
     async fn time(&mut self, kind: &'static str, work: impl Future<Output = Result<()>>) -> Result<()> {
+        let timed = async {
+            let begun = Instant::now();
+            work.await?;
+            Ok(begun.elapsed())
+        };
+        self.take(kind, timed).await
+    }
+
+    /// Does the work if this kind is wanted, which says itself how long it took.
+    async fn take(&mut self, kind: &'static str, work: impl Future<Output = Result<Duration>>) -> Result<()> {
         if !self.plan.has(kind) {
             return Ok(());
         }
-        let begun = Instant::now();
-        work.await.with_context(|| format!("measure {kind}"))?;
+        let taken = work.await.with_context(|| format!("measure {kind}"))?;
         if self.counts {
-            let taken = begun.elapsed().as_nanos() as f64 / 1e3;
+            let taken = taken.as_nanos() as f64 / 1e3;
             self.times.entry(kind).or_default().push(taken);
         }
         Ok(())
@@ -389,11 +398,16 @@ fn driver(host: &LatticeHost, id: &str) -> Result<Arc<Prepared>> {
     Ok(target.get()?)
 }
 
-async fn drive(caller: &Arc<Prepared>, function: &str, params: &[Val]) -> Result<()> {
+/// Has the caller make a call, which takes the time of it as `bench call` does: from before the call to its results,
+/// without what it takes to enter the caller.
+async fn drive(caller: &Arc<Prepared>, function: &str, params: &[Val]) -> Result<Duration> {
     let mut results = [Val::U64(0)];
     let invocation = Invocation::new(Caller::Host, LIMIT);
     call_export(caller, invocation, DRIVER, function, params, &mut results).await?;
-    Ok(())
+    match results {
+        [Val::U64(nanoseconds)] => Ok(Duration::from_nanos(nanoseconds)),
+        other => bail!("the caller answered {other:?}"),
+    }
 }
 
 /// One connection that is kept.

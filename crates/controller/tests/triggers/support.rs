@@ -141,7 +141,7 @@ pub(crate) async fn component(lattice: &TestLattice, does: Does) -> Result<Arc<S
                         accepted.fail(&why).await?;
                     }
                     Does::Work(time) => {
-                        accepted.during(sleep(time)).await;
+                        accepted.during(std::pin::pin!(sleep(time))).await;
                         accepted.finish(Bytes::new()).await?;
                     }
                 }

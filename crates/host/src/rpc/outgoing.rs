@@ -16,11 +16,8 @@ pub(super) struct Outgoing(pub(super) Caller);
 #[async_trait]
 impl RemoteCall for Outgoing {
     async fn call(&self, request: EncodedRequest<'_>) -> Result<Bytes, CallError> {
-        let answered = async {
-            let call = self.0.call(travelling(&request)).await?;
-            results(&call, &request).await
-        };
-        answered.await.map_err(|error| learned(error, &request))
+        let answered = self.answered(&request).await;
+        answered.map_err(|error| learned(error, &request))
     }
 
     fn may_have_room(&self, target: &ComponentId) -> bool {
@@ -28,13 +25,22 @@ impl RemoteCall for Outgoing {
     }
 
     async fn call_now(&self, request: EncodedRequest<'_>) -> Result<Option<Bytes>, CallError> {
-        let answered = async {
-            match self.0.call_now(travelling(&request)).await? {
-                Some(call) => results(&call, &request).await.map(Some),
-                None => Ok(None),
-            }
-        };
-        answered.await.map_err(|error| learned(error, &request))
+        let answered = self.answered_now(&request).await;
+        answered.map_err(|error| learned(error, &request))
+    }
+}
+
+impl Outgoing {
+    async fn answered(&self, request: &EncodedRequest<'_>) -> Result<Bytes, RpcError> {
+        let call = self.0.call(travelling(request)).await?;
+        results(&call, request).await
+    }
+
+    async fn answered_now(&self, request: &EncodedRequest<'_>) -> Result<Option<Bytes>, RpcError> {
+        match self.0.call_now(travelling(request)).await? {
+            Some(call) => results(&call, request).await.map(Some),
+            None => Ok(None),
+        }
     }
 }
 

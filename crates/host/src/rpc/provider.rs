@@ -1,5 +1,6 @@
 //! The calls of others to a provider that is part of this host.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -148,7 +149,7 @@ impl Callee for ProviderCallee {
         set_parent(&span, incoming.header(TRACEPARENT), incoming.header(TRACESTATE));
         let accepted = incoming.accept(NO_DEADLINE).await?;
         let outcome = accepted
-            .during(self.run(&called, &accepted).instrument(span))
+            .during(pin!(self.run(&called, &accepted).instrument(span)))
             .await;
         outcome.unwrap_or(Ok(()))
     }

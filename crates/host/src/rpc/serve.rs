@@ -2,12 +2,17 @@
 //!
 //! A call is accepted when there is an instance that will run it, and refused otherwise, so that its caller can go
 //! elsewhere.
+//!
+//! What few calls do is in boxes of its own, so that the others do not carry the room for it: each call is a task, and
+//! what it may ever have to keep is moved when it begins.
 
 use std::collections::HashMap;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
+use futures::future::poll_immediate;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 use tracing::Instrument as _;
@@ -45,14 +50,15 @@ impl Callee for ComponentCallee {
         let (begun, deadline) = match self.begin(&incoming).await {
             Ok(begun) => begun,
             Err(error) => {
-                incoming.refuse(&self.told(&error)).await;
+                let told = self.told(&error);
+                Box::pin(incoming.refuse(&told)).await;
                 return Ok(());
             }
         };
         let left = deadline.saturating_duration_since(Instant::now());
         let accepted = incoming.accept(left).await?;
-        let outcome = accepted.during(self.run(begun, &accepted)).await;
-        outcome.unwrap_or(Ok(()))
+        let work = pin!(self.run(begun, &accepted));
+        accepted.during(work).await.unwrap_or(Ok(()))
     }
 }
 
@@ -67,13 +73,13 @@ impl ComponentCallee {
 
     async fn run(&self, begun: Begun, accepted: &Accepted) -> Result<(), RpcError> {
         let call = match begun {
-            Begun::Http(request) => return request.answer(accepted).await,
+            Begun::Http(request) => return Box::pin(request.answer(accepted)).await,
             Begun::Whole(call) => call,
         };
         let whole = accepted.is_whole() || call.is_whole(accepted.first());
         let params = match whole {
             true => accepted.first().clone(),
-            false => match accepted.params().await {
+            false => match Box::pin(accepted.params()).await {
                 Ok(params) => params,
                 Err(error) => {
                     let code = match error {
@@ -81,13 +87,16 @@ impl ComponentCallee {
                         _ => RpcErrorCode::Malformed,
                     };
                     let told = RpcErrorBody::new(code, error.to_string());
-                    return accepted.fail(&told).await;
+                    return Box::pin(accepted.fail(&told)).await;
                 }
             },
         };
         match call.run(&params).await {
-            Ok(results) => accepted.finish(results.into()).await,
-            Err(error) => accepted.fail(&self.told(&error)).await,
+            Ok(results) => accepted.conclude(results.into()).await,
+            Err(error) => {
+                let told = self.told(&error);
+                Box::pin(accepted.fail(&told)).await
+            }
         }
     }
 
@@ -121,19 +130,12 @@ impl ComponentCallee {
         let deadline = invocation.deadline;
         let decided_by = decided_by(incoming, deadline);
         if is_request(&called) {
-            RemoteRequest::admit(&prepared, decided_by).await?;
-            let slot = slot(incoming, &prepared)?;
-            let begin = RemoteRequest::begin(&prepared, slot, invocation);
-            let request = self.in_time(begin).await?;
-            follow(incoming, &request.span());
-            return Ok((Begun::Http(Box::new(request)), deadline));
+            let begin = Box::pin(self.begin_request(incoming, &prepared, invocation, decided_by));
+            return Ok((Begun::Http(begin.await?), deadline));
         }
         if let Some(is_set) = RemoteChange::find(&prepared, instance, function) {
-            RemoteChange::admit(&prepared, is_set, decided_by).await?;
-            let begin = RemoteChange::begin(&prepared, is_set, invocation);
-            let change = self.in_time(begin).await?;
-            follow(incoming, change.span());
-            return Ok((Begun::Whole(Whole::Change(Box::new(change))), deadline));
+            let begin = Box::pin(self.begin_change(incoming, &prepared, is_set, invocation, decided_by));
+            return Ok((Begun::Whole(Whole::Change(begin.await?)), deadline));
         }
         let exported = Exported::find(&prepared, &called)?;
         self.check(incoming, &exported, function)?;
@@ -141,9 +143,39 @@ impl ComponentCallee {
         let span = prepared.span(&invocation, instance.unwrap_or_default(), function);
         follow(incoming, &span);
         let slot = slot(incoming, &prepared)?;
-        let begin = exported.clone().begin(slot, invocation).instrument(span.clone());
+        let begin = pin!(exported.clone().begin(slot, invocation).instrument(span.clone()));
         let call = Box::new(self.in_time(begin).await?);
         Ok((Begun::Whole(Whole::Typed { call, exported, span }), deadline))
+    }
+
+    async fn begin_request(
+        &self,
+        incoming: &Incoming,
+        prepared: &Arc<Prepared>,
+        invocation: Invocation,
+        decided_by: Instant,
+    ) -> Result<Box<RemoteRequest>, CallError> {
+        RemoteRequest::admit(prepared, decided_by).await?;
+        let slot = slot(incoming, prepared)?;
+        let begin = pin!(RemoteRequest::begin(prepared, slot, invocation));
+        let request = self.in_time(begin).await?;
+        follow(incoming, &request.span());
+        Ok(Box::new(request))
+    }
+
+    async fn begin_change(
+        &self,
+        incoming: &Incoming,
+        prepared: &Arc<Prepared>,
+        is_set: bool,
+        invocation: Invocation,
+        decided_by: Instant,
+    ) -> Result<Box<RemoteChange>, CallError> {
+        RemoteChange::admit(prepared, is_set, decided_by).await?;
+        let begin = pin!(RemoteChange::begin(prepared, is_set, invocation));
+        let change = self.in_time(begin).await?;
+        follow(incoming, change.span());
+        Ok(Box::new(change))
     }
 
     /// Whether the component has what is called.
@@ -162,7 +194,14 @@ impl ComponentCallee {
     }
 
     /// Waits for an instance no longer than its caller waits for an answer.
-    async fn in_time<T>(&self, begin: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+    async fn in_time<T>(
+        &self,
+        mut begin: Pin<&mut impl Future<Output = Result<T, CallError>>>,
+    ) -> Result<T, CallError> {
+        // Mostly there is one, and no clock to be looked at.
+        if let Some(begun) = poll_immediate(&mut begin).await {
+            return begun;
+        }
         let late = || Refused::QueueTimeout {
             component: self.target.id().clone(),
             waited: QUEUE_WAIT,
@@ -222,7 +261,7 @@ impl Whole {
     async fn run(self, params: &[u8]) -> Result<Vec<u8>, CallError> {
         match self {
             Self::Typed { call, span, .. } => call.run(params).instrument(span).await,
-            Self::Change(change) => change.run(params).await.map(|()| Vec::new()),
+            Self::Change(change) => Box::pin(change.run(params)).await.map(|()| Vec::new()),
         }
     }
 }

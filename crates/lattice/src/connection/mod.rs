@@ -11,12 +11,14 @@ mod lattice;
 mod subscription;
 mod supervise;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::{Client, HeaderMap, Message, Request};
 use bytes::Bytes;
+use futures::future::poll_immediate;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
@@ -199,11 +201,12 @@ impl Connection {
         payload: Bytes,
     ) -> Result<(), CallError> {
         self.fits(subject, headers.as_ref(), &payload)?;
-        let deadline = self.default_deadline();
-        self.connected(subject, deadline).await?;
+        if !self.is_connected() {
+            self.connected(subject, self.default_deadline()).await?;
+        }
         let client = &self.0.client;
         let to = subject.to_owned();
-        let sent = async {
+        let mut sent = pin!(async {
             match (reply, headers) {
                 (None, None) => client.publish(to, payload).await,
                 (None, Some(headers)) => client.publish_with_headers(to, headers, payload).await,
@@ -214,8 +217,13 @@ impl Connection {
                         .await
                 }
             }
+        });
+        // Mostly there is room in the client's queue, and nothing to be waited for.
+        let sent = match poll_immediate(&mut sent).await {
+            Some(sent) => Ok(sent),
+            None => timeout_at(self.default_deadline(), sent).await,
         };
-        match timeout_at(deadline, sent).await {
+        match sent {
             Ok(sent) => sent.map_err(|source| CallError::refused(subject, source)),
             Err(_) => Err(self.timed_out(subject, self.0.request_timeout)),
         }
@@ -264,6 +272,11 @@ impl Connection {
         let mut state = self.state();
         let closed = state.wait_for(|state| *state == ConnectionState::Closed);
         timeout_at(deadline, closed).await.ok();
+    }
+
+    /// Whether there is a server now.
+    pub(crate) fn is_connected(&self) -> bool {
+        matches!(*self.0.state.borrow(), ConnectionState::Connected { .. })
     }
 
     /// Waits for a server.

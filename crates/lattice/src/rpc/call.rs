@@ -73,23 +73,28 @@ impl Rpc {
             None => Cow::Borrowed(&*subject),
         };
         let began = Instant::now();
-        let unaccepted = timeout_at(deadline, self.0.unaccepted.acquire()).await;
-        let Ok(unaccepted) = unaccepted else {
-            return Err(RpcError::TimedOut {
-                subject,
-                host: None,
-                waited: began.elapsed(),
-            });
+        // What is told below is what is left now, and not when the call began to wait.
+        let (unaccepted, now) = match self.0.unaccepted.try_acquire() {
+            Ok(unaccepted) => (unaccepted, began),
+            Err(_) => match Box::pin(timeout_at(deadline, self.0.unaccepted.acquire())).await {
+                Ok(Ok(unaccepted)) => (unaccepted, Instant::now()),
+                _ => {
+                    return Err(RpcError::TimedOut {
+                        subject,
+                        host: None,
+                        waited: began.elapsed(),
+                    });
+                }
+            },
         };
-        // What is told is what is left now, and not when the call began to wait.
-        let left = deadline.saturating_duration_since(Instant::now());
-        let registered = self.register(Role::Caller, deadline)?;
+        let left = deadline.saturating_duration_since(now);
+        let registered = self.register(Role::Caller, now, deadline)?;
         let options = registered.options();
         terms.window = u32::try_from(options.window).ok();
         terms.deadline = Some(left);
         headers.insert(names::TERMS, terms.to_string());
         let room = |headers: &HeaderMap| {
-            let taken = header_bytes(headers) + registered.inbox.len();
+            let taken = header_bytes(headers) + registered.inbox().len();
             registered.connection().max_payload().saturating_sub(taken)
         };
         let mut params = params;
@@ -100,10 +105,9 @@ impl Rpc {
         }
         registered
             .connection()
-            .publish_for(&to, &registered.inbox, Some(headers), params)
+            .publish_for(&to, registered.inbox(), Some(headers), params)
             .await?;
-        let sent = Instant::now();
-        let until = deadline.min(sent + accept_timeout.unwrap_or(options.accept_timeout));
+        let until = deadline.min(now + accept_timeout.unwrap_or(options.accept_timeout));
         let answer = registered.mailbox.wait(until, |state| state.answer.take()).await;
         drop(unaccepted);
         let peer = match answer {
@@ -122,7 +126,7 @@ impl Rpc {
             Err(Waited::Until) => {
                 return Err(RpcError::NotAccepted {
                     subject,
-                    waited: sent.elapsed(),
+                    waited: now.elapsed(),
                 });
             }
         };
@@ -136,10 +140,10 @@ impl Rpc {
         }));
         // A callee that has ended the call already does not read on.
         if !rest.is_empty() && !call.0.registered.mailbox.finished() {
-            call.sender("").send_whole(rest).await?;
+            Box::pin(call.sender("").send_whole(rest)).await?;
         } else if !call.0.peer.ours {
             // v1 ends the parameters in any case.
-            call.sender("").close().await?;
+            Box::pin(call.sender("").close()).await?;
         }
         Ok(call)
     }
@@ -163,8 +167,14 @@ impl Call {
     /// The inbox of the client that accepted it, where further calls can be sent to it directly. Those of v1 take calls
     /// only as one of their group.
     pub fn server(&self) -> Option<&str> {
-        let (client, _call) = self.0.peer.inbox.rsplit_once('.')?;
-        self.is_ours().then_some(client)
+        let peer = &self.0.peer;
+        match peer.over {
+            true => Some(&peer.inbox),
+            false => {
+                let (client, _call) = peer.inbox.rsplit_once('.')?;
+                peer.ours.then_some(client)
+            }
+        }
     }
 
     /// Waits for the results, streams left out. Of a v1 callee they may be shorter than their type says: it closes when
@@ -213,7 +223,7 @@ impl Active {
     /// What an acceptance says.
     pub(crate) fn acceptance(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        headers.insert(names::TERMS, self.registered.rpc.0.acceptance.clone());
+        headers.insert(names::TERMS, self.registered.shared().acceptance.clone());
         headers
     }
 
@@ -222,9 +232,20 @@ impl Active {
         let registered = &self.registered;
         registered
             .connection()
-            .publish_for(&self.peer.inbox, &registered.inbox, Some(headers), payload)
+            .publish_for(&self.peer.inbox, registered.inbox(), Some(headers), payload)
             .await?;
         // Only when it was sent: whoever waits here may be dropped, and twice does no harm.
+        self.unannounced.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// Sends results that are all there is of the call, which the caller has not heard of yet.
+    pub(crate) async fn conclude(&self, results: Bytes) -> Result<(), RpcError> {
+        let subject = [&*self.peer.inbox, &self.registered.shared().returned].concat();
+        self.registered
+            .connection()
+            .publish(&subject, None, results)
+            .await?;
         self.unannounced.store(false, Ordering::Release);
         Ok(())
     }
@@ -245,7 +266,7 @@ impl Active {
         Alive {
             connection: self.registered.connection(),
             peer: &self.peer,
-            inbox: &self.registered.inbox,
+            inbox: self.registered.inbox(),
             silence: self.registered.options().silence,
         }
     }
@@ -306,7 +327,7 @@ pub(crate) fn on_path(subject: &str, path: &str) -> String {
 
 impl Drop for Active {
     fn drop(&mut self) {
-        let teller = &self.registered.rpc.0.teller;
+        let teller = &self.registered.shared().teller;
         if *self.unannounced.get_mut() {
             // It has begun perhaps, and its caller must not take it elsewhere.
             let why = RpcErrorBody::new(RpcErrorCode::Internal, "the callee gave it up");

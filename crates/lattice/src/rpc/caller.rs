@@ -14,7 +14,6 @@ use super::error::RpcError;
 use super::known::Known;
 use super::spare::{Found, Spare};
 use super::{Rpc, names};
-use crate::connection::ConnectionState;
 
 /// Pauses between attempts while nobody serves the target: it may be about to move from one host to another. A call
 /// that finds nobody fails in less than 100 ms.
@@ -222,12 +221,11 @@ impl Caller {
     pub async fn call_now(&self, request: Request<'_>) -> Result<Option<Call>, RpcError> {
         let (rpc, known, spare) = (&self.0.rpc, &self.0.known, &self.0.spare);
         let (target, us) = (request.target, rpc.inbox());
-        let connected = matches!(
-            *rpc.connection().state().borrow(),
-            ConnectionState::Connected { .. }
-        );
         // With nothing to be sent over, or many calls before this one, it would wait.
-        if !connected || rpc.0.unaccepted.available_permits() == 0 || !spare.look(target) {
+        if !rpc.connection().is_connected()
+            || rpc.0.unaccepted.available_permits() == 0
+            || !spare.look(target)
+        {
             return Ok(None);
         }
         let (mut picked_us, mut full) = (false, 0);

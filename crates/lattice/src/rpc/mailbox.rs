@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 use wasmcloud_wire::rpc::header::{self, InvalidHeader, Status};
-use wasmcloud_wire::rpc::{RpcErrorBody, Terms};
+use wasmcloud_wire::rpc::{Returned, RpcErrorBody, Terms};
 
 use super::{RpcOptions, names};
 use crate::connection::Connection;
@@ -83,8 +83,10 @@ pub(crate) enum Answer {
 /// The other side of a call.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
-    /// What its subjects begin with.
+    /// What its subjects begin with, those of this call or, where that is over, of all of its calls.
     pub(crate) inbox: String,
+    /// Whether it has said all that there is to say of the call with its first message, and hears nothing more.
+    pub(crate) over: bool,
     /// Whether it speaks more than v1.
     pub(crate) ours: bool,
     /// The window of the streams that it reads.
@@ -105,6 +107,7 @@ impl Peer {
         let said = terms.as_mut().ok();
         let peer = Self {
             inbox: inbox.to_owned(),
+            over: false,
             ours,
             window: said
                 .as_ref()
@@ -113,6 +116,17 @@ impl Peer {
             host: said.and_then(|said| said.host.take()),
         };
         (peer, terms)
+    }
+
+    /// One that sent results which are all there is of the call.
+    fn returned(who: Returned<'_>) -> Self {
+        Self {
+            inbox: who.inbox.to_owned(),
+            over: true,
+            ours: true,
+            window: None,
+            host: who.host.map(Box::from),
+        }
     }
 }
 
@@ -148,6 +162,7 @@ impl Mailbox {
         role: Role,
         options: &RpcOptions,
         all_unread: Arc<AtomicUsize>,
+        now: Instant,
         deadline: Instant,
     ) -> Self {
         Self {
@@ -156,7 +171,7 @@ impl Mailbox {
                 answer: None,
                 lanes: Vec::new(),
                 read: Vec::new(),
-                heard: Instant::now(),
+                heard: now,
                 over: None,
             }),
             news: Notify::new(),
@@ -195,7 +210,10 @@ impl Mailbox {
                 if let Some(path) = path_after(tail, "credit") {
                     self.credit(&mut state, path, message);
                 } else if let Some(path) = path_after(tail, self.role.arrives()) {
-                    self.push(&mut state, path, message);
+                    let end = ended(message);
+                    self.push(&mut state, path, &message.payload, end);
+                } else if let Some(who) = Returned::read(tail) {
+                    self.returned(&mut state, who, message);
                 }
                 false
             }
@@ -226,7 +244,15 @@ impl Mailbox {
         });
         // The results came with it.
         if ends && message.reply.is_some() {
-            self.push(state, "", message);
+            self.push(state, "", &message.payload, ended(message));
+        }
+    }
+
+    /// The results, of a callee that had not said anything before.
+    fn returned(&self, state: &mut State, who: Returned<'_>, message: &Message) {
+        if self.role == Role::Caller && state.answer.is_none() {
+            state.answer = Some(Answer::Accepted(Peer::returned(who)));
+            self.push(state, "", &message.payload, Some(End::Complete));
         }
     }
 
@@ -245,7 +271,7 @@ impl Mailbox {
         }
     }
 
-    fn push(&self, state: &mut State, path: &str, message: &Message) {
+    fn push(&self, state: &mut State, path: &str, bytes: &Bytes, end: Option<End>) {
         let limit = if path.is_empty() {
             self.max_root
         } else {
@@ -255,7 +281,7 @@ impl Mailbox {
         if lane.end.is_some() {
             return;
         }
-        let len = message.payload.len();
+        let len = bytes.len();
         let others = self.all_unread.load(Ordering::Relaxed);
         if lane.bytes + len > limit || others + len > self.max_unread {
             lane.end = Some(End::Overflow);
@@ -264,17 +290,10 @@ impl Mailbox {
             return;
         }
         if len > 0 {
-            lane.queue.push_back(message.payload.clone());
+            lane.queue.push_back(bytes.clone());
             lane.bytes += len;
         }
-        lane.end = match names::of(message, names::STATUS) {
-            Some(status) if !failed(status) => Some(End::Complete),
-            Some(_) => Some(End::Failed(RpcErrorBody::from_header(
-                names::of(message, names::ERROR).unwrap_or_default(),
-            ))),
-            None if len == 0 => Some(End::Closed),
-            None => None,
-        };
+        lane.end = end;
         self.all_unread.fetch_add(len, Ordering::Relaxed);
     }
 
@@ -427,6 +446,18 @@ impl State {
     pub(crate) fn read(&self, path: &str) -> u64 {
         let known = self.read.iter().find(|(known, _)| **known == *path);
         known.map_or(0, |(_, read)| *read)
+    }
+}
+
+/// How a path ends with a message, if it does.
+fn ended(message: &Message) -> Option<End> {
+    match names::of(message, names::STATUS) {
+        Some(status) if !failed(status) => Some(End::Complete),
+        Some(_) => Some(End::Failed(RpcErrorBody::from_header(
+            names::of(message, names::ERROR).unwrap_or_default(),
+        ))),
+        None if message.payload.is_empty() => Some(End::Closed),
+        None => None,
     }
 }
 

@@ -24,7 +24,7 @@
 //! that it speaks it (`wasmcloud-rpc`).
 //!
 //! - The callee accepts a call, or refuses it while nothing has begun. It says so as soon as anything about the call
-//!   waits, and with the results if nothing does. A call that was refused, or that nobody accepted in time, can be made
+//!   waits, and with the results if nothing does; those of a call without streams then need no headers. A call that was refused, or that nobody accepted in time, can be made
 //!   elsewhere: a callee that stood still refuses what it finds in its queue when it goes on.
 //! - A call can say that it is not to wait for a free slot, because its caller serves the target too and has a line of
 //!   its own; who is full refuses it at once.
@@ -52,15 +52,16 @@ mod stream;
 mod tell;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_nats::HeaderValue;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
-use wasmcloud_wire::rpc::Terms;
+use tokio::time::Instant;
+use wasmcloud_wire::rpc::{Returned, Terms};
 
 use crate::connection::{CallError, Connection};
 
@@ -128,9 +129,14 @@ pub(crate) struct Shared {
     options: RpcOptions,
     /// What every acceptance of ours says.
     acceptance: HeaderValue,
+    /// What stands behind the inboxes of callers in the subjects of results that are all there is of a call, the dot
+    /// before it included.
+    returned: String,
     /// What the subjects of all our calls begin with, the dot before the number of the call included.
     prefix: String,
+    /// Those that others can send something for.
     calls: Mutex<HashMap<u64, Arc<Mailbox>>>,
+    under_way: AtomicUsize,
     next: AtomicU64,
     doors: Doors,
     /// Unread bytes of all calls.
@@ -163,10 +169,12 @@ impl Rpc {
         };
         let shared = Arc::new(Shared {
             acceptance: acceptance.to_string().into(),
+            returned: format!(".{}", Returned::behind(&inbox, &options.host)),
             unaccepted: Semaphore::new(options.max_unaccepted),
             options,
             prefix: format!("{inbox}."),
             calls: Mutex::default(),
+            under_way: AtomicUsize::new(0),
             next: AtomicU64::new(1),
             doors: Doors::default(),
             unread: Arc::default(),
@@ -197,7 +205,7 @@ impl Rpc {
 
     /// Calls under way, in both directions together.
     pub fn calls(&self) -> usize {
-        self.0.calls.lock().len()
+        self.0.under_way.load(Ordering::Relaxed)
     }
 
     /// Bytes that have arrived and were not read yet, of all calls.
@@ -205,58 +213,71 @@ impl Rpc {
         self.0.unread.load(Ordering::Relaxed)
     }
 
-    /// A place for what belongs to a new call.
-    fn register(&self, role: Role, deadline: tokio::time::Instant) -> Result<Registered, RpcError> {
+    /// A place for what belongs to a new call, as of now.
+    fn register(&self, role: Role, now: Instant, deadline: Instant) -> Result<Registered, RpcError> {
         let shared = &self.0;
-        let id = shared.next.fetch_add(1, Ordering::Relaxed);
-        let inbox = format!("{}{id:x}", shared.prefix);
-        let mailbox = Arc::new(Mailbox::new(
-            role,
-            &shared.options,
-            Arc::clone(&shared.unread),
-            deadline,
-        ));
-        let mut calls = shared.calls.lock();
-        if calls.len() >= shared.options.max_calls {
-            return Err(RpcError::TooManyCalls {
-                limit: shared.options.max_calls,
-            });
+        let limit = shared.options.max_calls;
+        let place = Place(self.clone());
+        if shared.under_way.fetch_add(1, Ordering::Relaxed) >= limit {
+            return Err(RpcError::TooManyCalls { limit });
         }
-        calls.insert(id, Arc::clone(&mailbox));
-        drop(calls);
+        let unread = Arc::clone(&shared.unread);
         Ok(Registered {
-            rpc: self.clone(),
-            id,
-            inbox,
-            mailbox,
+            mailbox: Arc::new(Mailbox::new(role, &shared.options, unread, now, deadline)),
+            inbox: OnceLock::new(),
+            place,
         })
     }
 }
 
-/// The place of a call in the table of calls, as long as somebody holds it.
+/// One of the calls that may be under way.
+struct Place(Rpc);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A call under way, as long as somebody holds it.
 pub(crate) struct Registered {
-    pub(crate) rpc: Rpc,
-    id: u64,
-    /// The subject that peers answer to.
-    pub(crate) inbox: String,
     pub(crate) mailbox: Arc<Mailbox>,
+    /// Its number, and the subject that its peer answers to.
+    inbox: OnceLock<(u64, String)>,
+    place: Place,
 }
 
 impl Registered {
     pub(crate) fn options(&self) -> &RpcOptions {
-        &self.rpc.0.options
+        &self.shared().options
     }
 
     pub(crate) fn connection(&self) -> &Connection {
-        &self.rpc.0.connection
+        &self.shared().connection
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.place.0.0
+    }
+
+    /// The subject that its peer answers to. What arrives there reaches the mailbox from the first use on: of many calls
+    /// nobody else has to know.
+    pub(crate) fn inbox(&self) -> &str {
+        let (_, inbox) = self.inbox.get_or_init(|| {
+            let shared = self.shared();
+            let id = shared.next.fetch_add(1, Ordering::Relaxed);
+            shared.calls.lock().insert(id, Arc::clone(&self.mailbox));
+            (id, format!("{}{id:x}", shared.prefix))
+        });
+        inbox
     }
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        let mailbox = self.rpc.0.calls.lock().remove(&self.id);
-        if let Some(mailbox) = mailbox {
-            mailbox.close();
+        if let Some((id, _)) = self.inbox.get() {
+            self.shared().calls.lock().remove(id);
+            self.mailbox.close();
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The callee's side: a subscription of calls, each of which is refused or accepted.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use futures::StreamExt as _;
+use futures::future::poll_immediate;
 use tokio::time::Instant;
 use wasmcloud_wire::rpc::header::InvalidHeader;
 use wasmcloud_wire::rpc::{RpcErrorBody, RpcErrorCode, Terms};
@@ -179,12 +181,12 @@ impl Incoming {
     pub async fn accept(self, longest: Duration) -> Result<Accepted, RpcError> {
         let time = self.time_left().map_or(longest, |left| left.min(longest));
         let more = names::text(Some(&self.headers), names::MORE).is_some() || !self.caller.ours;
-        let registered = match self.rpc.register(Role::Callee, self.came + time) {
+        let registered = match self.rpc.register(Role::Callee, self.came, self.came + time) {
             Ok(registered) => registered,
             Err(full) => {
                 // Not told, the caller would wait for an answer and then not know whether anything has begun.
                 let why = RpcErrorBody::new(RpcErrorCode::Full, full.to_string());
-                self.refuse(&why).await;
+                Box::pin(self.refuse(&why)).await;
                 return Err(full);
             }
         };
@@ -192,7 +194,7 @@ impl Incoming {
         if !ours {
             registered
                 .connection()
-                .publish_for(&self.caller.inbox, &registered.inbox, None, Bytes::new())
+                .publish_for(&self.caller.inbox, registered.inbox(), None, Bytes::new())
                 .await?;
         }
         Ok(Accepted {
@@ -257,12 +259,17 @@ impl Accepted {
 
     /// Does the work of the call, until it has ended or the caller has lost interest or is gone, which is `None`. The
     /// caller learns that the call was accepted as soon as the work waits for anything.
-    pub async fn during<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    pub async fn during<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+        // If it need not wait, the results are the acceptance.
+        if let Some(done) = poll_immediate(&mut work).await {
+            return Some(done);
+        }
+        let abandoned = Box::pin(self.abandoned());
         tokio::select! {
-            // The work first: if it need not wait, the results are the acceptance.
+            // This first: work that wants others to have their turn is not asked again at once.
             biased;
+            () = abandoned => None,
             done = work => Some(done),
-            () = self.abandoned() => None,
         }
     }
 
@@ -271,6 +278,14 @@ impl Accepted {
         match results.len() <= PIECE && self.end_at_once(&results, None).await? {
             true => Ok(()),
             false => self.sender("").send_whole(results).await,
+        }
+    }
+
+    /// The same for a function without streams: nothing is sent in either direction after the results.
+    pub async fn conclude(&self, results: Bytes) -> Result<(), RpcError> {
+        match results.len() <= PIECE && !self.active.is_announced() {
+            true => self.active.conclude(results).await,
+            false => Box::pin(self.finish(results)).await,
         }
     }
 

@@ -7,6 +7,7 @@
 //! | [`subject`] | `{lattice}.{id}.wrpc.0.0.1.[{instance}.]{function}` |
 //! | [`path`] | the subjects of one call: `{inbox}`, `{inbox}.params.0.1`, `{inbox}.results` |
 //! | [`header`] | what travels as headers, v1's and ours |
+//! | [`Returned`] | who sent results that are all there is of a call, in a subject |
 //! | [`Terms`] | what peers of ours say to each other of a call, in one of them |
 //! | [`error`] | why a call failed, in a header |
 //! | [`stream`] | streams and futures, beside a value or in it |
@@ -29,6 +30,7 @@ mod macros;
 pub mod messaging;
 pub mod path;
 mod payload;
+mod returned;
 pub mod stream;
 pub mod subject;
 mod terms;
@@ -36,6 +38,7 @@ mod terms;
 pub use error::{RpcErrorBody, RpcErrorCode};
 pub use path::{InboxPath, IndexPath, InvalidPath};
 pub use payload::{Call, Payload};
+pub use returned::Returned;
 pub use subject::{
     DIRECTLY, FunctionName, InstanceName, InvalidSubject, InvocationSubject, Prefix, called, directly, exact,
 };

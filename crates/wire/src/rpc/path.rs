@@ -9,6 +9,8 @@
 //! | `{caller's inbox}.results` | the results |
 //! | `{caller's inbox}.results.0.0` | a stream or future in them |
 //!
+//! A callee of ours may send results that are all there is of a call elsewhere ([`Returned`](super::Returned)).
+//!
 //! An empty message ends each of them. v1 also ends those in between, as `params.0`.
 
 use std::fmt;

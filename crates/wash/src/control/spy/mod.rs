@@ -19,7 +19,7 @@ use futures::StreamExt as _;
 use tokio::time::{Instant, sleep_until};
 use wasmcloud_lattice::{Connection, ConnectionState, HeaderMap, Message};
 use wasmcloud_wire::rpc::header::{self, Status};
-use wasmcloud_wire::rpc::{InvocationSubject, RpcErrorBody, Terms, called};
+use wasmcloud_wire::rpc::{InvocationSubject, Returned, RpcErrorBody, Terms, called};
 
 use self::calls::{Answered, Calls, Open};
 use self::lines::Lines;
@@ -140,6 +140,12 @@ impl Spy<'_> {
     }
 
     fn handshake(&mut self, message: &Message) {
+        // The inbox of a call has three names.
+        let behind = message.subject.match_indices('.').nth(2);
+        if let Some((inbox, behind)) = behind.and_then(|(dot, _)| message.subject.split_at_checked(dot)) {
+            self.returned(inbox, behind.trim_start_matches('.'), message);
+            return;
+        }
         let Some(open) = self.calls.at(&message.subject) else {
             return;
         };
@@ -157,6 +163,16 @@ impl Spy<'_> {
             let error = RpcErrorBody::from_header(error);
             self.answered(&message.subject, Answered::Failed(error));
         }
+    }
+
+    /// Results that are all there is of a call.
+    fn returned(&mut self, inbox: &str, behind: &str, message: &Message) {
+        let (Some(who), Some(open)) = (Returned::read(behind), self.calls.at(inbox)) else {
+            return;
+        };
+        open.host = who.host.map(str::to_owned);
+        self.calls.keep(inbox, &message.payload);
+        self.answered(inbox, Answered::Ended);
     }
 
     fn result(&mut self, message: &Message) {

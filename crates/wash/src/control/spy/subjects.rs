@@ -23,6 +23,7 @@ const MAX_TARGETS: usize = 256;
 /// Where callers have their inboxes: two names below `_INBOX`, as clients of wRPC make them (wire reference §4.2).
 /// Others are not followed.
 const HANDSHAKES: &str = "_INBOX.*.*";
+const RETURNED: &str = "_INBOX.*.*.returned.>";
 const RESULTS: &str = "_INBOX.*.*.results";
 /// The clients that take calls directly.
 const CLIENTS: &str = "_INBOX.*";
@@ -84,6 +85,7 @@ impl Targets {
 /// The subscriptions.
 pub(super) struct Ears {
     pub(super) calls: SelectAll<Subscription>,
+    /// Acceptances, and results that came with them.
     pub(super) handshakes: SelectAll<Subscription>,
     pub(super) results: SelectAll<Subscription>,
 }
@@ -104,6 +106,7 @@ impl Ears {
         };
         if !calls_only {
             ears.handshakes.push(connection.subscribe(HANDSHAKES).await?);
+            ears.handshakes.push(connection.subscribe(RETURNED).await?);
             ears.results.push(connection.subscribe(RESULTS).await?);
         }
         for id in targets.all() {
