@@ -119,6 +119,7 @@ fn linked() -> InstanceState {
     let state = state();
     let entry = |name: &str, interface: &str| LinkEntry {
         interfaces: Box::new([interface.into()]),
+        selected: name.parse().unwrap(),
         name: name.parse().unwrap(),
         target: "kv".parse().unwrap(),
         route: Route::Auto,

@@ -22,6 +22,7 @@ fn state(links: Vec<(&str, Endpoint)>, time: Duration) -> InstanceState {
     let context = ComponentContext::new("cart".parse().unwrap());
     let entries = links.into_iter().map(|(name, endpoint)| LinkEntry {
         interfaces: Box::new(["wasi:keyvalue/store".into()]),
+        selected: name.parse().unwrap(),
         name: name.parse().unwrap(),
         target: "kv".parse().unwrap(),
         route: Route::Auto,
@@ -668,6 +669,7 @@ async fn nonsense_from_elsewhere_is_an_error() {
 async fn a_local_route_stays_here() {
     let entry = LinkEntry {
         interfaces: Box::new(["wasi:keyvalue/store".into()]),
+        selected: LinkName::default_name(),
         name: LinkName::default_name(),
         target: "kv".parse().unwrap(),
         route: Route::Local,

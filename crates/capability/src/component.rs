@@ -1,4 +1,4 @@
-//! What all instances of one component on this host share.
+//! What all instances of one revision of a component on this host share.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use crate::traffic::Traffic;
 /// Named config after its merge: what `wasi:config` shows.
 pub type ConfigMap = BTreeMap<String, String>;
 
-/// The side of a component that its links and config change while it runs. Readers never wait: each change
+/// The side of a revision of a component that its links and config change while it runs. Readers never wait: each change
 /// replaces a snapshot.
 pub struct ComponentContext {
     shared: Arc<Shared>,
+    links: ArcSwap<LinkTable>,
     config: ArcSwap<ConfigMap>,
 }
 
 /// What all revisions of a component share.
 struct Shared {
     id: ComponentId,
-    links: ArcSwap<LinkTable>,
     traffic: Traffic,
 }
 
@@ -32,17 +32,18 @@ impl ComponentContext {
         Arc::new(Self {
             shared: Arc::new(Shared {
                 id,
-                links: ArcSwap::default(),
                 traffic: Traffic::default(),
             }),
+            links: ArcSwap::default(),
             config: ArcSwap::default(),
         })
     }
 
-    /// Another revision of the same component: with its links and counters, and a config of its own.
+    /// Another revision of the same component: with its counters, a config of its own and no links yet.
     pub fn revision(&self, config: ConfigMap) -> Arc<Self> {
         Arc::new(Self {
             shared: Arc::clone(&self.shared),
+            links: ArcSwap::default(),
             config: ArcSwap::from_pointee(config),
         })
     }
@@ -54,7 +55,7 @@ impl ComponentContext {
 
     /// The links as they are now.
     pub fn links(&self) -> arc_swap::Guard<Arc<LinkTable>> {
-        self.shared.links.load()
+        self.links.load()
     }
 
     /// The config as it is now.
@@ -67,9 +68,9 @@ impl ComponentContext {
         &self.shared.traffic
     }
 
-    /// Replaces the links, of all revisions. Calls under way keep the endpoint they found.
+    /// Replaces the links. Calls under way keep the endpoint they found.
     pub fn set_links(&self, links: LinkTable) {
-        self.shared.links.store(Arc::new(links));
+        self.links.store(Arc::new(links));
     }
 
     /// Replaces the config. The next `get` of any instance sees it.

@@ -36,6 +36,9 @@ pub struct LinkEntry {
     /// `namespace:package/interface`, without version.
     pub interfaces: Box<[Box<str>]>,
     /// The name by which the component selects the link.
+    pub selected: LinkName,
+    /// The name by which everybody else knows it, providers and other hosts among them. Another one than `selected` where
+    /// it is the link of one revision alone.
     pub name: LinkName,
     /// Who answers.
     pub target: ComponentId,
@@ -90,11 +93,12 @@ impl LinkTable {
         }
     }
 
-    /// The link that answers `interface` (without version) under `name`. Tables are short, so this walks them.
+    /// The link that answers `interface` (without version) under `name`: the first one. Tables are short, so this walks
+    /// them.
     pub fn find(&self, interface: &str, name: &str) -> Option<&Arc<LinkEntry>> {
-        self.entries
-            .iter()
-            .find(|entry| entry.name.as_str() == name && entry.interfaces.iter().any(|i| &**i == interface))
+        self.entries.iter().find(|entry| {
+            entry.selected.as_str() == name && entry.interfaces.iter().any(|i| &**i == interface)
+        })
     }
 
     /// Whether any link, whatever its name, answers `interface` (without version).

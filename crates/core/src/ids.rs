@@ -29,6 +29,16 @@ pub enum InvalidName {
         /// Its length in bytes.
         len: usize,
     },
+    /// The name has to have a certain length, and has another one.
+    #[error("{kind} has {len} bytes, and has to have {wanted}")]
+    Length {
+        /// What the name would have named.
+        kind: &'static str,
+        /// Its length in bytes.
+        len: usize,
+        /// The length that it has to have.
+        wanted: usize,
+    },
     /// The name has a character that is not allowed in it.
     #[error("{kind} `{name}` contains {character:?}; {allowed} are allowed")]
     Character {
@@ -164,6 +174,68 @@ impl LinkName {
     }
 }
 
+/// What the names of the links of one revision of a component end in, where it has links of its own: eight hexadecimal
+/// digits in lower case. `default` is then `default-1a2b3c4d` for everybody but the component.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkSuffix(Arc<str>);
+
+impl LinkSuffix {
+    /// How many digits it has. Few are enough: only the revisions of one component meet.
+    pub const DIGITS: usize = 8;
+
+    /// The digits as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for LinkSuffix {
+    type Err = InvalidName;
+
+    fn from_str(raw: &str) -> Result<Self, InvalidName> {
+        let kind = "link suffix";
+        if raw.len() != Self::DIGITS {
+            let len = raw.len();
+            let wanted = Self::DIGITS;
+            return Err(InvalidName::Length { kind, len, wanted });
+        }
+        match raw.chars().find(|c| !matches!(c, '0'..='9' | 'a'..='f')) {
+            None => Ok(Self(raw.into())),
+            Some(character) => Err(InvalidName::Character {
+                kind,
+                name: raw.to_owned(),
+                character,
+                allowed: "digits and `a` to `f`",
+            }),
+        }
+    }
+}
+
+impl fmt::Display for LinkSuffix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for LinkSuffix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &*self.0)
+    }
+}
+
+impl LinkName {
+    /// The name that a link of this name has where it is of one revision alone. Fails where it would be too long.
+    pub fn apart(&self, suffix: &LinkSuffix) -> Result<Self, InvalidName> {
+        format!("{self}-{suffix}").parse()
+    }
+
+    /// What [`LinkName::apart`] made this name of; `None` where it looks like no such name.
+    pub fn parts(&self) -> Option<(Self, LinkSuffix)> {
+        let (name, suffix) = self.0.rsplit_once('-')?;
+        Some((name.parse().ok()?, suffix.parse().ok()?))
+    }
+}
+
 impl Default for LinkName {
     fn default() -> Self {
         Self::default_name()
@@ -221,6 +293,30 @@ mod tests {
             "a.b".parse::<LinkName>().unwrap_err().to_string(),
             "link name `a.b` contains '.'; letters, digits, `-` and `_` are allowed"
         );
+    }
+
+    #[test]
+    fn a_link_name_apart_is_known_again() {
+        let suffix: LinkSuffix = "1a2b3c4d".parse().unwrap();
+        let apart = LinkName::default().apart(&suffix).unwrap();
+        assert_eq!(apart.as_str(), "default-1a2b3c4d");
+        assert_eq!(apart.parts(), Some((LinkName::default(), suffix.clone())));
+        for other in [
+            "default",
+            "default-1a2b3c4",
+            "default-1a2b3c4D",
+            "-1a2b3c4d",
+            "1a2b3c4d",
+        ] {
+            assert_eq!(other.parse::<LinkName>().unwrap().parts(), None, "{other}");
+        }
+        let long: LinkName = "x".repeat(MAX_LEN - LinkSuffix::DIGITS).parse().unwrap();
+        assert!(long.apart(&suffix).is_err());
+        assert_eq!(
+            "1a2b".parse::<LinkSuffix>().unwrap_err().to_string(),
+            "link suffix has 4 bytes, and has to have 8"
+        );
+        assert!("1a2b3c4g".parse::<LinkSuffix>().is_err());
     }
 
     #[test]

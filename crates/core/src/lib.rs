@@ -13,7 +13,9 @@ mod link;
 mod suggest;
 
 pub use builtin::builtin_for;
-pub use ids::{AppName, ComponentId, ConfigName, HostId, InvalidName, LatticeName, LinkName, PublicKey};
+pub use ids::{
+    AppName, ComponentId, ConfigName, HostId, InvalidName, LatticeName, LinkName, LinkSuffix, PublicKey,
+};
 pub use image::{ImageRef, InvalidImageRef};
 pub use interface::{InterfaceName, InvalidInterface};
 pub use limits::{InstanceMode, InvalidLimit, Limits, parse_bytes, parse_duration};

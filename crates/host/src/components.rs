@@ -1,18 +1,22 @@
 //! Components: what is asked for, and what runs. What a command comes to is for `rollout`, and how it is carried out for
 //! `host/starting`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use wasmcloud_capability::ComponentContext;
-use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Limits};
+use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Limits, LinkSuffix};
 use wasmcloud_engine::{Prepared, Profile, Stats, Target, Wake};
 
 use crate::claims::ComponentClaims;
 use crate::rpc::{LEAVE, Serving};
+
+/// Most revisions of a component that are kept in mind after they were replaced. Calls end by their deadlines, so more
+/// would take that many changes within one.
+const MAX_LEAVING: usize = 16;
 
 /// A component as it should run on this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +42,8 @@ pub struct ComponentSpec {
     pub weight: Option<u8>,
     /// What it has to answer before it gets calls.
     pub probe: Option<Probe>,
+    /// What the names of the links end in that are its own; without, it has all links of its id.
+    pub link_suffix: Option<LinkSuffix>,
 }
 
 impl ComponentSpec {
@@ -75,7 +81,7 @@ pub enum Unlinked {
 /// is stopped learn that it is, and reach it again once it is started.
 pub(crate) struct Component {
     pub(crate) target: Arc<Target>,
-    /// What all its revisions share. Each has a context of its own besides, with its config.
+    /// What all its revisions share. Each has a context of its own, with its config and its links.
     pub(crate) context: Arc<ComponentContext>,
     pub(crate) stats: Arc<Stats>,
     /// Held by whoever starts, updates or stops this component, compile included. Other components are not
@@ -83,6 +89,8 @@ pub(crate) struct Component {
     pub(crate) changing: tokio::sync::Mutex<()>,
     /// What runs. Only whoever holds `changing` changes it.
     runs: Mutex<Runs>,
+    /// What was replaced, as long as calls run in it.
+    leaving: Mutex<VecDeque<Leaving>>,
     /// The calls of others to it, while it runs on a host that is part of a lattice.
     pub(crate) serving: Mutex<Option<Serving>>,
 }
@@ -110,6 +118,13 @@ pub(crate) struct Running {
     pub(crate) profile: Arc<Profile>,
     /// Its code; none while it sleeps. Only whoever holds `changing` changes it.
     code: Mutex<Option<Arc<Prepared>>>,
+}
+
+/// A revision that was replaced while calls ran in it. They need its links until they have ended.
+#[derive(Clone)]
+pub(crate) struct Leaving {
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) link_suffix: Option<LinkSuffix>,
 }
 
 impl Runs {
@@ -153,6 +168,7 @@ impl Component {
             stats: Arc::default(),
             changing: tokio::sync::Mutex::default(),
             runs: Mutex::default(),
+            leaving: Mutex::default(),
             serving: Mutex::default(),
         })
     }
@@ -179,9 +195,36 @@ impl Component {
             None => self.target.set(current),
         }
         let former = std::mem::replace(&mut *self.runs.lock(), next.clone());
-        let gone = former.all().filter(|running| !next.has(running));
-        gone.filter_map(|running| running.code())
-            .for_each(|code| code.retire());
+        for gone in former.all().filter(|running| !next.has(running)) {
+            if let Some(code) = gone.code() {
+                code.retire();
+                self.leave(gone);
+            }
+        }
+    }
+
+    fn leave(&self, gone: &Running) {
+        let mut leaving = self.leaving.lock();
+        if leaving.len() >= MAX_LEAVING {
+            leaving.pop_front();
+        }
+        leaving.push_back(Leaving {
+            profile: Arc::clone(&gone.profile),
+            link_suffix: gone.spec.link_suffix.clone(),
+        });
+    }
+
+    /// What was replaced and has calls that have not ended.
+    pub(crate) fn leaving(&self) -> Vec<Leaving> {
+        let mut leaving = self.leaving.lock();
+        leaving.retain(|gone| gone.profile.in_use() != (0, 0));
+        leaving.iter().cloned().collect()
+    }
+
+    /// What the links end in that these calls need, each once.
+    pub(crate) fn leaving_suffixes(&self) -> Vec<Option<LinkSuffix>> {
+        let suffixes = self.leaving().into_iter().map(|gone| gone.link_suffix);
+        suffixes.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Takes the code of the current revision out, until `wake` brings it back. Under `changing`, with nothing beside it.

@@ -321,6 +321,8 @@ impl Host {
                 errors: stats.errors,
                 calls,
                 failures,
+                link_suffix: spec.link_suffix.clone(),
+                leaving: component.leaving_suffixes(),
                 candidate: runs.candidate.as_ref().map(CandidateInfo::of),
                 annotations: spec.annotations.clone(),
             })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
-use wasmcloud_core::{ComponentId, Limits};
+use wasmcloud_core::{ComponentId, Limits, LinkSuffix};
 
 use crate::claims::{ComponentClaims, ProviderClaims};
 use crate::components::{Candidate, Running};
@@ -62,6 +62,12 @@ pub struct ComponentInfo {
     pub calls: u64,
     /// Those of them that failed; an HTTP answer that is the server's fault counts.
     pub failures: u64,
+    /// What the names of the links end in that are its own.
+    #[serde(skip)]
+    pub(crate) link_suffix: Option<LinkSuffix>,
+    /// The same of what was replaced and has calls that have not ended; each once.
+    #[serde(skip)]
+    pub(crate) leaving: Vec<Option<LinkSuffix>>,
     /// The revision that runs beside it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub candidate: Option<CandidateInfo>,
@@ -80,6 +86,9 @@ pub struct CandidateInfo {
     pub max_instances: u32,
     /// The percent of the calls that it gets.
     pub weight: u8,
+    /// What the names of the links end in that are its own.
+    #[serde(skip)]
+    pub(crate) link_suffix: Option<LinkSuffix>,
     /// Calls that it has ended.
     pub calls: u64,
     /// Those of them that failed.
@@ -97,6 +106,7 @@ impl CandidateInfo {
             digest: profile.digest().to_owned(),
             max_instances: spec.count,
             weight: candidate.weight,
+            link_suffix: spec.link_suffix.clone(),
             calls,
             failures,
             annotations: spec.annotations.clone(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use wasmcloud_capability::{Endpoint, Handle, LinkEntry, LinkTable};
-use wasmcloud_core::{ComponentId, Link, LinkKey};
+use wasmcloud_core::{ComponentId, Link, LinkKey, LinkName, LinkSuffix};
 
 use crate::error::HostError;
 
@@ -103,27 +103,58 @@ impl Links {
         self.count
     }
 
-    /// The table that a component's calls look into. `endpoint` says what stands behind a link, `elsewhere` is what
-    /// takes calls to other hosts.
+    /// The table that the calls of a revision look into. With a suffix, it has the links whose names end in that for its
+    /// own and finds them by what is before; where it has none, those that are of no revision alone. `endpoint` says what
+    /// stands behind a link, `elsewhere` is what takes calls to other hosts.
     pub(crate) fn table(
         &self,
         source: &ComponentId,
+        suffix: Option<&LinkSuffix>,
         elsewhere: Option<&Handle>,
         mut endpoint: impl FnMut(&Stored) -> Endpoint,
     ) -> LinkTable {
         let of_source = self.sources.get(source).into_iter().flat_map(BTreeMap::values);
-        let entries = of_source.map(|stored| {
+        let (mut own, mut others) = (Vec::new(), Vec::new());
+        for stored in of_source {
             let link = &stored.link;
-            LinkEntry {
+            let (entries, selected) = match selected(&link.name, suffix) {
+                Selected::Own(name) => (&mut own, name),
+                Selected::Common => (&mut others, link.name.clone()),
+                Selected::OfAnother => continue,
+            };
+            entries.push(LinkEntry {
                 interfaces: interfaces(link),
+                selected,
                 name: link.name.clone(),
                 target: link.target.clone(),
                 route: link.route,
                 endpoint: endpoint(stored),
                 elsewhere: elsewhere.cloned(),
-            }
-        });
-        LinkTable::new(entries.collect())
+            });
+        }
+        own.append(&mut others);
+        LinkTable::new(own)
+    }
+}
+
+/// Whose a link is, as a revision sees it.
+enum Selected {
+    /// Of the revision alone, which selects it by this name.
+    Own(LinkName),
+    /// Of all revisions that have none of their own.
+    Common,
+    /// Of another revision alone.
+    OfAnother,
+}
+
+fn selected(name: &LinkName, suffix: Option<&LinkSuffix>) -> Selected {
+    let Some(suffix) = suffix else {
+        return Selected::Common;
+    };
+    match name.parts() {
+        Some((written, of)) if of == *suffix => Selected::Own(written),
+        Some(_) => Selected::OfAnother,
+        None => Selected::Common,
     }
 }
 
@@ -140,4 +171,63 @@ fn interfaces(link: &Link) -> Box<[Box<str>]> {
         all.push(full("client"));
     }
     all.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmcloud_core::Route;
+
+    use super::*;
+
+    /// Who answers `acme:db/INTERFACE` under a name.
+    #[track_caller]
+    fn check(links: &Links, suffix: Option<&str>, (name, interface): (&str, &str), target: Option<&str>) {
+        let suffix = suffix.map(|suffix| suffix.parse().unwrap());
+        let absent = |_: &Stored| Endpoint::Absent("not here".into());
+        let table = links.table(&"cart".parse().unwrap(), suffix.as_ref(), None, absent);
+        let found = table.find(&format!("acme:db/{interface}"), name);
+        assert_eq!(
+            found.map(|entry| entry.target.as_str()),
+            target,
+            "{name} {interface}"
+        );
+    }
+
+    #[test]
+    fn each_revision_finds_its_own_links_by_their_names() {
+        let mut links = Links::default();
+        for (name, target, interfaces) in [
+            ("default", "common", &["one", "two"][..]),
+            ("default-11111111", "first", &["one"]),
+            ("default-22222222", "second", &["one"]),
+            ("cache-11111111", "cache", &["one"]),
+        ] {
+            let link = Link {
+                source: "cart".parse().unwrap(),
+                target: target.parse().unwrap(),
+                name: name.parse().unwrap(),
+                namespace: "acme".to_owned(),
+                package: "db".to_owned(),
+                interfaces: interfaces.iter().map(|one| (*one).to_owned()).collect(),
+                source_config: Vec::new(),
+                target_config: Vec::new(),
+                route: Route::default(),
+            };
+            links.put(link).unwrap();
+        }
+        let (first, second) = (Some("11111111"), Some("22222222"));
+        check(&links, first, ("default", "one"), Some("first"));
+        check(&links, second, ("default", "one"), Some("second"));
+        check(&links, first, ("cache", "one"), Some("cache"));
+        // Of another revision.
+        check(&links, second, ("cache", "one"), None);
+        check(&links, second, ("cache-11111111", "one"), None);
+        // What it has no link of its own for.
+        check(&links, first, ("default", "two"), Some("common"));
+        check(&links, Some("33333333"), ("default", "one"), Some("common"));
+        // Who has no suffix has all of them, as they are.
+        check(&links, None, ("default", "one"), Some("common"));
+        check(&links, None, ("cache", "one"), None);
+        check(&links, None, ("cache-11111111", "one"), Some("cache"));
+    }
 }

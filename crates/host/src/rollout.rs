@@ -88,6 +88,7 @@ fn is_revision(runs: &ComponentSpec, asked: &ComponentSpec) -> bool {
 /// Whether what runs need not be started anew to be what is asked for.
 fn runs_as(runs: &ComponentSpec, asked: &ComponentSpec) -> bool {
     (&runs.image, &runs.config, &runs.limits) == (&asked.image, &asked.config, &asked.limits)
+        && runs.link_suffix == asked.link_suffix
 }
 
 #[cfg(test)]
@@ -120,6 +121,7 @@ mod tests {
             unlinked: Unlinked::Allow,
             weight,
             probe: None,
+            link_suffix: None,
         }
     }
 

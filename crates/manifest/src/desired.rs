@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use wasmcloud_core::{AppName, ComponentId, ConfigName, ImageRef, InterfaceName, Limits, Link};
+use wasmcloud_core::{AppName, ComponentId, ConfigName, ImageRef, InterfaceName, Limits, Link, LinkSuffix};
 
 use crate::schedule::Schedule;
 use crate::source::Position;
@@ -100,6 +100,9 @@ pub struct DesiredComponent {
     /// What tells its code from other code of the same image, where that is known: a file may change. No manifest says
     /// so: whoever has it run does.
     pub content: Option<String>,
+    /// What the names of its links end in, where they are of this revision alone. No manifest says so: whoever has it run
+    /// does, and names them so.
+    pub link_suffix: Option<LinkSuffix>,
     /// What it may use on each host.
     pub limits: Limits,
     /// How many run where; without one it is not started.

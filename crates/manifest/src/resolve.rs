@@ -87,6 +87,7 @@ fn add(part: &Part, options: &ResolveOptions, desired: &mut Desired, sink: &mut 
                 id,
                 image,
                 content: None,
+                link_suffix: None,
                 limits,
                 scaler,
                 config,

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::http::{Connection, Response, get};
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 
 /// Longest time that one of the clients keeps its connection.
 const CONNECTION: Duration = Duration::from_secs(120);
@@ -22,14 +22,31 @@ pub struct Load {
 #[derive(Default)]
 struct Shared {
     stop: AtomicBool,
+    /// Whether answers are counted by all that they say.
+    whole: bool,
     answers: Mutex<BTreeMap<String, usize>>,
+    /// Why the first client failed that did.
+    failed: Mutex<Option<String>>,
     changed: Condvar,
 }
 
 impl Load {
     /// Asks for `path` until [`Load::finish`]. Answers are counted by their first word.
     pub fn start(address: SocketAddr, path: &'static str) -> Self {
-        let shared = Arc::new(Shared::default());
+        Self::run(address, path, Shared::default())
+    }
+
+    /// The same with answers that are counted by their whole text.
+    pub fn start_whole(address: SocketAddr, path: &'static str) -> Self {
+        let shared = Shared {
+            whole: true,
+            ..Shared::default()
+        };
+        Self::run(address, path, shared)
+    }
+
+    fn run(address: SocketAddr, path: &'static str, shared: Shared) -> Self {
+        let shared = Arc::new(shared);
         let clients = (0..4).map(|client| {
             let shared = Arc::clone(&shared);
             std::thread::spawn(move || {
@@ -38,6 +55,10 @@ impl Load {
                 } else {
                     renew(&shared, address, path)
                 };
+                if let Err(error) = &outcome {
+                    let mut failed = shared.failed.lock().unwrap_or_else(PoisonError::into_inner);
+                    failed.get_or_insert_with(|| format!("{error:#}"));
+                }
                 shared.changed.notify_all();
                 outcome.with_context(|| format!("client {client}"))
             })
@@ -48,18 +69,23 @@ impl Load {
         }
     }
 
-    /// Waits until this answer came ten times from now on.
+    /// Waits until an answer that begins with this word came ten times from now on.
     pub fn wait_answer(&self, word: &str, limit: Duration) -> Result<()> {
         let deadline = Instant::now() + limit;
         let mut answers = self.shared.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = answers.get(word).copied().unwrap_or_default() + 10;
-        while answers.get(word).copied().unwrap_or_default() < wanted {
+        let came = |answers: &BTreeMap<String, usize>| -> usize {
+            by_first_word(answers).get(word).copied().unwrap_or_default()
+        };
+        let wanted = came(&answers) + 10;
+        while came(&answers) < wanted {
             let left = deadline.saturating_duration_since(Instant::now());
-            ensure!(!left.is_zero(), "no {word:?} within {limit:?}, but {answers:?}");
-            ensure!(
-                !self.clients.iter().any(JoinHandle::is_finished),
-                "a client failed, answers until then: {answers:?}"
-            );
+            let until = || format!("answers until then: {:?}", by_first_word(&answers));
+            ensure!(!left.is_zero(), "no {word:?} within {limit:?}, {}", until());
+            if self.clients.iter().any(JoinHandle::is_finished) {
+                let failed = self.shared.failed.lock().unwrap_or_else(PoisonError::into_inner);
+                let why = failed.as_deref().unwrap_or_default();
+                bail!("a client failed: {why}; {}", until());
+            }
             let woken = self.shared.changed.wait_timeout(answers, left);
             answers = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -77,6 +103,18 @@ impl Load {
     }
 }
 
+fn first_word(text: &str) -> &str {
+    text.split_whitespace().next().unwrap_or_default()
+}
+
+fn by_first_word(answers: &BTreeMap<String, usize>) -> BTreeMap<&str, usize> {
+    let mut words = BTreeMap::new();
+    for (text, count) in answers {
+        *words.entry(first_word(text)).or_default() += count;
+    }
+    words
+}
+
 impl Shared {
     fn count(&self, response: Response) -> Result<bool> {
         ensure!(
@@ -87,12 +125,15 @@ impl Shared {
         );
         ensure!(response.complete, "a response was cut");
         let text = response.text();
-        let word = text.split_whitespace().next().unwrap_or_default().to_owned();
+        let said = match self.whole {
+            true => text.as_str(),
+            false => first_word(&text),
+        };
         *self
             .answers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .entry(word)
+            .entry(said.to_owned())
             .or_default() += 1;
         self.changed.notify_all();
         Ok(!self.stop.load(Ordering::Relaxed))

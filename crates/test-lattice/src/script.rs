@@ -113,7 +113,7 @@ impl Script {
         self
     }
 
-    /// With a candidate beside the component that was named last.
+    /// With a candidate beside the component that was named last, which has links of its own.
     #[must_use]
     pub fn candidate(mut self, image: &str, max_instances: u32, weight: u8) -> Self {
         if let Some(component) = self.components.last_mut() {
@@ -121,6 +121,7 @@ impl Script {
                 image_ref: image.to_owned(),
                 max_instances,
                 weight,
+                link_suffix: Some("1a2b3c4d".to_owned()),
                 ..CandidateDescription::default()
             });
         }

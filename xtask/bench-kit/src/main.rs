@@ -62,6 +62,7 @@ fn component(id: ComponentId, file: &Path, instance: InstanceMode, longest: Dura
         unlinked: Unlinked::Allow,
         weight: None,
         probe: None,
+        link_suffix: None,
         limits: Limits {
             instance,
             // A kept instance is never replaced while we look.

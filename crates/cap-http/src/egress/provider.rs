@@ -120,7 +120,12 @@ impl Provider for HttpClientProvider {
         let mut state = self.state.lock();
         let settings = ClientSettings::parse(&state.config, &link.target_config)?;
         let roots = roots_for(&state.roots, &settings)?;
-        let endpoint = ClientEndpoint::new(wanted.name.as_str(), settings, roots);
+        // As the manifest has it, for hints.
+        let written = wanted
+            .name
+            .parts()
+            .map_or_else(|| wanted.name.clone(), |(name, _)| name);
+        let endpoint = ClientEndpoint::new(written.as_str(), settings, roots);
         let linked = Linked {
             endpoint: Arc::clone(&endpoint),
             component: ComponentContext::new(wanted.source.clone()),

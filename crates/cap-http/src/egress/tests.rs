@@ -93,6 +93,7 @@ impl Guest {
     fn link(&self, interface: &str, endpoint: Endpoint) {
         self.component.set_links(LinkTable::new(vec![LinkEntry {
             interfaces: [interface.into()].into(),
+            selected: LinkName::default_name(),
             name: LinkName::default_name(),
             target: "http-client".parse().unwrap(),
             route: Route::Auto,

@@ -178,6 +178,7 @@ mod tests {
             weight: None,
             probe: None,
             links_required: false,
+            link_suffix: None,
         };
         Goal::of(&Request::ScaleComponent(host(), scale)).unwrap().1
     }

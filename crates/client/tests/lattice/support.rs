@@ -46,6 +46,7 @@ pub(crate) fn scale(host: &wasmcloud_core::HostId, id: &str, count: u32) -> Requ
         weight: None,
         probe: None,
         links_required: false,
+        link_suffix: None,
     };
     Request::ScaleComponent(host.clone(), scale)
 }

@@ -63,6 +63,7 @@ fn request(action: Action) -> Request {
             weight,
             probe,
             links_required,
+            link_suffix,
         } => Request::ScaleComponent(
             host.clone(),
             ScaleComponent {
@@ -80,6 +81,7 @@ fn request(action: Action) -> Request {
                     timeout_ms: None,
                 }),
                 links_required,
+                link_suffix,
             },
         ),
         Action::StopComponent {
@@ -101,6 +103,7 @@ fn request(action: Action) -> Request {
                 weight: None,
                 probe: None,
                 links_required: false,
+                link_suffix: None,
             },
         ),
         Action::StartProvider {

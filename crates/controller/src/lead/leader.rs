@@ -365,7 +365,7 @@ impl Turn<'_> {
             let name = &application.name;
             let done = report_of(&planned.reports, name).is_some_and(|report| match application.deployed {
                 None => report.scalers.is_empty(),
-                Some(_) => report.status.kind == StatusKind::Deployed,
+                Some(_) => report.status.kind == StatusKind::Deployed && !report.has_leftovers(),
             });
             let record = snapshot.records.get(name);
             let deleted = record.is_some_and(|record| record.versions.is_empty());

@@ -169,6 +169,12 @@ impl Memory {
         });
     }
 
+    /// Since when the effect of a step is seen, as far as it is remembered.
+    pub(crate) fn seen_since(&self, key: &StepKey, now: Moment) -> Option<Moment> {
+        let attempt = self.attempts.get(&group(key))?.get(key)?;
+        Some(attempt.settled.unwrap_or(now))
+    }
+
     /// What is remembered of a component or provider, by host.
     pub(crate) fn of(&self, id: &ComponentId) -> impl Iterator<Item = Remembered<'_>> {
         let group = if self.attempts.is_empty() {

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use wasmcloud_core::{AppName, ComponentId, Limits};
+use wasmcloud_core::{AppName, ComponentId, Limits, LinkSuffix};
 use wasmcloud_manifest::{DesiredComponent, Scaler, ScalerKind, Strategy};
 
 use crate::planning::app::App;
@@ -62,6 +62,7 @@ fn part<'p>(app: &'p AppName, component: &'p DesiredComponent, scaler: &Scaler, 
         id: &component.id,
         image,
         content: component.content.as_deref(),
+        link_suffix: component.link_suffix.as_ref().map(LinkSuffix::as_str),
         concurrency: concurrency(component, scaler),
         config: &component.config,
         secrets: &component.secrets,
@@ -108,7 +109,9 @@ impl<'a> Scaling<'_, 'a> {
         let (ours, foreign): (Vec<_>, Vec<_>) =
             entries.into_iter().partition(|(_, running)| is_ours(running));
         let foreign: Vec<usize> = foreign.into_iter().map(|(place, _)| place).collect();
-        let eligible = eligible(self.scaler, view, &foreign);
+        let mut taken = foreign.clone();
+        taken.extend(self.unfit(view));
+        let eligible = eligible(self.scaler, view, &taken);
         let targets = self.targets(&eligible, &ours, view, desk);
 
         let (mut ups, mut downs, mut shifting) = (Vec::new(), Vec::new(), false);
@@ -280,6 +283,14 @@ impl<'a> Scaling<'_, 'a> {
         view.hosts.get(place).is_some_and(|host| host.host.candidates)
     }
 
+    /// The hosts that cannot run it whatever their labels.
+    fn unfit(&self, view: &View<'_>) -> Vec<usize> {
+        match self.component.link_suffix {
+            Some(_) => scaler::without_own_links(view),
+            None => Vec::new(),
+        }
+    }
+
     fn in_place(&self, place: usize, view: &View<'_>) -> bool {
         view.hosts.get(place).is_some_and(|host| host.host.in_place)
     }
@@ -389,6 +400,7 @@ impl<'a> Scaling<'_, 'a> {
                     .filter(|_| running.is_some_and(|running| self.is_other(running))),
                 probe: self.probe(),
                 links_required: self.app.desired.links_required,
+                link_suffix: self.component.link_suffix.clone(),
                 allow_update: running.is_some_and(|running| !is_image(&running.image, &self.component.image)),
             },
         };
@@ -404,7 +416,7 @@ impl<'a> Scaling<'_, 'a> {
         &self,
         eligible: &[Rc<[usize]>],
         foreign: &[usize],
-        view: &View<'_>,
+        view: &View<'a>,
         decision: &mut Decision,
     ) -> Option<String> {
         let mut problems = Vec::new();
@@ -428,6 +440,7 @@ impl<'a> Scaling<'_, 'a> {
                 }
             };
             let mut labels = view.labels_missing(&spread.requirements);
+            labels.push_str(&scaler::unfit_in_words(&self.unfit(view), spread, view));
             for host in foreign.iter().filter_map(|place| view.hosts.get(*place)) {
                 let what = format!("`{}` on host {}", self.component.id, host.id);
                 labels.push_str(&format!("; {what} was not started by this application"));

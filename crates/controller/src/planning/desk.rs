@@ -47,6 +47,11 @@ impl<'m> Desk<'m> {
         self.memory
     }
 
+    /// Since when the effect of a step is seen, if it was sent within the last minute, and what the time is now.
+    pub(crate) fn seen_since(&self, key: &StepKey) -> Option<(Moment, Moment)> {
+        Some((self.memory.seen_since(key, self.now)?, self.now))
+    }
+
     /// Wants a step, and says what has to be waited for now.
     pub(crate) fn want(&mut self, step: Step) -> Wait {
         if let Some(held) = &self.held {

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use wasmcloud_core::{AppName, ComponentId, ConfigName};
+use wasmcloud_core::{AppName, ComponentId, ConfigName, Link};
 use wasmcloud_manifest::Desired;
 
 use crate::planning::app::Ours;
@@ -33,6 +33,14 @@ pub(crate) struct Leftovers<'p, 'a> {
     pub(crate) settled: bool,
 }
 
+/// What calls need that have not left a former revision.
+#[derive(Default)]
+struct Needed<'a> {
+    /// Components and providers.
+    parts: HashSet<&'a ComponentId>,
+    links: HashSet<LinkId<'a>>,
+}
+
 /// One thing that goes.
 struct Going {
     kind: PartKind,
@@ -42,6 +50,8 @@ struct Going {
     actions: Vec<Action>,
     /// Whether it stays, because others use it.
     shared: bool,
+    /// Whether calls need it that have not left a former revision. Nothing else waits until they have.
+    in_use: bool,
     /// Whether it has what something else waits for that should be there, so that it cannot wait for that.
     in_the_way: bool,
 }
@@ -51,13 +61,21 @@ impl<'a> Leftovers<'_, 'a> {
     pub(crate) fn plan(&self, desk: &mut Desk<'_>) -> Vec<PartReport> {
         let mut reports = Vec::new();
         let mut may_go = self.settled;
-        for stage in [self.components(), self.providers(), self.links(), self.configs()] {
+        let left = self.left_links();
+        let needed = self.needed(&left);
+        let stages = [
+            self.components(&needed),
+            self.providers(&needed),
+            self.links(&left, &needed),
+            self.configs(&needed),
+        ];
+        for stage in stages {
             let wait = if self.settled {
                 Wait::Users
             } else {
                 Wait::Additions
             };
-            let gone = stage.iter().all(|going| going.shared);
+            let gone = stage.iter().all(|going| going.shared || going.in_use);
             for going in stage {
                 let goes = may_go || going.in_the_way;
                 reports.push(self.remove(going, goes.then_some(&mut *desk), wait.clone()));
@@ -74,10 +92,23 @@ impl<'a> Leftovers<'_, 'a> {
             hosts,
             actions,
             shared,
+            in_use,
             in_the_way: _,
         } = going;
         if shared {
             return self.stays(kind, name, hosts);
+        }
+        if in_use {
+            return PartReport {
+                id: String::new(),
+                kind,
+                name,
+                status: Status::deployed(),
+                decision: Decision {
+                    waits: vec![Wait::Users],
+                    ..Decision::default()
+                },
+            };
         }
         let blocked = actions.is_empty();
         let waits = match desk {
@@ -136,7 +167,46 @@ impl<'a> Leftovers<'_, 'a> {
         }
     }
 
-    fn components(&self) -> Vec<Going> {
+    /// The links that are ours and that nobody shall have any more.
+    fn left_links(&self) -> Vec<&'a Link> {
+        let mut sources: Vec<&ComponentId> = self
+            .application
+            .revisions()
+            .flat_map(|revision| revision.desired.links.iter().map(|link| &link.link.source))
+            .collect();
+        sources.sort_unstable();
+        sources.dedup();
+        let all = sources.into_iter().flat_map(|source| self.view.links_of(source));
+        let left = all.copied().filter(|link| {
+            let id = LinkId::of(link);
+            self.known.named().contains(&id)
+                && !self.known.desires(&id)
+                && !self.retained.links.contains(&id)
+                && self.claims.link(id).is_none()
+        });
+        left.collect()
+    }
+
+    /// What calls need that have not left a former revision, and what that needs in turn.
+    fn needed(&self, left: &[&'a Link]) -> Needed<'a> {
+        let mut needed = Needed::default();
+        // An application that ends does so without regard to them.
+        if self.application.deployed.is_none() {
+            return needed;
+        }
+        let mut known = None;
+        while known.replace(needed.links.len()) != Some(needed.links.len()) {
+            for link in left {
+                if needed.parts.contains(&link.source) || self.view.is_in_use(link) {
+                    needed.parts.insert(&link.target);
+                    needed.links.insert(LinkId::of(link));
+                }
+            }
+        }
+        needed
+    }
+
+    fn components(&self, needed: &Needed<'_>) -> Vec<Going> {
         let wanted: HashSet<&ComponentId> = self.desired().map_or_else(HashSet::new, |desired| {
             let scaled = desired
                 .components
@@ -160,12 +230,12 @@ impl<'a> Leftovers<'_, 'a> {
                 runs: running.count,
                 wanted: 0,
             };
-            self.add(&mut going, &wanted, id, stop, runs);
+            self.add(&mut going, (&wanted, needed), id, stop, runs);
         }
         going.into_values().collect()
     }
 
-    fn providers(&self) -> Vec<Going> {
+    fn providers(&self, needed: &Needed<'_>) -> Vec<Going> {
         let wanted: HashSet<&ComponentId> = self.desired().map_or_else(HashSet::new, |desired| {
             desired.providers.iter().map(|provider| &provider.id).collect()
         });
@@ -183,7 +253,7 @@ impl<'a> Leftovers<'_, 'a> {
                 runs: 1,
                 wanted: 0,
             };
-            self.add(&mut going, &wanted, id, stop, runs);
+            self.add(&mut going, (&wanted, needed), id, stop, runs);
         }
         going.into_values().collect()
     }
@@ -191,7 +261,7 @@ impl<'a> Leftovers<'_, 'a> {
     fn add(
         &self,
         going: &mut BTreeMap<&'a ComponentId, Going>,
-        wanted: &HashSet<&ComponentId>,
+        (wanted, needed): (&HashSet<&ComponentId>, &Needed<'_>),
         id: &'a ComponentId,
         stop: Action,
         runs: OnHost,
@@ -205,30 +275,17 @@ impl<'a> Leftovers<'_, 'a> {
             hosts: Vec::new(),
             actions: Vec::new(),
             shared: self.retained.parts.contains(id),
+            in_use: needed.parts.contains(id),
             in_the_way: false,
         });
         entry.hosts.push(runs);
         entry.actions.push(stop);
     }
 
-    fn links(&self) -> Vec<Going> {
-        let mut sources: Vec<&ComponentId> = self
-            .application
-            .revisions()
-            .flat_map(|revision| revision.desired.links.iter().map(|link| &link.link.source))
-            .collect();
-        sources.sort_unstable();
-        sources.dedup();
+    fn links(&self, left: &[&'a Link], needed: &Needed<'_>) -> Vec<Going> {
         let mut going = Vec::new();
-        for link in sources.into_iter().flat_map(|source| self.view.links_of(source)) {
+        for link in left {
             let id = LinkId::of(link);
-            let stays = !self.known.named().contains(&id)
-                || self.known.desires(&id)
-                || self.retained.links.contains(&id)
-                || self.claims.link(id).is_some();
-            if stays {
-                continue;
-            }
             let mut actions = Vec::new();
             let retained = || {
                 let siblings = self
@@ -257,24 +314,24 @@ impl<'a> Leftovers<'_, 'a> {
                 let siblings = desired.filter(|other| LinkId::of(&other.link).has_key_of(&id));
                 actions.extend(siblings.map(|other| Action::PutLink(links::full(other))));
             }
+            let in_the_way = self.view.is_in_the_way(&link.key(), |refused| {
+                let mut desired = self.desired().into_iter().flat_map(|desired| &desired.links);
+                desired.any(|wanted| wanted.link.target == refused.target && wanted.link.key() == refused.key)
+            });
             going.push(Going {
                 kind: PartKind::Link,
                 name: link.to_string(),
                 hosts: Vec::new(),
                 actions,
                 shared: false,
-                in_the_way: self.view.is_in_the_way(&link.key(), |refused| {
-                    let mut desired = self.desired().into_iter().flat_map(|desired| &desired.links);
-                    desired.any(|wanted| {
-                        wanted.link.target == refused.target && wanted.link.key() == refused.key
-                    })
-                }),
+                in_use: !in_the_way && needed.links.contains(&id),
+                in_the_way,
             });
         }
         going
     }
 
-    fn configs(&self) -> Vec<Going> {
+    fn configs(&self, needed: &Needed<'_>) -> Vec<Going> {
         let named: BTreeSet<&ConfigName> = self
             .application
             .revisions()
@@ -297,6 +354,8 @@ impl<'a> Leftovers<'_, 'a> {
             hosts: Vec::new(),
             actions: vec![Action::DeleteConfig(name.clone())],
             shared: false,
+            // Which of them the rest uses is not asked.
+            in_use: !needed.links.is_empty(),
             in_the_way: false,
         };
         named.into_iter().filter(goes).map(going).collect()

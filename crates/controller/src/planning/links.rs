@@ -5,9 +5,10 @@
 //! made.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 
 use wasmcloud_core::{AppName, ComponentId, ConfigName, Link};
-use wasmcloud_manifest::{Desired, DesiredLink};
+use wasmcloud_manifest::{Desired, DesiredComponent, DesiredLink};
 
 use crate::planning::app::App;
 use crate::planning::claims::{Claims, LinkId};
@@ -16,9 +17,13 @@ use crate::planning::desk::{self, Desk};
 use crate::planning::marks;
 use crate::planning::scaler::shares;
 use crate::planning::status::{PartKind, PartReport, Status, StatusKind};
-use crate::planning::step::{Action, Step};
+use crate::planning::step::{Action, Step, StepKey};
 use crate::planning::view::View;
 use crate::planning::why::{Decision, Wait};
+
+/// After how long all hosts have said of a link whether they refuse it: they are asked each second whether anything has
+/// changed there, and a built-in provider looks at a link at once.
+const HEARD_AFTER: Duration = Duration::from_millis(2_500);
 
 /// The links of one application that it shall have or had.
 pub(crate) struct Known<'a> {
@@ -124,24 +129,79 @@ pub(crate) fn plan<'a>(
     }
 }
 
-/// The components that have to wait for a link, where they are refused without: one that is neither there nor put in this
-/// plan, whose steps find what those before them have put.
+/// The components that have to wait for a link.
+///
+/// Where they are refused without, for one that is neither there nor put in this plan, whose steps find what those before
+/// them have put. What would take calls of a revision with other links waits until its own are seen to be there, no host
+/// refuses them though all had the time to say so, and what they go to runs.
 pub(crate) fn missing<'a>(
     desired: &'a Desired,
     planned: &[PartReport],
+    view: &View<'_>,
+    desk: &Desk<'_>,
 ) -> HashMap<&'a ComponentId, Vec<Wait>> {
     let mut missing: HashMap<&ComponentId, Vec<Wait>> = HashMap::new();
-    if !desired.links_required {
+    let takes_calls: HashSet<&ComponentId> = desired
+        .components
+        .iter()
+        .filter(|component| has_other_links(component, view))
+        .map(|component| &component.id)
+        .collect();
+    if !desired.links_required && takes_calls.is_empty() {
         return missing;
     }
+    let put = |wait: &Wait| matches!(wait, Wait::Sent(_) | Wait::Refused { .. });
     for (link, report) in desired.links.iter().zip(planned) {
-        let there = |wait: &Wait| matches!(wait, Wait::Sent(_) | Wait::Refused { .. });
-        if report.status.kind != StatusKind::Deployed && !report.decision.waits.iter().all(there) {
-            let waits = missing.entry(&link.link.source).or_default();
+        let source = &link.link.source;
+        let waits = report.status.kind != StatusKind::Deployed
+            && (takes_calls.contains(source)
+                || (desired.links_required && !report.decision.waits.iter().all(put)));
+        if waits {
+            let waits = missing.entry(source).or_default();
             waits.push(Wait::Link(report.name.clone()));
+        }
+        if !takes_calls.contains(source) {
+            continue;
+        }
+        let target = &link.link.target;
+        let mut waits = Vec::new();
+        if is_on_its_way(desired, target, view) {
+            waits.push(Wait::Target(target.clone()));
+        }
+        if let Some((since, now)) = desk.seen_since(&StepKey::PutLink(link.link.key(), target.clone()))
+            && now < since + HEARD_AFTER
+        {
+            waits.push(Wait::Word {
+                link: report.name.clone(),
+                until: since + HEARD_AFTER,
+            });
+        }
+        if !waits.is_empty() {
+            missing.entry(source).or_default().extend(waits);
         }
     }
     missing
+}
+
+/// Whether something of the application is going to run and does not yet.
+fn is_on_its_way(desired: &Desired, id: &ComponentId, view: &View<'_>) -> bool {
+    let component = desired.components.iter().find(|one| one.id == *id);
+    let provider = desired.providers.iter().find(|one| one.id == *id);
+    let own_links = component.is_some_and(|one| one.link_suffix.is_some());
+    let scaler = component.and_then(|one| one.scaler.as_ref());
+    let scaler = scaler.or(provider.map(|one| &one.scaler));
+    let starts = scaler.is_some_and(|scaler| {
+        let mut spreads = scaler.spread.iter().zip(shares(scaler, scaler.instances));
+        spreads.any(|(spread, share)| share > 0 && view.is_room(&spread.requirements, own_links))
+    });
+    starts && view.component(id).is_empty() && view.provider(id).is_empty()
+}
+
+/// Whether a revision of a component runs that finds its links by other names.
+fn has_other_links(component: &DesiredComponent, view: &View<'_>) -> bool {
+    let mut running = view.component(&component.id).iter();
+    let own = component.link_suffix.as_ref();
+    running.any(|(_, running)| running.link_suffixes().any(|suffix| suffix != own))
 }
 
 /// Over all fields, as in v1 (wire reference §8.6).
@@ -251,13 +311,10 @@ impl Putting<'_, '_, '_> {
     /// Whether the target is a component that is going to run and does not yet, while the source does.
     fn would_find_nobody(&self) -> bool {
         let Self { app, link, view, .. } = self;
-        let target = app.desired.components.iter().find(|one| one.id == link.target);
-        let starts = target.and_then(|one| one.scaler.as_ref()).is_some_and(|scaler| {
-            let mut spreads = scaler.spread.iter().zip(shares(scaler, scaler.instances));
-            spreads.any(|(spread, share)| share > 0 && view.is_room(&spread.requirements))
-        });
+        let mut components = app.desired.components.iter();
+        let to_component = components.any(|one| one.id == link.target);
         let calls = !view.component(&link.source).is_empty() || !view.provider(&link.source).is_empty();
-        starts && calls && view.component(&link.target).is_empty()
+        to_component && calls && is_on_its_way(app.desired, &link.target, view)
     }
 
     /// Whether the only link with its key that goes elsewhere leaves: then it turns, and nobody who calls over it meanwhile

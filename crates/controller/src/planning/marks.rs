@@ -53,6 +53,8 @@ pub(crate) struct Part<'a> {
     pub(crate) image: &'a str,
     /// What tells its code from other code of the same image, where that is known.
     pub(crate) content: Option<&'a str>,
+    /// What the names of its links end in, where it has links of its own: a hash over them.
+    pub(crate) link_suffix: Option<&'a str>,
     /// How many invocations each host may have at once, where that is another number than that of instances.
     pub(crate) concurrency: Option<u32>,
     pub(crate) config: &'a [ConfigName],
@@ -90,6 +92,7 @@ impl Part<'_> {
         told.extend(limits.iter().map(String::as_str));
         // Of what is not known nothing is said, so that what runs already is not another revision.
         told.extend(self.content.into_iter().flat_map(|content| ["content", content]));
+        told.extend(self.link_suffix.into_iter().flat_map(|suffix| ["links", suffix]));
         told.extend(concurrency.iter().flat_map(|calls| ["concurrency", calls]));
         let mut revision = hash(told.into_iter());
         revision.truncate(REVISION_DIGITS);
@@ -191,6 +194,7 @@ mod tests {
                 id: &id,
                 image,
                 content,
+                link_suffix: None,
                 concurrency: None,
                 config,
                 secrets: &[],

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use wasmcloud_core::{ComponentId, ConfigName, HostId, ImageRef, Link, LinkKey};
+use wasmcloud_core::{ComponentId, ConfigName, HostId, ImageRef, Link, LinkKey, LinkSuffix};
 use wasmcloud_wire::Labels;
 use wasmcloud_wire::control::{
-    ComponentLoad, FEATURE_CANDIDATES, FEATURE_IN_PLACE, FEATURE_LOAD, HostInventory, ProviderHealth,
+    ComponentLoad, FEATURE_CANDIDATES, FEATURE_IN_PLACE, FEATURE_LINK_SUFFIX, FEATURE_LOAD, HostInventory,
+    ProviderHealth,
 };
 
 use crate::planning::model::Moment;
@@ -57,6 +58,9 @@ pub struct ObservedHost {
     pub in_place: bool,
     /// Whether it runs two revisions of a component beside each other. v1 hosts do not.
     pub candidates: bool,
+    /// Whether a revision of a component can have links of its own there. On v1 hosts, and some older ones of ours, it
+    /// cannot.
+    pub link_suffix: bool,
     /// The components, one for each id: scaling it again changes that one (v1 wire reference §2.4).
     pub components: BTreeMap<ComponentId, RunningComponent>,
     /// The providers, one for each id.
@@ -91,6 +95,10 @@ pub struct RunningComponent {
     pub calls: Calls,
     /// How much it has to do; `None` where the host does not say.
     pub load: Option<Load>,
+    /// What the names of the links end in that are its own.
+    pub link_suffix: Option<LinkSuffix>,
+    /// The same of those that were replaced and have calls that have not ended.
+    pub leaving: Vec<Option<LinkSuffix>>,
     /// Another revision that runs beside it and gets some of its calls.
     pub candidate: Option<Candidate>,
 }
@@ -104,6 +112,8 @@ pub struct Candidate {
     pub annotations: Labels,
     /// How many of a hundred calls it gets.
     pub weight: u8,
+    /// What the names of the links end in that are its own.
+    pub link_suffix: Option<LinkSuffix>,
     /// How its calls went since it was started.
     pub calls: Calls,
 }
@@ -161,6 +171,7 @@ impl ObservedHost {
     /// What a host says of itself, and its id; `None` where it could not be asked for anything, because its id is none.
     /// What has no usable id is left out.
     pub fn read(inventory: &HostInventory, last_seen: Moment) -> Option<(HostId, Self)> {
+        let suffix = |text: Option<&str>| text.and_then(|text| text.parse::<LinkSuffix>().ok());
         let has = |feature: &str| inventory.features.iter().any(|known| known == feature);
         let components = inventory.components.iter().filter_map(|component| {
             let running = RunningComponent {
@@ -172,10 +183,17 @@ impl ObservedHost {
                     failed: component.failures,
                 },
                 load: has(FEATURE_LOAD).then(|| Load::read(component.load.unwrap_or_default())),
+                link_suffix: suffix(component.link_suffix.as_deref()),
+                leaving: component
+                    .leaving_link_suffixes
+                    .iter()
+                    .map(|text| suffix(Some(text)))
+                    .collect(),
                 candidate: component.candidate.as_ref().map(|candidate| Candidate {
                     image: candidate.image_ref.clone(),
                     annotations: candidate.annotations.clone().unwrap_or_default(),
                     weight: candidate.weight,
+                    link_suffix: suffix(candidate.link_suffix.as_deref()),
                     calls: Calls {
                         ended: candidate.calls,
                         failed: candidate.failures,
@@ -224,11 +242,20 @@ impl ObservedHost {
             revision: inventory.inventory_revision,
             in_place: has(FEATURE_IN_PLACE),
             candidates: has(FEATURE_CANDIDATES),
+            link_suffix: has(FEATURE_LINK_SUFFIX),
             components: components.collect(),
             providers: providers.collect(),
             refused: refused.collect(),
         };
         Some((inventory.host_id.parse().ok()?, host))
+    }
+}
+
+impl RunningComponent {
+    /// What the names of the links end in that its revisions have for their own, those left out that were replaced.
+    pub(crate) fn link_suffixes(&self) -> impl Iterator<Item = Option<&LinkSuffix>> {
+        let candidate = self.candidate.iter().map(|candidate| &candidate.link_suffix);
+        candidate.chain([&self.link_suffix]).map(Option::as_ref)
     }
 }
 

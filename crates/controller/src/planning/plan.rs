@@ -188,7 +188,7 @@ fn report<'a>(
             .iter()
             .map(|link| links::plan(&app, link, &known, &unready, view, desk))
             .collect();
-        let missing = links::missing(desired, &planned);
+        let missing = links::missing(desired, &planned, view, desk);
         for component in &desired.components {
             scalers.extend(components::plan(&app, component, &unready, &missing, view, desk));
         }

@@ -57,6 +57,7 @@ fn part<'p>(app: &'p AppName, provider: &'p DesiredProvider, image: &'p str) -> 
         id: &provider.id,
         image,
         content: None,
+        link_suffix: None,
         concurrency: None,
         config: &provider.config,
         secrets: &provider.secrets,

@@ -154,8 +154,11 @@ pub fn shares(application: &Application, observed: &Observed) -> Shares {
                     shares.calls.ended += candidate.calls.ended;
                     shares.calls.failed += candidate.calls.failed;
                 }
-                // Others cannot have two revisions, and change when all calls do.
-                _ => shares.reached &= !host.candidates,
+                // Others cannot have this one beside the former, and change when all calls do.
+                _ => {
+                    let has_links = component.link_suffix.is_none() || host.link_suffix;
+                    shares.reached &= !(host.candidates && has_links);
+                }
             }
         }
     }

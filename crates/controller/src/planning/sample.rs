@@ -121,6 +121,7 @@ fn apply(observed: &mut Observed, action: &Action) {
             count,
             annotations,
             weight,
+            link_suffix,
             ..
         } => {
             let Some(host) = observed.hosts.get_mut(host) else {
@@ -132,6 +133,7 @@ fn apply(observed: &mut Observed, action: &Action) {
                         image: image.to_string(),
                         annotations: annotations.clone(),
                         weight: *weight,
+                        link_suffix: link_suffix.clone(),
                         ..Candidate::default()
                     });
                 }
@@ -140,6 +142,7 @@ fn apply(observed: &mut Observed, action: &Action) {
                         image: image.to_string(),
                         count: *count,
                         annotations: annotations.clone(),
+                        link_suffix: link_suffix.clone(),
                         ..RunningComponent::default()
                     };
                     host.components.insert(id.clone(), running);
@@ -218,6 +221,7 @@ fn application(number: usize, size: usize) -> Result<Application, InvalidName> {
             id: id(component)?,
             image: ImageRef::Oci(format!("registry.example/{app}/c{component}:1")),
             content: None,
+            link_suffix: None,
             limits: Limits::default(),
             scaler: Some(scaler),
             config: vec![config],

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use wasmcloud_core::ComponentId;
-use wasmcloud_manifest::{Scaler, ScalerKind};
+use wasmcloud_manifest::{Scaler, ScalerKind, Spread};
+use wasmcloud_wire::control::FEATURE_LINK_SUFFIX;
 
 use crate::planning::app::App;
 use crate::planning::configs::{self, Unready};
@@ -43,6 +44,31 @@ pub(crate) fn eligible<'a>(scaler: &'a Scaler, view: &View<'a>, taken: &[usize])
             .collect()
     };
     spreads.map(free).collect()
+}
+
+/// The hosts on which no revision can have links of its own.
+pub(crate) fn without_own_links(view: &View<'_>) -> Vec<usize> {
+    let hosts = view.hosts.iter().enumerate();
+    let unfit = hosts.filter(|(_, host)| !host.host.link_suffix);
+    unfit.map(|(place, _)| place).collect()
+}
+
+/// Says of these hosts why a spread may not use them, if they have its labels; how many there are in place of all ids.
+pub(crate) fn unfit_in_words<'a>(unfit: &[usize], spread: &'a Spread, view: &View<'a>) -> String {
+    let fitting = view.eligible(&spread.requirements);
+    let mut unfit = unfit.iter().filter(|host| fitting.contains(host));
+    let Some(host) = unfit.next().and_then(|first| view.hosts.get(*first)) else {
+        return String::new();
+    };
+    let more = match unfit.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "; not for host {}{more}: links of one revision alone, which canary and blue-green rollouts need, are not known \
+         there (feature `{FEATURE_LINK_SUFFIX}`)",
+        host.id
+    )
 }
 
 /// How many each spread of a scaler shall have of `instances`, or with a `daemonscaler`, have on each host.

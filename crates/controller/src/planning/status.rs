@@ -150,6 +150,13 @@ pub struct AppReport {
     pub prerequisites: Vec<PartReport>,
 }
 
+impl AppReport {
+    /// Whether anything is there that only a former revision had: it waits to be removed.
+    pub fn has_leftovers(&self) -> bool {
+        self.scalers.iter().any(|part| part.id.is_empty())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use wasmcloud_core::{AppName, ComponentId, ConfigName, HostId, ImageRef, Limits, Link, LinkKey};
+use wasmcloud_core::{AppName, ComponentId, ConfigName, HostId, ImageRef, Limits, Link, LinkKey, LinkSuffix};
 use wasmcloud_wire::Labels;
 
 /// One thing to be done, and why.
@@ -44,6 +44,8 @@ pub enum Action {
         probe: Option<String>,
         /// Whether it is refused where it imports what no link answers.
         links_required: bool,
+        /// What the names of the links end in that are its own.
+        link_suffix: Option<LinkSuffix>,
     },
     /// A component shall not run on a host any more. `image` and `annotations` are what runs.
     StopComponent {

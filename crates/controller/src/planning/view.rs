@@ -102,6 +102,19 @@ impl<'a> View<'a> {
         self.links.get(source).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// Whether something needs a link that is not asked to go: calls that have not left a revision which was replaced, and
+    /// what a lost host ran with links of its own, which may run on and come back.
+    pub(crate) fn is_in_use(&self, link: &Link) -> bool {
+        let suffix = link.name.parts().map(|(_, suffix)| suffix);
+        self.observed.hosts.iter().any(|(id, host)| {
+            let running = host.components.get(&link.source);
+            running.is_some_and(|running| {
+                let runs = running.link_suffixes().any(|of| of == suffix.as_ref());
+                running.leaving.contains(&suffix) || (suffix.is_some() && runs && self.place(id).is_none())
+            })
+        })
+    }
+
     /// The first host on which a link is not in effect, and why.
     pub(crate) fn refusal(&self, link: &Link) -> Option<(&'a HostId, &'a str)> {
         let of_source = self.refused.get(&link.source)?;
@@ -135,10 +148,12 @@ impl<'a> View<'a> {
         Rc::clone(hosts)
     }
 
-    /// Whether a host with certain labels takes something new.
-    pub(crate) fn is_room(&self, requirements: &Requirements) -> bool {
-        let fits = |host: &Host<'_>| !host.host.draining && unmet(requirements, host.host).next().is_none();
-        self.hosts.iter().any(fits)
+    /// Whether a host with certain labels takes something new, which has links of its own or not.
+    pub(crate) fn is_room(&self, requirements: &Requirements, own_links: bool) -> bool {
+        let fits = |host: &ObservedHost| {
+            !host.draining && (host.link_suffix || !own_links) && unmet(requirements, host).next().is_none()
+        };
+        self.hosts.iter().any(|host| fits(host.host))
     }
 
     /// Hosts by preference: those on which fewest things run first. A number for each host.

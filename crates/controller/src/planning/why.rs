@@ -66,6 +66,13 @@ pub enum Wait {
     Config(ConfigName),
     /// A link of it is not there yet, without which it is refused.
     Link(String),
+    /// A link of it was put a moment ago. A host that refuses it says so by then.
+    Word {
+        /// The link.
+        link: String,
+        /// When it has had the time for that.
+        until: Moment,
+    },
     /// What calls shall go to does not run yet.
     Target(ComponentId),
     /// A config that the application uses and does not own does not exist.
@@ -126,6 +133,7 @@ impl fmt::Display for Wait {
                 Ok(())
             }
             Self::Config(name) => write!(f, "for config `{name}`, which is not as it should be yet"),
+            Self::Word { link, .. } => write!(f, "for hosts to say whether they take link `{link}`"),
             Self::Link(link) => write!(f, "for link `{link}`, which is not there yet"),
             Self::Target(id) => write!(f, "for `{id}` to run before calls go there"),
             Self::NoConfig(name) => write!(f, "for config `{name}`, which nobody has put"),
@@ -161,7 +169,7 @@ impl Decision {
     /// When something is tried again if nothing happens; `None` where nothing is under way.
     pub fn next_retry(&self) -> Option<Moment> {
         let moments = self.waits.iter().filter_map(|wait| match wait {
-            Wait::Effect { until, .. } => Some(*until),
+            Wait::Effect { until, .. } | Wait::Word { until, .. } => Some(*until),
             _ => None,
         });
         moments.min()

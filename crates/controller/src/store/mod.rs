@@ -45,6 +45,7 @@ use wasmcloud_wire::state_api::MAX_VALUE_LEN;
 
 use crate::blocking::blocking;
 
+pub use apart::tell_apart;
 pub use catalogue::Catalogue;
 pub use checks::missing_shared;
 pub use delete::Deleted;

@@ -10,6 +10,7 @@ mod failures;
 mod leftovers;
 mod lifecycle;
 mod links;
+mod own_links;
 mod performance;
 mod placement;
 mod providers;

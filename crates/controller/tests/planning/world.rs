@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use wasmcloud_controller::store::tell_apart;
 use wasmcloud_controller::{
     Application, Lattice, Memory, Moment, Observed, ObservedHost, Options, Plan, Revision, RunningComponent,
-    RunningProvider, Sample, Status,
+    RunningProvider, Sample, Status, Wait,
 };
 use wasmcloud_manifest::{Desired, Manifest, ResolveOptions};
 
@@ -32,7 +33,9 @@ pub(crate) fn component(name: &str, image: &str, instances: u32, spread: &str) -
 
 pub(crate) fn desired(text: &str) -> Desired {
     let (manifest, _) = Manifest::parse("app.yaml", text).unwrap();
-    manifest.resolve(&ResolveOptions::default()).unwrap()
+    let mut desired = manifest.resolve(&ResolveOptions::default()).unwrap();
+    tell_apart(&mut desired);
+    desired
 }
 
 impl World {
@@ -65,6 +68,7 @@ impl World {
                 .collect(),
             last_seen: self.0.now,
             in_place: true,
+            link_suffix: true,
             ..ObservedHost::default()
         };
         self.0.observed.hosts.insert(id, host);
@@ -163,13 +167,34 @@ impl World {
         let mut all = Vec::new();
         for _ in 0..20 {
             let steps = self.round();
-            if steps.is_empty() {
+            if steps.is_empty() && !self.waits_for_word() {
                 return all;
             }
             all.extend(steps);
             self.pass(1);
         }
         panic!("it never ends: {all:#?}");
+    }
+
+    /// Whether hosts have to say whether they take a link.
+    fn waits_for_word(&mut self) -> bool {
+        let plan = self.plan();
+        let mut parts = plan.reports.iter().flat_map(|report| &report.scalers);
+        parts.any(|part| {
+            let mut waits = part.decision.waits.iter();
+            waits.any(|wait| matches!(wait, Wait::Word { .. }))
+        })
+    }
+
+    /// The same, and only some hosts are heard of meanwhile.
+    pub(crate) fn settle_with(&mut self, heard: &[&str]) {
+        for _ in 0..20 {
+            if self.round().is_empty() {
+                return;
+            }
+            self.pass_with(1, heard);
+        }
+        panic!("it never ends");
     }
 
     pub(crate) fn status(&mut self, app: &str) -> Status {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use wasmcloud_controller::store::tell_apart;
 use wasmcloud_controller::{Application, Scales};
 use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Limits, Link, LinkName, Route};
 use wasmcloud_manifest::{
@@ -47,6 +48,7 @@ pub(crate) fn random(app: &str, rng: &mut Rng) -> Arc<Desired> {
             id: id(app, name),
             image: ImageRef::Oci(format!("acme/{name}:{}", rng.below(3))),
             content: None,
+            link_suffix: None,
             limits: Limits::default(),
             scaler: rng
                 .chance(900)
@@ -94,7 +96,7 @@ pub(crate) fn random(app: &str, rng: &mut Rng) -> Arc<Desired> {
     // One link for each key: what the manifest checks.
     links.sort_by_key(|link: &DesiredLink| link.link.key());
     links.dedup_by_key(|link| link.link.key());
-    Arc::new(Desired {
+    let mut desired = Desired {
         file: String::new(),
         app: app.parse().unwrap(),
         version: None,
@@ -115,7 +117,9 @@ pub(crate) fn random(app: &str, rng: &mut Rng) -> Arc<Desired> {
             ..Rollout::default()
         },
         links_required: false,
-    })
+    };
+    tell_apart(&mut desired);
+    Arc::new(desired)
 }
 
 fn link(

@@ -11,6 +11,7 @@ use wasmcloud_manifest::DesiredComponent;
 use crate::apps::{self, APPS, MOST, PROVIDER};
 use crate::rng::Rng;
 use crate::run::World;
+use crate::truth::OwnLinks;
 
 /// The store of applications.
 #[derive(Default)]
@@ -19,6 +20,8 @@ pub(crate) struct Store {
     pub(crate) health: StoreHealth,
     /// All states it ever had.
     history: Vec<Vec<Application>>,
+    /// The links that revisions of components have for their own.
+    pub(crate) own_links: OwnLinks,
     /// What it lost when it was set back, and when it gets it again.
     pub(crate) lost: Option<(u64, Vec<Application>)>,
 }
@@ -47,6 +50,9 @@ impl Store {
             desired: apps::random(name, rng),
         });
         app.weight = rng.chance(300).then(|| *rng.pick(&[0, 20, 50]));
+        if let Some(revision) = &next {
+            self.own_links.note(&revision.desired);
+        }
         let text = match &next {
             Some(revision) => format!("deploys {name} {}", describe(revision)),
             None => format!("undeploys {name}"),
@@ -127,6 +133,7 @@ impl World<'_> {
             let mut runs = ObservedHost {
                 in_place: self.rng.chance(750),
                 candidates: self.rng.chance(750),
+                link_suffix: self.rng.chance(750),
                 ..ObservedHost::default()
             };
             for (label, values) in [("zone", ["x", "y"]), ("disk", ["ssd", "hdd"])] {
@@ -225,6 +232,24 @@ impl World<'_> {
         Arc::make_mut(&mut self.scales).insert(id, scale);
     }
 
+    /// What people do while nothing disturbs: they deploy, and calls are shifted.
+    pub(crate) fn roll_out(&mut self) {
+        if self.rng.chance(60) {
+            let text = self.store.change(&mut self.rng, false);
+            self.say(|| text);
+        }
+        if self.rng.chance(60) {
+            let weight = *self.rng.pick(&[Some(50), None]);
+            let some = self.rng.below(APPS.len() as u64);
+            let app = self.store.applications.get_mut(usize::try_from(some).unwrap());
+            if let Some(app) = app.filter(|app| app.weight.is_some()) {
+                app.weight = weight;
+                let text = format!("{} goes on with {weight:?}", app.name);
+                self.say(|| text);
+            }
+        }
+    }
+
     pub(crate) fn disturb(&mut self) {
         let now = self.now;
         self.load();
@@ -278,6 +303,7 @@ impl World<'_> {
                     &format!("H{number}"),
                     ObservedHost {
                         in_place: true,
+                        link_suffix: self.rng.chance(500),
                         ..ObservedHost::default()
                     },
                 );

@@ -13,6 +13,8 @@ use crate::truth::Truth;
 pub(crate) const LEASE: u64 = 5_000;
 /// How long it takes to hear of all hosts.
 const LOOK: u64 = 4_000;
+/// How long a host is remembered that is not heard of any more.
+pub(crate) const REMEMBERED: u64 = 15_000;
 /// How long an answer is waited for.
 const ANSWER: u64 = 2_000;
 
@@ -113,6 +115,7 @@ impl Controller {
             hosts: self
                 .heard
                 .iter()
+                .filter(|(_, heard)| now < heard.at + REMEMBERED)
                 .map(|(id, heard)| (id.clone(), heard.host()))
                 .collect(),
             ..self.seen.clone()

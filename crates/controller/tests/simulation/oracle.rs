@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use wasmcloud_controller::{Application, Plan, StatusKind, largest_remainder, marks};
-use wasmcloud_core::{ComponentId, HostId};
-use wasmcloud_manifest::{Desired, Scaler, ScalerKind};
+use wasmcloud_core::{ComponentId, HostId, Link};
+use wasmcloud_manifest::{Desired, DesiredComponent, Scaler, ScalerKind};
 
 use crate::truth::{Host, Truth};
 
@@ -97,7 +97,14 @@ fn deployed(
                 is_of(&running.annotations, app),
             ))
         });
-        let free = |host: &HostId| !runs.iter().any(|runs| runs.host == host && !runs.ours);
+        let free = |host: &HostId| {
+            let knows = component.link_suffix.is_none() || truth.hosts[host].runs.link_suffix;
+            knows && !runs.iter().any(|runs| runs.host == host && !runs.ours)
+        };
+        if waits_for_links(truth, component, desired) {
+            satisfied = both(satisfied, None);
+            continue;
+        }
         let reach = reach(truth, scaler, free);
         let image = component.image.to_string();
         let placed = placed(scaler, &reach, &runs, &image, None)
@@ -135,6 +142,26 @@ fn deployed(
         .iter()
         .all(|reference| is_deployed(&reference.application));
     Ok(both(satisfied, Some(shared)))
+}
+
+/// Whether a component stays as it is because a link of somebody else is in the way of one that it would have by another
+/// name than what runs.
+fn waits_for_links(truth: &Truth, component: &DesiredComponent, desired: &Desired) -> bool {
+    let mut hosts = truth.hosts.values();
+    let has_others = hosts.any(|host| {
+        let running = host.runs.components.get(&component.id);
+        running.is_some_and(|running| {
+            let candidate = running.candidate.iter().map(|candidate| &candidate.link_suffix);
+            let mut all = candidate.chain([&running.link_suffix]);
+            all.any(|suffix| *suffix != component.link_suffix)
+        })
+    });
+    let mut links = desired.links.iter().map(|it| &it.link);
+    let by_hand = links.any(|link| {
+        let in_the_way = |other: &Link| other.key() == link.key();
+        link.source == component.id && truth.by_hand.iter().any(in_the_way)
+    });
+    has_others && by_hand
 }
 
 fn both(one: Option<bool>, other: Option<bool>) -> Option<bool> {
@@ -333,12 +360,14 @@ fn leftovers(truth: &Truth, app: &Application, used: &BTreeSet<ComponentId>) -> 
             return Some(format!("link {link}"));
         }
     }
-    let mine = |name: &&wasmcloud_core::ConfigName| name.as_str() == format!("{}-cfg", app.name);
-    let wanted = desired.is_some_and(|desired| !desired.configs.is_empty()) || !used.is_empty();
+    let mine = |name: &&wasmcloud_core::ConfigName| name.as_str().starts_with(&format!("{}-cfg", app.name));
+    let wanted = |name: &&wasmcloud_core::ConfigName| {
+        desired.is_some_and(|desired| desired.configs.contains_key(*name)) || !used.is_empty()
+    };
     truth
         .configs
         .keys()
-        .find(mine)
-        .filter(|_| !wanted)
+        .filter(mine)
+        .find(|name| !wanted(name))
         .map(|name| format!("config {name}"))
 }

@@ -11,7 +11,7 @@ use wasmcloud_controller::{
 use crate::apps::scaled;
 use crate::bus::{Bus, Message};
 use crate::chaos::Store;
-use crate::leader::{Controller, LEASE, Lease, time};
+use crate::leader::{Controller, LEASE, Lease, REMEMBERED, time};
 use crate::oracle;
 use crate::rng::Rng;
 use crate::serving;
@@ -58,6 +58,8 @@ pub(crate) struct World<'t> {
     /// How often each step was sent since the disturbances ended.
     sent: BTreeMap<StepKey, usize>,
     calm: bool,
+    /// Whether revisions have their links at each moment, and not only as far as whoever plans can see.
+    strict: bool,
     /// When something was under way.
     busy_at: u64,
     last: Option<Plan>,
@@ -68,58 +70,82 @@ pub(crate) struct World<'t> {
 
 /// Runs the history of a seed; an error says what did not hold.
 pub(crate) fn run(seed: u64, sabotage: Sabotage, trace: Option<&mut Vec<String>>) -> Checked {
-    let mut rng = Rng::new(seed);
-    let controllers = (0..rng.between(1, 3)).map(|_| Controller::default()).collect();
-    let mut world = World {
-        now: 0,
-        rng,
-        truth: Truth {
-            disturbed: true,
-            fences: sabotage != Sabotage::NoFence,
-            ..Truth::default()
-        },
-        bus: Bus::new(),
-        store: Store::default(),
-        lease: Lease::default(),
-        controllers,
-        sabotage,
-        trace,
-        sent: BTreeMap::new(),
-        calm: false,
-        busy_at: 0,
-        last: None,
-        scales: Arc::default(),
-        loads: Rng::new(!seed),
-    };
+    let mut world = World::new(seed, sabotage, trace);
     world.begin();
     while world.now < DISTURBED {
         world.disturb();
         world.tick()?;
     }
-    world.calm();
-    world.calm = true;
-    while !world.is_settled() {
-        if world.now > DISTURBED + SETTLED {
-            return Err(world.unsettled());
-        }
+    world.settles()?;
+    world.stays_quiet()
+}
+
+/// Rollouts that nothing disturbs.
+pub(crate) fn run_rollouts(seed: u64, trace: Option<&mut Vec<String>>) -> Checked {
+    let mut world = World::new(seed, Sabotage::None, trace);
+    (world.bus.disturbed, world.truth.disturbed, world.strict) = (false, false, true);
+    world.begin();
+    while world.now < DISTURBED {
+        world.roll_out();
         world.tick()?;
     }
-    world.say(|| "nothing is under way any more".to_owned());
-    let Some(last) = world.last.take() else {
-        return Err("nobody led".to_owned());
-    };
-    let applications = scaled(&world.store.applications, &world.scales);
-    oracle::check(&world.truth, &applications, &last).map_err(|what| {
-        let decisions = last
-            .reports
-            .iter()
-            .flat_map(|report| report.scalers.iter().chain(&report.prerequisites));
-        let decisions: Vec<String> = decisions
-            .map(|part| format!("{} is {}\n{}", part.name, part.status, part.decision))
-            .collect();
-        format!("{what}\n{}", decisions.join("\n"))
-    })?;
-    world.stays_quiet()
+    world.settles()
+}
+
+impl<'t> World<'t> {
+    fn new(seed: u64, sabotage: Sabotage, trace: Option<&'t mut Vec<String>>) -> Self {
+        let mut rng = Rng::new(seed);
+        let controllers = (0..rng.between(1, 3)).map(|_| Controller::default()).collect();
+        Self {
+            now: 0,
+            rng,
+            truth: Truth {
+                disturbed: true,
+                fences: sabotage != Sabotage::NoFence,
+                ..Truth::default()
+            },
+            bus: Bus::new(),
+            store: Store::default(),
+            lease: Lease::default(),
+            controllers,
+            sabotage,
+            trace,
+            sent: BTreeMap::new(),
+            calm: false,
+            strict: false,
+            busy_at: 0,
+            last: None,
+            scales: Arc::default(),
+            loads: Rng::new(!seed),
+        }
+    }
+
+    /// The disturbances end, and the lattice becomes what the store says.
+    fn settles(&mut self) -> Checked {
+        self.calm();
+        self.calm = true;
+        while !self.is_settled() {
+            if self.now > DISTURBED + SETTLED {
+                return Err(self.unsettled());
+            }
+            self.tick()?;
+        }
+        self.say(|| "nothing is under way any more".to_owned());
+        let Some(last) = self.last.take() else {
+            return Err("nobody led".to_owned());
+        };
+        let applications = scaled(&self.store.applications, &self.scales);
+        oracle::check(&self.truth, &applications, &last).map_err(|what| {
+            let decisions = last
+                .reports
+                .iter()
+                .flat_map(|report| report.scalers.iter().chain(&report.prerequisites));
+            let decisions: Vec<String> = decisions
+                .map(|part| format!("{} is {}\n{}", part.name, part.status, part.decision))
+                .collect();
+            format!("{what}\n{}", decisions.join("\n"))
+        })
+    }
 }
 
 impl World<'_> {
@@ -191,6 +217,9 @@ impl World<'_> {
                     &mut self.rng,
                 );
             }
+        }
+        if self.strict {
+            self.store.own_links.are_there(&self.truth)?;
         }
         (0..self.controllers.len()).try_for_each(|at| self.control(at))?;
         let waiting = self
@@ -338,7 +367,7 @@ impl World<'_> {
         let waits = |wait: &Wait| {
             matches!(
                 wait,
-                Wait::Sent(_) | Wait::Effect { .. } | Wait::Room | Wait::Partial
+                Wait::Sent(_) | Wait::Effect { .. } | Wait::Word { .. } | Wait::Room | Wait::Partial
             )
         };
         let Some(last) = &self.last else { return false };
@@ -347,7 +376,7 @@ impl World<'_> {
             .iter()
             .flat_map(|report| report.scalers.iter().chain(&report.prerequisites));
         // Long enough for everybody to have heard of everything, and for a plan after that.
-        self.now > self.busy_at.max(DISTURBED) + LEASE + 2 * HEARTBEAT + PLANS
+        self.now > self.busy_at.max(DISTURBED + REMEMBERED) + LEASE + 2 * HEARTBEAT + PLANS
             && last.steps.is_empty()
             && !parts.any(|part| part.decision.waits.iter().any(waits))
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use wasmcloud_controller::{Action, Application, Lattice, Observed, Options, Plan, marks};
-use wasmcloud_core::{AppName, ComponentId, HostId};
+use wasmcloud_core::{AppName, ComponentId, HostId, Link, LinkSuffix};
 use wasmcloud_manifest::{DesiredComponent, ScalerKind};
 
 use crate::leader::time;
@@ -15,6 +15,7 @@ type Entries<'o> = BTreeMap<&'o HostId, (u32, &'o str)>;
 pub(crate) fn check(lattice: &Lattice, observed: &Observed, plan: &Plan, now: u64) -> Checked {
     configs_are_there(lattice, observed, plan)?;
     what_others_use_stays(lattice, plan)?;
+    revisions_have_their_links(lattice, observed, plan)?;
     additions_come_first(lattice, observed, plan, now)
 }
 
@@ -38,6 +39,61 @@ fn configs_are_there(lattice: &Lattice, observed: &Observed, plan: &Plan) -> Che
             if revision.desired.configs.get(name) != observed.configs.get(name) {
                 return Err(format!("{step}, and config {name} is not as it should be"));
             }
+        }
+    }
+    Ok(())
+}
+
+/// No revision gets calls of another one before its own links are there, and none loses them before its calls have ended.
+fn revisions_have_their_links(lattice: &Lattice, observed: &Observed, plan: &Plan) -> Checked {
+    let own = |id: &ComponentId, suffix: &LinkSuffix, link: &Link| {
+        link.source == *id && link.name.parts().is_some_and(|(_, of)| of == *suffix)
+    };
+    for step in &plan.steps {
+        let app = lattice.applications.iter().find(|app| app.name == step.app);
+        let Some(revision) = app.and_then(|app| app.deployed.as_ref()) else {
+            continue;
+        };
+        match &step.action {
+            Action::ScaleComponent {
+                host,
+                id,
+                link_suffix: Some(suffix),
+                ..
+            } => {
+                let running = observed.hosts.get(host).and_then(|host| host.components.get(id));
+                let Some(running) = running.filter(|it| it.link_suffix.as_ref() != Some(suffix)) else {
+                    continue;
+                };
+                let mut links = revision.desired.links.iter().map(|it| &it.link);
+                let missing = links.find(|link| own(id, suffix, link) && !observed.links.contains(link));
+                if let Some(link) = missing {
+                    let with = &running.link_suffix;
+                    return Err(format!(
+                        "{step}, where one with {with:?} runs, and {link} is not there"
+                    ));
+                }
+            }
+            Action::DeleteLink(key) => {
+                let Some((_, suffix)) = key.name.parts() else {
+                    continue;
+                };
+                // On hosts of v1 a link is put right by a deletion.
+                if revision.desired.links.iter().any(|it| it.link.key() == *key) {
+                    continue;
+                }
+                for (host, it) in &observed.hosts {
+                    let Some(running) = it.components.get(&key.source) else {
+                        continue;
+                    };
+                    let candidate = running.candidate.iter().map(|candidate| &candidate.link_suffix);
+                    let mut all = candidate.chain([&running.link_suffix]).chain(&running.leaving);
+                    if all.any(|of| of.as_ref() == Some(&suffix)) {
+                        return Err(format!("{step}, and {host} has calls that need it"));
+                    }
+                }
+            }
+            _ => {}
         }
     }
     Ok(())

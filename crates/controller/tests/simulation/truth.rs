@@ -1,11 +1,12 @@
 //! What really is: hosts, what runs on them, links and configs; and what must never happen to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wasmcloud_controller::{
     Action, Candidate, ObservedHost, RunningComponent, RunningProvider, StepKey, marks,
 };
-use wasmcloud_core::{ComponentId, ConfigName, HostId, Link};
+use wasmcloud_core::{AppName, ComponentId, ConfigName, HostId, Link, LinkKey, LinkSuffix};
+use wasmcloud_manifest::Desired;
 
 use crate::rng::Rng;
 
@@ -20,8 +21,15 @@ pub(crate) struct Host {
     pub(crate) runs: ObservedHost,
     pub(crate) heartbeats: u64,
     jobs: Vec<Job>,
+    /// Revisions that were replaced and have calls: of what, with which links, and until when.
+    leaving: Vec<(ComponentId, Option<LinkSuffix>, u64)>,
+    /// When components came.
+    came: BTreeMap<ComponentId, u64>,
     fence: Fence,
 }
+
+/// How long a component runs until everybody has heard of it. What is replaced sooner has no calls.
+const HEARD: u64 = 4_000;
 
 /// Who may change something: only the newest leader it has heard of.
 #[derive(Default)]
@@ -77,6 +85,76 @@ impl Fence {
     }
 }
 
+/// The links that revisions of components have for their own, with where they go, by what their names end in.
+#[derive(Default)]
+pub(crate) struct OwnLinks {
+    all: BTreeMap<Own, Vec<(LinkKey, ComponentId)>>,
+    /// Those that were all there once, since the revision runs.
+    complete: BTreeSet<Own>,
+    /// The components that each application shall have now. Of others, some may just be starting whose links have gone.
+    wanted: BTreeMap<AppName, BTreeSet<ComponentId>>,
+}
+
+type Own = (ComponentId, LinkSuffix);
+
+impl OwnLinks {
+    pub(crate) fn note(&mut self, desired: &Desired) {
+        let ids = desired.components.iter().map(|component| component.id.clone());
+        self.wanted.insert(desired.app.clone(), ids.collect());
+        for component in &desired.components {
+            let Some(suffix) = &component.link_suffix else {
+                continue;
+            };
+            let links = desired.links.iter().map(|it| &it.link);
+            let own = links.filter(|link| link.source == component.id);
+            let own = own.map(|link| (link.key(), link.target.clone())).collect();
+            self.all.insert((component.id.clone(), suffix.clone()), own);
+        }
+    }
+
+    /// Whether each revision that runs, or has calls, has all of its links. The first one of a component gets them when it
+    /// already runs; what takes calls of another one has them before.
+    pub(crate) fn are_there(&mut self, truth: &Truth) -> Checked {
+        let mut used = BTreeSet::new();
+        for (id, host) in &truth.hosts {
+            let is_wanted = |id: &ComponentId| self.wanted.values().any(|ids| ids.contains(id));
+            for (component, running) in host.runs.components.iter().filter(|(id, _)| is_wanted(id)) {
+                let candidate = running.candidate.iter().map(|candidate| &candidate.link_suffix);
+                let takes_calls = candidate.chain(
+                    [&running.link_suffix]
+                        .into_iter()
+                        .filter(|_| !running.leaving.is_empty()),
+                );
+                let takes_calls: Vec<_> = takes_calls.flatten().collect();
+                let all = [&running.link_suffix].into_iter().chain(&running.leaving);
+                for suffix in all.flatten().chain(takes_calls.iter().copied()) {
+                    let own = (component.clone(), suffix.clone());
+                    let is_there = |(key, target): &&(LinkKey, ComponentId)| {
+                        let mut links = truth.links.iter();
+                        links.any(|link| link.key() == *key && link.target == *target)
+                    };
+                    let missing = self
+                        .all
+                        .get(&own)
+                        .into_iter()
+                        .flatten()
+                        .find(|link| !is_there(link));
+                    if let Some((key, target)) = missing
+                        && (self.complete.contains(&own) || takes_calls.contains(&suffix))
+                    {
+                        return Err(format!("on {id}, {component} has no link {key} {target}"));
+                    }
+                    if missing.is_none() {
+                        used.insert(own);
+                    }
+                }
+            }
+        }
+        self.complete = used;
+        Ok(())
+    }
+}
+
 fn is_ours(annotations: &BTreeMap<String, String>) -> bool {
     annotations
         .get(marks::MANAGED_BY)
@@ -92,6 +170,8 @@ impl Truth {
             runs,
             heartbeats: 0,
             jobs: Vec::new(),
+            leaving: Vec::new(),
+            came: BTreeMap::new(),
             fence: Fence::default(),
         };
         self.hosts.insert(id.parse().unwrap(), host);
@@ -101,6 +181,8 @@ impl Truth {
         let host = self.hosts.get_mut(id).unwrap();
         (host.up, host.away_until) = (false, until);
         host.jobs.clear();
+        host.leaving.clear();
+        host.came.clear();
         host.runs.components.clear();
         host.runs.providers.clear();
     }
@@ -168,16 +250,25 @@ impl Truth {
                     .or_else(|| missing(&job.action, &self.configs))
                 {
                     Some(error) => failed.push((job.action.key(), error)),
-                    None => take_effect(host, &job.action).map_err(|what| format!("on {id}: {what}"))?,
+                    None => {
+                        let times = (now, now + rng.below(8_000));
+                        take_effect(host, &job.action, times).map_err(|what| format!("on {id}: {what}"))?;
+                    }
                 }
                 changed.push(id.clone());
+            }
+            host.leaving.retain(|(.., until)| *until > now);
+            for (component, running) in &mut host.runs.components {
+                let of_it = host.leaving.iter().filter(|(left, ..)| left == component);
+                running.leaving = of_it.map(|(_, suffix, _)| suffix.clone()).collect();
             }
         }
         Ok(Worked { failed, changed })
     }
 
     pub(crate) fn is_busy(&self) -> bool {
-        self.hosts.values().any(|host| !host.jobs.is_empty())
+        let is_busy = |host: &Host| !host.jobs.is_empty() || !host.leaving.is_empty();
+        self.hosts.values().any(is_busy)
     }
 
     /// Links and configs, as `host/src/control/records.rs` writes them.
@@ -250,7 +341,8 @@ fn missing(action: &Action, configs: &BTreeMap<ConfigName, BTreeMap<String, Stri
 }
 
 /// As a host does it (`host/src/control/requests.rs`); one of v1 does not replace an image in place.
-fn take_effect(host: &mut Host, action: &Action) -> Checked {
+/// Calls of what it replaces end at `until`.
+fn take_effect(host: &mut Host, action: &Action, (now, until): (u64, u64)) -> Checked {
     let in_place = host.runs.in_place;
     match action {
         Action::ScaleComponent {
@@ -260,34 +352,53 @@ fn take_effect(host: &mut Host, action: &Action) -> Checked {
             annotations,
             allow_update,
             weight,
+            link_suffix,
             ..
         } => {
+            if link_suffix.is_some() && !host.runs.link_suffix {
+                return Err(format!(
+                    "component {id} has links of its own on a host that does not know such"
+                ));
+            }
             let mut running = RunningComponent {
                 image: image.to_string(),
                 count: *count,
                 annotations: annotations.clone(),
+                link_suffix: link_suffix.clone(),
                 ..RunningComponent::default()
             };
-            if let Some(now) = host.runs.components.get_mut(id) {
-                if !is_ours(&now.annotations) {
+            let heard = host.came.get(id).is_some_and(|came| came + HEARD < now);
+            if let Some(running_now) = host.runs.components.get_mut(id) {
+                if !is_ours(&running_now.annotations) {
                     return Err(format!("component {id} is not ours and was scaled"));
                 }
                 if let (Some(weight), true) = (weight, host.runs.candidates) {
-                    now.candidate = Some(Candidate {
+                    let candidate = Candidate {
                         image: image.to_string(),
                         annotations: annotations.clone(),
                         weight: *weight,
+                        link_suffix: link_suffix.clone(),
                         ..Candidate::default()
-                    });
+                    };
+                    let former = running_now.candidate.replace(candidate);
+                    let gone = former.into_iter().map(|former| former.link_suffix);
+                    host.leaving
+                        .extend(gone.map(|suffix| (id.clone(), suffix, until)));
                     return Ok(());
                 }
+                let candidate = running_now.candidate.take().into_iter().map(|it| it.link_suffix);
+                let gone = candidate.chain([running_now.link_suffix.clone()]);
+                let gone = gone.filter(|suffix| heard && suffix != link_suffix);
+                host.leaving
+                    .extend(gone.map(|suffix| (id.clone(), suffix, until)));
                 if !(in_place && *allow_update) {
-                    running.image.clone_from(&now.image);
+                    running.image.clone_from(&running_now.image);
                 }
-                if !in_place && now.count == *count {
-                    running.annotations.clone_from(&now.annotations);
+                if !in_place && running_now.count == *count {
+                    running.annotations.clone_from(&running_now.annotations);
                 }
             }
+            host.came.entry(id.clone()).or_insert(now);
             host.runs.components.insert(id.clone(), running);
         }
         Action::StopComponent { id, .. } => {
@@ -303,6 +414,8 @@ fn take_effect(host: &mut Host, action: &Action) -> Checked {
                 ));
             }
             host.runs.components.remove(id);
+            host.leaving.retain(|(left, ..)| left != id);
+            host.came.remove(id);
         }
         Action::StartProvider {
             id,

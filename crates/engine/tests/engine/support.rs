@@ -201,6 +201,7 @@ pub(crate) fn link_to(target: &Arc<Target>) -> LinkTable {
 pub(crate) fn links(to: &[(&Arc<Target>, &str)]) -> LinkTable {
     let link = |(target, interface): &(&Arc<Target>, &str)| LinkEntry {
         interfaces: [(*interface).into()].into(),
+        selected: LinkName::default_name(),
         name: LinkName::default_name(),
         target: target.id().clone(),
         route: Route::Auto,

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::time::Duration;
 
-use wasmcloud_core::{ComponentId, HostId, Limits};
+use wasmcloud_core::{ComponentId, HostId, Limits, LinkSuffix};
 use wasmcloud_lattice::Lattice;
 use wasmcloud_wire::control::{
     CandidateDescription, ComponentDescription, ComponentLoad, FEATURE_CANDIDATES, FEATURE_IN_PLACE,
-    FEATURE_LOAD, Host as HostReply, HostInventory, ProviderDescription, ProviderHealth, RefusedLink,
-    uptime_human, write_limits,
+    FEATURE_LINK_SUFFIX, FEATURE_LOAD, Host as HostReply, HostInventory, ProviderDescription, ProviderHealth,
+    RefusedLink, uptime_human, write_limits,
 };
 use wasmcloud_wire::event::{ComponentScaled, ProviderStarted};
 
@@ -59,6 +59,8 @@ pub(crate) fn inventory(
             max_instances: component.max_instances,
             limits: write_limits(&component.limits, component.max_instances, defaults),
             asleep: component.asleep,
+            link_suffix: component.link_suffix.as_ref().map(ToString::to_string),
+            leaving_link_suffixes: component.leaving.into_iter().map(leaving).collect(),
             candidate: component.candidate.map(candidate),
             ..ComponentDescription::default()
         });
@@ -88,9 +90,14 @@ pub(crate) fn inventory(
         uptime_human: String::new(),
         uptime_seconds: 0,
         inventory_revision: None,
-        features: [FEATURE_IN_PLACE, FEATURE_CANDIDATES, FEATURE_LOAD]
-            .map(str::to_owned)
-            .to_vec(),
+        features: [
+            FEATURE_IN_PLACE,
+            FEATURE_CANDIDATES,
+            FEATURE_LINK_SUFFIX,
+            FEATURE_LOAD,
+        ]
+        .map(str::to_owned)
+        .to_vec(),
         draining,
         refused_links,
     };
@@ -153,12 +160,17 @@ impl std::io::Write for Hashed {
     }
 }
 
+fn leaving(suffix: Option<LinkSuffix>) -> String {
+    suffix.map_or_else(String::new, |suffix| suffix.to_string())
+}
+
 fn candidate(candidate: CandidateInfo) -> CandidateDescription {
     CandidateDescription {
         image_ref: candidate.image_ref,
         annotations: Some(candidate.annotations),
         max_instances: candidate.max_instances,
         weight: candidate.weight,
+        link_suffix: candidate.link_suffix.as_ref().map(ToString::to_string),
         ..CandidateDescription::default()
     }
 }

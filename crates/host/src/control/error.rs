@@ -1,6 +1,8 @@
 //! Why something that was asked for in this process was not done on the lattice.
 
-use wasmcloud_core::ConfigName;
+use std::sync::Arc;
+
+use wasmcloud_core::{ComponentId, ConfigName, LinkKey};
 
 use super::RecordError;
 use crate::error::HostError;
@@ -35,6 +37,17 @@ pub enum ControlError {
         config: ConfigName,
         /// Who uses it, in words.
         user: String,
+    },
+    /// A revision would take calls of another one without a link of its own, which this host refuses.
+    #[error("start component `{component}`: its link {link} is not in effect on this host")]
+    LinkRefused {
+        /// The component.
+        component: ComponentId,
+        /// The link.
+        link: Box<LinkKey>,
+        /// Why the host refuses it.
+        #[source]
+        source: Arc<HostError>,
     },
     /// A secret, which this host cannot read.
     #[error("{user} uses the secret `{secret}`, and this host has no secrets backend")]

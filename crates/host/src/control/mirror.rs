@@ -15,7 +15,7 @@ use futures::StreamExt as _;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
-use wasmcloud_core::{ComponentId, ConfigName, Link};
+use wasmcloud_core::{ComponentId, ConfigName, Link, LinkKey, LinkSuffix};
 use wasmcloud_lattice::{Entry, Event as Change, StateError, Watch};
 use wasmcloud_wire::Message as _;
 use wasmcloud_wire::control::{LinkOwner, RefusedLink};
@@ -65,6 +65,19 @@ impl Mirrored {
     /// Why a link is not in effect on this host, if it is not.
     pub(crate) fn refusal(&self, id: &LinkId) -> Option<Arc<HostError>> {
         self.refused.lock().get(id).cloned()
+    }
+
+    /// A link that a component has for its own by this suffix and that is not in effect on this host, and why.
+    pub(crate) fn refusal_of_own(
+        &self,
+        source: &ComponentId,
+        suffix: &LinkSuffix,
+    ) -> Option<(LinkKey, Arc<HostError>)> {
+        let refused = self.refused.lock();
+        let is_own =
+            |key: &LinkKey| key.source == *source && key.name.parts().is_some_and(|(_, of)| of == *suffix);
+        let ((key, _), error) = refused.iter().find(|((key, _), _)| is_own(key))?;
+        Some((key.clone(), Arc::clone(error)))
     }
 
     /// Why the values of a config are not in effect for everybody on this host, if they are not.

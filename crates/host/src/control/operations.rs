@@ -156,7 +156,29 @@ impl LatticeHost {
     async fn fetch_component(&self, spec: &ComponentSpec) -> Result<FetchedComponent, ControlError> {
         self.catch_up(&spec.id, &spec.config, || format!("component `{}`", spec.id))
             .await?;
+        self.has_own_links(spec)?;
         Ok(self.0.host.fetch_component(&spec.id, &spec.image).await?)
+    }
+
+    /// Whether what takes calls of a revision with other links has its own links in effect here. Where nothing else runs,
+    /// it starts and serves what needs none of those that are missing.
+    fn has_own_links(&self, spec: &ComponentSpec) -> Result<(), ControlError> {
+        let others = self.0.host.component_spec(&spec.id);
+        let Some(suffix) = spec
+            .link_suffix
+            .as_ref()
+            .filter(|suffix| others.is_some_and(|runs| runs.link_suffix.as_ref() != Some(*suffix)))
+        else {
+            return Ok(());
+        };
+        match self.0.mirrored.refusal_of_own(&spec.id, suffix) {
+            None => Ok(()),
+            Some((link, source)) => Err(ControlError::LinkRefused {
+                component: spec.id.clone(),
+                link: Box::new(link),
+                source,
+            }),
+        }
     }
 
     async fn start_component(

@@ -351,6 +351,7 @@ impl LatticeHost {
             },
             weight,
             probe,
+            link_suffix: scale.link_suffix,
         };
         let host = self.clone();
         self.submit(&id, text, async move {

@@ -121,8 +121,8 @@ impl Host {
             }
         };
         // A link that went while it slept is no more to it than one that goes while it is awake.
-        let linker = self.linker(component, &compiled, Unlinked::Allow)?;
         let profile = Arc::clone(&current.profile);
+        let linker = self.linker(profile.context(), &compiled, Unlinked::Allow)?;
         let code = Prepared::wake(profile, compiled, &linker, &self.0.resolvers);
         let code = code.map_err(|source| HostError::Start {
             component: id.clone(),

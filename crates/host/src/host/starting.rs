@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmcloud_cap_http::probe;
-use wasmcloud_capability::InstanceState;
+use wasmcloud_capability::{ComponentContext, InstanceState};
 use wasmcloud_core::{ComponentId, Link};
 use wasmcloud_engine::{
     CallRoute, Compiled, Described, DescribedItem, PrepareOptions, Prepared, StartError, link_dynamic_import,
@@ -130,7 +130,6 @@ impl Host {
         if spec.limits.idle.is_some() {
             self.watch_sleepers();
         }
-        self.fill_table(&component);
         let started = self.unless_stopping(self.start(&component, compiled, &spec, &claims));
         let checked = started.await.and_then(|next| {
             let comes = next.profile().described();
@@ -161,7 +160,7 @@ impl Host {
             _ => Runs::alone(next),
         });
         // Links and values that came while it started found nothing that runs.
-        self.fill_table(&component);
+        self.fill_tables(&component);
         // One that is gone leaves the values that it started with.
         self.fill_config(&new).ok();
         // Whoever stops the host stops what runs; a component that was on its way must not slip through.
@@ -240,7 +239,8 @@ impl Host {
         claims: &ComponentClaims,
     ) -> Result<Arc<Prepared>, HostError> {
         let context = component.context.revision(self.merged(spec)?);
-        let linker = self.linker(component, &compiled, spec.unlinked)?;
+        self.fill_table(&context, spec.link_suffix.as_ref());
+        let linker = self.linker(&context, &compiled, spec.unlinked)?;
         let policy = self.0.policy.get().map(Arc::clone);
         let options = PrepareOptions {
             compiled,
@@ -258,16 +258,16 @@ impl Host {
         })
     }
 
-    /// Everything that a component imports, if somebody answers all of it or may do so later.
+    /// Everything that a revision imports, if somebody answers all of it or may do so later.
     pub(super) fn linker(
         &self,
-        component: &Component,
+        revision: &ComponentContext,
         compiled: &Compiled,
         unlinked: Unlinked,
     ) -> Result<Linker<InstanceState>, HostError> {
-        let id = || component.target.id().clone();
+        let id = || revision.id().clone();
         let may_wait = unlinked == Unlinked::Allow;
-        let linked = |interface: &str| may_wait || component.context.links().has_interface(interface);
+        let linked = |interface: &str| may_wait || revision.links().has_interface(interface);
         let (custom, problems) = self.0.linkers.check(compiled, linked);
         if !problems.is_empty() {
             return Err(HostError::Start {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use wasmcloud_core::{ComponentId, Link};
+use wasmcloud_capability::ComponentContext;
+use wasmcloud_core::{ComponentId, Link, LinkSuffix};
 
 use super::Host;
 use crate::components::Component;
 use crate::error::HostError;
-use crate::links::LinkId;
+use crate::links::{LinkId, Stored};
 
 impl Host {
     /// Adds a link or replaces the one with the same key and target, and tells both ends. A link whose provider
@@ -160,23 +161,33 @@ impl Host {
         Ok(())
     }
 
-    /// Gives a component that runs its link table anew. One that does not run gets it when it starts: a host knows
+    /// Gives the revisions of a component that runs their link tables anew. One that does not run gets it when it starts: a host knows
     /// all links of its lattice, and a table costs as much as its source has links.
     pub(super) fn refresh_table(&self, source: &ComponentId) {
         let component = self.0.tables.lock().components.get(source).cloned();
         if let Some(component) = component.filter(|component| component.current().is_some()) {
-            self.fill_table(&component);
+            self.fill_tables(&component);
         }
     }
 
-    /// Gives a component its link table, whether it runs or not.
-    pub(super) fn fill_table(&self, component: &Component) {
+    /// Gives all revisions of a component their link tables, those included that calls have not left yet.
+    pub(super) fn fill_tables(&self, component: &Component) {
+        for running in component.runs().all() {
+            self.fill_table(running.profile.context(), running.spec.link_suffix.as_ref());
+        }
+        for gone in component.leaving() {
+            self.fill_table(gone.profile.context(), gone.link_suffix.as_ref());
+        }
+    }
+
+    /// Gives a revision its link table.
+    pub(super) fn fill_table(&self, revision: &ComponentContext, suffix: Option<&LinkSuffix>) {
         let elsewhere = self.0.calls.get().map(|calls| calls.handle());
+        // Locked until it is set, so that an older table never comes last.
         let tables = self.0.tables.lock();
-        let links = tables.links.table(component.context.id(), elsewhere, |stored| {
-            tables.endpoint(stored)
-        });
-        component.context.set_links(links);
+        let endpoint = |stored: &Stored| tables.endpoint(stored);
+        let table = tables.links.table(revision.id(), suffix, elsewhere, endpoint);
+        revision.set_links(table);
     }
 
     /// A place that holds nothing and that no link names is not kept.

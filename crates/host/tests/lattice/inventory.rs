@@ -59,7 +59,7 @@ async fn the_revision_changes_with_the_inventory_and_only_then(target: Target) -
     ensure!(revision(&rig, &host).await? == *before);
     let inventory = rig.inventory(&host).await?;
     ensure!(
-        inventory["features"] == json!(["in-place", "candidates", "load"]),
+        inventory["features"] == json!(["in-place", "candidates", "link-suffix", "load"]),
         "{inventory}"
     );
     ensure!(inventory["providers"][0]["health"] == "healthy", "{inventory}");

@@ -24,6 +24,7 @@ mod keyvalue;
 mod messaging;
 mod order;
 mod overflow;
+mod own_links;
 mod policy;
 mod policy_calls;
 mod providers;

@@ -133,11 +133,19 @@ fn host_text(host: &HostInventory, output: &Output) -> String {
             if component.asleep {
                 instances.push_str(" (asleep)");
             }
-            table.row([component.id.clone(), component.image_ref.clone(), instances]);
+            let mut id = component.id.clone();
+            // Only beside another one is it of interest which links are whose.
+            if component.candidate.is_some() && component.link_suffix.is_some() {
+                let _ = write!(id, " ({})", links(component.link_suffix.as_deref()));
+            }
+            table.row([id, component.image_ref.clone(), instances]);
             if let Some(candidate) = &component.candidate {
                 let beside = format!(
-                    "{} (candidate, {} % of the calls)",
-                    component.id, candidate.weight
+                    "{} (candidate, {} % of the calls{}{})",
+                    component.id,
+                    candidate.weight,
+                    if candidate.link_suffix.is_some() { ", " } else { "" },
+                    links(candidate.link_suffix.as_deref())
                 );
                 let instances = self::instances(candidate.max_instances);
                 table.row([beside, candidate.image_ref.clone(), instances]);
@@ -182,6 +190,11 @@ fn host_text(host: &HostInventory, output: &Output) -> String {
         let _ = write!(text, "\n{}", table.text(output));
     }
     text
+}
+
+/// What tells the links of one revision from those of another.
+fn links(suffix: Option<&str>) -> String {
+    suffix.map_or_else(String::new, |suffix| format!("links end in -{suffix}"))
 }
 
 fn instances(most: u32) -> String {

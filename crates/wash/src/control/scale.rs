@@ -33,6 +33,7 @@ pub(super) async fn scale(args: ScaleComponentArgs, output: &Output) -> Result<(
             weight: None,
             probe: None,
             links_required: false,
+            link_suffix: None,
         },
     );
     let within = within(args.skip_wait, args.wait_timeout_ms);

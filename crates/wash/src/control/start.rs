@@ -54,6 +54,7 @@ pub(super) async fn component(args: StartComponentArgs, output: &Output) -> Resu
             weight: None,
             probe: None,
             links_required: false,
+            link_suffix: None,
         },
     );
     let within = within(args.wait.skip_wait, args.wait.wait_timeout_ms);

@@ -48,6 +48,7 @@ pub(super) async fn component(args: &StopItemArgs, output: &Output) -> Result<()
                 weight: None,
                 probe: None,
                 links_required: false,
+                link_suffix: None,
             },
         );
         let doing = format!("stopping component `{}` on {}", args.id, name(host));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use wasmcloud_artifacts::Digest;
 use wasmcloud_client::{Apps, AppsError, Followed};
 use wasmcloud_controller::Controller;
-use wasmcloud_controller::store::Store;
+use wasmcloud_controller::store::{Store, tell_apart};
 use wasmcloud_core::{AppName, ConfigName, ImageRef, Link};
 use wasmcloud_host::LatticeHost;
 use wasmcloud_manifest::Desired;
@@ -361,6 +361,8 @@ impl Application {
 
 impl Change {
     pub(crate) fn new(text: Text, mut desired: Desired, files: BTreeMap<String, String>) -> Self {
+        // The names that it has in the lattice.
+        tell_apart(&mut desired);
         for component in &mut desired.components {
             if let ImageRef::File(path) = &component.image {
                 component.content = path.to_str().and_then(|path| files.get(path)).cloned();

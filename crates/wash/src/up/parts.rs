@@ -54,9 +54,18 @@ impl Parts {
         }
         for one in &desired.links {
             let link = &one.link;
+            let written = link
+                .name
+                .parts()
+                .map_or_else(|| link.name.clone(), |(name, _)| name);
             let part = Part {
                 kind: "link",
-                name: link.to_string(),
+                // As the manifest has it.
+                name: Link {
+                    name: written,
+                    ..link.clone()
+                }
+                .to_string(),
                 detail: link.interfaces.join(", "),
                 at: one.at.to_string(),
                 labels: Vec::new(),

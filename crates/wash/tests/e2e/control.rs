@@ -49,11 +49,15 @@ fn hosts_and_inventories_are_shown() -> Result<()> {
         let shared = lattice.host(shared).await?;
         let shown = text(&lattice, &["get", "inventory", shared.id().as_str()]).await?;
         let row =
-            |id: &str, image: &str, instances: &str| format!("\n    {id:<36}  {image:<18}  {instances}");
+            |id: &str, image: &str, instances: &str| format!("\n    {id:<60}  {image:<18}  {instances}");
         let expected = [
             row("ID", "IMAGE", "INSTANCES"),
             row("hello", "file:///hello.wasm", "5"),
-            row("hello (candidate, 30 % of the calls)", "file:///next.wasm", "2"),
+            row(
+                "hello (candidate, 30 % of the calls, links end in -1a2b3c4d)",
+                "file:///next.wasm",
+                "2",
+            ),
         ];
         assert!(shown.contains(&expected.concat()), "{shown}");
         let all = value(&lattice, &["get", "inventory"]).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use wasmcloud_core::{ComponentId, ConfigName, HostId, ImageRef};
+use wasmcloud_core::{ComponentId, ConfigName, HostId, ImageRef, LinkSuffix};
 
 use crate::json::{InvalidField, Message};
 use crate::limit::{self, Labels, MAX_LABELS, MAX_REQUEST};
@@ -66,6 +66,11 @@ pub struct ScaleComponent {
     /// link. Not in v1.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub links_required: bool,
+    /// What the names of the links that are its own end in; it selects them by the names before that. Without, it has all
+    /// links of its id, by their names. Only for hosts with [`FEATURE_LINK_SUFFIX`](super::FEATURE_LINK_SUFFIX). Not in
+    /// v1.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text::optional")]
+    pub link_suffix: Option<LinkSuffix>,
 }
 
 /// A request that a component has to answer well before it gets calls.

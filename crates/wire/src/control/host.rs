@@ -105,6 +105,10 @@ pub const FEATURE_CANDIDATES: &str = "candidates";
 /// [`ComponentDescription::load`] and the limit `idle`.
 pub const FEATURE_LOAD: &str = "load";
 
+/// The feature of hosts on which a revision of a component can have links of its own: those that know
+/// [`ScaleComponent::link_suffix`](super::ScaleComponent::link_suffix).
+pub const FEATURE_LINK_SUFFIX: &str = "link-suffix";
+
 /// What runs on a host. Also the data of its heartbeat.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostInventory {
@@ -241,6 +245,18 @@ pub struct ComponentDescription {
     /// How much it has to do; left out where that was nothing yet, and by hosts without [`FEATURE_LOAD`]. Not in v1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<ComponentLoad>,
+    /// What the names of the links end in that are its own, as [`ScaleComponent`](super::ScaleComponent) had it. Not in
+    /// v1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_suffix: Option<String>,
+    /// The same of revisions that were replaced and whose calls have not all ended, without text for one that has no links
+    /// of its own. Not in v1.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "limit::list::<_, _, MAX_NAMES>"
+    )]
+    pub leaving_link_suffixes: Vec<String>,
     /// Another revision that runs beside it and gets a share of the calls. Not in v1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate: Option<CandidateDescription>,
@@ -282,6 +298,9 @@ pub struct CandidateDescription {
     /// The percent of the calls that it gets.
     #[serde(default)]
     pub weight: u8,
+    /// What the names of the links end in that are its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_suffix: Option<String>,
     /// Invocations that it has ended since it started.
     #[serde(default)]
     pub calls: u64,

@@ -41,8 +41,8 @@ pub use self::envelope::{CtlResponse, Nothing};
 pub use self::epoch::{EPOCH, Epoch};
 pub use self::host::{
     CandidateDescription, ComponentDescription, ComponentLoad, DeleteLabel, FEATURE_CANDIDATES,
-    FEATURE_IN_PLACE, FEATURE_LOAD, Host, HostInventory, LinkOwner, ProviderDescription, ProviderHealth,
-    PutLabel, RefusedLink, StopHost, uptime_human,
+    FEATURE_IN_PLACE, FEATURE_LINK_SUFFIX, FEATURE_LOAD, Host, HostInventory, LinkOwner, ProviderDescription,
+    ProviderHealth, PutLabel, RefusedLink, StopHost, uptime_human,
 };
 pub use self::limits::{InvalidLimits, read_limits, write_limits};
 pub use self::link::{DeleteLink, Links};

@@ -224,6 +224,7 @@ fn scale(id: &str, count: u32, annotations: Option<Labels>) -> Request {
             weight: None,
             probe: None,
             links_required: false,
+            link_suffix: None,
         },
     )
 }

@@ -155,6 +155,7 @@ pub(crate) fn scale_component() -> impl Strategy<Value = ScaleComponent> {
             timeout_ms: any::<Option<u64>>()
         })),
         links_required: any::<bool>(),
+        link_suffix: of("[0-9a-f]{8}".prop_map(|raw| raw.parse().unwrap())),
     })
 }
 
@@ -280,6 +281,7 @@ pub(crate) fn inventory() -> impl Strategy<Value = HostInventory> {
         annotations: of(labels()),
         max_instances: any::<u32>(),
         weight: any::<u8>(),
+        link_suffix: of(text()),
         calls: any::<u64>(),
         failures: any::<u64>(),
     });
@@ -303,6 +305,9 @@ pub(crate) fn inventory() -> impl Strategy<Value = HostInventory> {
         failures: any::<u64>(),
         asleep: any::<bool>(),
         load: of(load),
+    } {
+        link_suffix: of(text()),
+        leaving_link_suffixes: texts(),
         candidate: of(candidate),
     });
     let provider = any_of!(ProviderDescription {

@@ -2,6 +2,7 @@
 
 mod from_wadm;
 mod large;
+mod own_links;
 mod rollouts;
 mod scaling;
 mod support;
