@@ -2,7 +2,9 @@
 //!
 //! `bench-kit lattice measure URL CALLER.wasm CALLEE.wasm HELLO.wasm PROVIDER ROUNDS CALLS [KIND]…` is one host and starts
 //! `bench-kit lattice peer …`, the other, as a process of its own. All kinds take turns in each round, so that a
-//! disturbance hits all of them alike. It prints one JSON object: for each kind the time of every call in microseconds.
+//! disturbance hits all of them alike, and each makes its calls of a round one after another, as `bench call` does: what
+//! else is measured does not empty the caches for it. It prints one JSON object: for each kind the time of every call in
+//! microseconds.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -312,24 +314,37 @@ async fn measure(plan: &Plan) -> Result<Times> {
     // The first round fills caches and is not counted.
     for round in 0..=plan.rounds {
         clock.counts = round > 0;
-        for _ in 0..plan.calls {
-            let one = [Val::U32(1)];
+        let (calls, long) = (plan.calls, plan.calls.div_ceil(20));
+        let one = [Val::U32(1)];
+        for _ in 0..calls {
             clock.time("raw", raw(16)).await?;
-            clock
-                .time("raw_headers", request(16, Some(headers.clone())))
-                .await?;
+        }
+        for _ in 0..calls {
             clock.take("reused", drive(&reused, "run-add", &one)).await?;
+        }
+        for _ in 0..calls {
+            let headers = Some(headers.clone());
+            clock.time("raw_headers", request(16, headers)).await?;
+        }
+        for _ in 0..calls {
             clock.take("fresh", drive(&fresh, "run-add", &one)).await?;
+        }
+        for _ in 0..calls {
             clock.take("provider", drive(&provider, "run-add", &one)).await?;
+        }
+        for _ in 0..calls {
             clock.time("http_there", there.get()).await?;
+        }
+        for _ in 0..calls {
             clock.time("http_here", here.get()).await?;
         }
-        for _ in 0..plan.calls.div_ceil(20) {
-            let bytes = [Val::U32(1), Val::U32(64 << 10)];
+        for _ in 0..long {
             clock.time("raw_64k", raw(64 << 10)).await?;
-            clock
-                .take("bytes_64k", drive(&reused, "run-echo-bytes", &bytes))
-                .await?;
+        }
+        let bytes = [Val::U32(1), Val::U32(64 << 10)];
+        for _ in 0..long {
+            let call = drive(&reused, "run-echo-bytes", &bytes);
+            clock.take("bytes_64k", call).await?;
         }
     }
     for _ in 0..5 {
