@@ -55,6 +55,7 @@ async fn two_revisions_call_over_links_of_their_own(target: Target) -> Result<()
     }
     ensure!(count(address).await?.1 == "Counter c1: 1\n");
     rig.client.ok("link.put", &own_link("other")).await?;
+    host.caught_up().await?;
     scaled(&mut rig, &host, &own(&host, Some(50))?).await?;
     let mut answers = BTreeMap::<String, usize>::new();
     for _ in 0..10 {
@@ -100,6 +101,8 @@ async fn a_revision_without_one_of_its_links_takes_no_calls(target: Target) -> R
     let mut odd = own_link("kv");
     odd["target_config"] = json!(["odd"]);
     rig.client.ok("link.put", &odd).await?;
+    // The link may come before its config, and is refused for the lack of that until then.
+    host.caught_up().await?;
     rig.client
         .ok(&on("component.scale", &host), &own(&host, Some(50))?)
         .await?;
@@ -115,6 +118,7 @@ async fn a_revision_without_one_of_its_links_takes_no_calls(target: Target) -> R
         ensure!(count(address).await?.1 == format!("Counter c1: {expected}\n"));
     }
     rig.client.ok("link.put", &own_link("kv")).await?;
+    host.caught_up().await?;
     scaled(&mut rig, &host, &own(&host, Some(50))?).await
 }
 
