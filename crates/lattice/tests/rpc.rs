@@ -13,8 +13,8 @@ use futures::StreamExt as _;
 use support::{Server as Nats, Target, deadline, soon};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use wasmcloud_lattice::HeaderMap;
 use wasmcloud_lattice::rpc::{Accepted, Caller, Outgoing, Request, Rpc, RpcError, RpcOptions};
+use wasmcloud_lattice::{Connection, HeaderMap, NatsOptions};
 use wasmcloud_wire::rpc::{RpcErrorBody, RpcErrorCode, Terms};
 
 for_all_servers!(
@@ -149,6 +149,35 @@ async fn results_that_are_all_there_is_come_alone(target: Target) -> Result<()> 
     ensure!(call.results().await?.len() == 3 << 20);
     drop(call);
     ensure!(caller.calls() == 0, "{} calls are still known", caller.calls());
+    Ok(())
+}
+
+/// A server that takes less at once than a piece has.
+#[tokio::test]
+async fn results_are_cut_to_what_the_server_takes() -> Result<()> {
+    let small = wasmcloud_test_nats::NatsServer::default().config("max_payload: 16384");
+    let small = tokio::task::spawn_blocking(|| small.start()).await??;
+    let rpc = async |host| {
+        let connection = Connection::connect(&NatsOptions::new(&small.url())?).await?;
+        anyhow::Ok(Rpc::start(connection, RpcOptions::new(host)).await?)
+    };
+    let (caller, callee) = (rpc("A").await?, rpc("B").await?);
+    serve(&callee, |accepted| async move {
+        let params = accepted.params().await?;
+        match params.first() {
+            Some(0) => accepted.finish(params).await?,
+            _ => accepted.conclude(params).await?,
+        }
+        Ok(())
+    })
+    .await?;
+    for how in [0, 1] {
+        for size in [1, 16_000, 16_384, 100_000] {
+            let params = vec![how; size];
+            let call = caller.call(outgoing(params.clone())).await?;
+            ensure!(call.results().await? == params, "{size} bytes");
+        }
+    }
     Ok(())
 }
 

@@ -311,10 +311,9 @@ impl Putting<'_, '_, '_> {
     /// Whether the target is a component that is going to run and does not yet, while the source does.
     fn would_find_nobody(&self) -> bool {
         let Self { app, link, view, .. } = self;
-        let mut components = app.desired.components.iter();
-        let to_component = components.any(|one| one.id == link.target);
         let calls = !view.component(&link.source).is_empty() || !view.provider(&link.source).is_empty();
-        to_component && calls && is_on_its_way(app.desired, &link.target, view)
+        let to_component = || app.desired.components.iter().any(|one| one.id == link.target);
+        calls && to_component() && is_on_its_way(app.desired, &link.target, view)
     }
 
     /// Whether the only link with its key that goes elsewhere leaves: then it turns, and nobody who calls over it meanwhile

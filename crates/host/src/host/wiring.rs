@@ -161,8 +161,8 @@ impl Host {
         Ok(())
     }
 
-    /// Gives the revisions of a component that runs their link tables anew. One that does not run gets it when it starts: a host knows
-    /// all links of its lattice, and a table costs as much as its source has links.
+    /// Gives the revisions of a component that runs their link tables anew. One that does not run gets it when it
+    /// starts: a host knows all links of its lattice, and a table costs as much as its source has links.
     pub(super) fn refresh_table(&self, source: &ComponentId) {
         let component = self.0.tables.lock().components.get(source).cloned();
         if let Some(component) = component.filter(|component| component.current().is_some()) {

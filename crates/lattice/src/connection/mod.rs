@@ -201,8 +201,11 @@ impl Connection {
         payload: Bytes,
     ) -> Result<(), CallError> {
         self.fits(subject, headers.as_ref(), &payload)?;
+        // Mostly there is a server and room in the client's queue, and no clock to be looked at.
+        let mut deadline = None;
         if !self.is_connected() {
-            self.connected(subject, self.default_deadline()).await?;
+            let until = *deadline.insert(self.default_deadline());
+            self.connected(subject, until).await?;
         }
         let client = &self.0.client;
         let to = subject.to_owned();
@@ -218,10 +221,9 @@ impl Connection {
                 }
             }
         });
-        // Mostly there is room in the client's queue, and nothing to be waited for.
         let sent = match poll_immediate(&mut sent).await {
             Some(sent) => Ok(sent),
-            None => timeout_at(self.default_deadline(), sent).await,
+            None => timeout_at(deadline.unwrap_or_else(|| self.default_deadline()), sent).await,
         };
         match sent {
             Ok(sent) => sent.map_err(|source| CallError::refused(subject, source)),

@@ -17,7 +17,7 @@ use super::call::Active;
 use super::door::Door;
 use super::error::RpcError;
 use super::mailbox::{Over, Peer, Role, Waited};
-use super::stream::{PIECE, Receiver, Sender, put_end};
+use super::stream::{Receiver, Sender, piece, put_end};
 use super::{Rpc, names};
 use crate::connection::{CallError, Subscription};
 
@@ -286,7 +286,7 @@ impl Accepted {
 
     /// Answers with the results, streams left out; those may go on.
     pub async fn finish(&self, results: Bytes) -> Result<(), RpcError> {
-        match results.len() <= PIECE && self.end_at_once(&results, None).await? {
+        match results.len() <= piece(&self.active) && self.end_at_once(&results, None).await? {
             true => Ok(()),
             false => self.sender("").send_whole(results).await,
         }
@@ -294,7 +294,7 @@ impl Accepted {
 
     /// The same for a function without streams: nothing is sent in either direction after the results.
     pub async fn conclude(&self, results: Bytes) -> Result<(), RpcError> {
-        match results.len() <= PIECE && !self.active.is_announced() {
+        match results.len() <= piece(&self.active) && !self.active.is_announced() {
             true => self.active.conclude(results).await,
             false => Box::pin(self.finish(results)).await,
         }

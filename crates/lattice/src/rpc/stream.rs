@@ -15,10 +15,16 @@ use super::error::RpcError;
 use super::names;
 
 /// Longest piece of a stream in one message. Small enough that messages of others get their turn in between.
-pub(super) const PIECE: usize = 128 << 10;
+const PIECE: usize = 128 << 10;
 
 /// What headers of the last message may take.
 const HEADERS: usize = 4 << 10;
+
+/// The most that one message of a call takes here: [`PIECE`], or less where the server takes less.
+pub(super) fn piece(active: &Active) -> usize {
+    let most = active.registered.connection().max_payload();
+    PIECE.min(most.saturating_sub(HEADERS)).max(1)
+}
 
 /// The reading end of a path. Bytes come in the order in which they were sent, in other pieces perhaps.
 pub struct Receiver {
@@ -110,7 +116,7 @@ impl Sender {
     pub async fn send(&mut self, mut bytes: Bytes) -> Result<(), RpcError> {
         self.active.announce().await?;
         let connection = self.active.registered.connection();
-        let piece = PIECE.min(connection.max_payload().saturating_sub(HEADERS)).max(1);
+        let piece = piece(&self.active);
         while !bytes.is_empty() {
             let room = self.room().await?;
             let now = bytes.split_to(bytes.len().min(piece).min(room));
@@ -147,7 +153,7 @@ impl Sender {
 
     /// Sends everything that there is to send, and ends the stream.
     pub async fn send_whole(mut self, bytes: Bytes) -> Result<(), RpcError> {
-        let fits = bytes.len() <= PIECE && self.active.peer.ours;
+        let fits = bytes.len() <= piece(&self.active) && self.active.peer.ours;
         match fits {
             true => self.end(bytes, None).await,
             false => {
