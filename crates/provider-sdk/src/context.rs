@@ -44,6 +44,11 @@ pub struct CallContext {
     depth: u32,
 }
 
+/// What a call says, unless it says nothing.
+fn said(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
+}
+
 impl CallContext {
     /// Reads what a call says of itself.
     pub(crate) fn read(
@@ -52,12 +57,11 @@ impl CallContext {
         incoming: &Incoming,
         longest: Duration,
     ) -> Result<Self, Failure> {
-        let header = |name| incoming.header(name).filter(|text| !text.is_empty());
         let malformed = |what: &str, error: &dyn std::error::Error| {
             Failure::malformed(format!("header {what} of the call: {error}"))
         };
-        let source = header(header::SOURCE_ID).map(str::parse).transpose();
-        let link_name = header(header::LINK_NAME).map(str::parse).transpose();
+        let source = said(incoming.source()).map(str::parse::<ComponentId>).transpose();
+        let link_name = said(incoming.link_name()).map(str::parse::<LinkName>).transpose();
         let longest = match incoming.time_left() {
             Some(left) => left.min(longest),
             None => longest,
@@ -71,7 +75,10 @@ impl CallContext {
                 .map_err(|error| malformed(header::LINK_NAME, &error))?
                 .unwrap_or_else(LinkName::default_name),
             deadline: Instant::now() + longest,
-            trace: trace(header(header::TRACEPARENT), header(header::TRACESTATE)),
+            trace: trace(
+                said(incoming.header(header::TRACEPARENT)),
+                said(incoming.header(header::TRACESTATE)),
+            ),
             depth: incoming.terms().depth,
         })
     }

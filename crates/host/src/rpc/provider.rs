@@ -13,7 +13,7 @@ use wasmcloud_capability::{Params, ProviderCall, RemoteProvider};
 use wasmcloud_core::{ComponentId, HostId, Limits, LinkName};
 use wasmcloud_lattice::rpc::{Accepted, Incoming, RpcError};
 use wasmcloud_telemetry::{TRACEPARENT, TRACESTATE, set_parent};
-use wasmcloud_wire::rpc::{InvocationSubject, RpcErrorBody, RpcErrorCode, header};
+use wasmcloud_wire::rpc::{InvocationSubject, RpcErrorBody, RpcErrorCode};
 
 use super::serving::Callee;
 
@@ -69,7 +69,7 @@ impl ProviderCallee {
             let message = format!("it has no function `{function}` of `{instance}`");
             return Err(self.told(RpcErrorCode::Mismatch, message));
         }
-        let link_name = match incoming.header(header::LINK_NAME).map(str::parse::<LinkName>) {
+        let link_name = match incoming.link_name().map(str::parse::<LinkName>) {
             None => LinkName::default_name(),
             Some(Ok(name)) => name,
             Some(Err(error)) => {
@@ -82,7 +82,7 @@ impl ProviderCallee {
         Ok(Called {
             instance: instance.to_owned(),
             function: function.to_owned(),
-            source: incoming.header(header::SOURCE_ID).and_then(|id| id.parse().ok()),
+            source: incoming.source().and_then(|id| id.parse().ok()),
             link_name,
             deadline: Instant::now() + incoming.time_left().unwrap_or(NO_DEADLINE),
         })

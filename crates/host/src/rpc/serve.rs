@@ -23,7 +23,7 @@ use wasmcloud_core::ComponentId;
 use wasmcloud_engine::{CallError, Called, EncodedCall, Exported, Prepared, Refused, Slot, Target};
 use wasmcloud_lattice::rpc::{Accepted, Incoming, RpcError};
 use wasmcloud_telemetry::{TRACEPARENT, TRACESTATE, set_parent};
-use wasmcloud_wire::rpc::{InvocationSubject, RpcErrorBody, RpcErrorCode, header};
+use wasmcloud_wire::rpc::{InvocationSubject, RpcErrorBody, RpcErrorCode};
 
 use super::serving::Callee;
 use super::{Calls, POLICY_WAIT, QUEUE_WAIT, failure};
@@ -297,7 +297,7 @@ fn slot(incoming: &Incoming, prepared: &Prepared) -> Result<Option<Slot>, Refuse
 fn invocation(incoming: &Incoming, prepared: &Prepared) -> Invocation {
     let own = prepared.limits().deadline;
     let time = incoming.time_left().map_or(own, |left| left.min(own));
-    let source: Option<ComponentId> = incoming.header(header::SOURCE_ID).and_then(|id| id.parse().ok());
+    let source: Option<ComponentId> = incoming.source().and_then(|id| id.parse().ok());
     let mut invocation = Invocation::new(source.map_or(Caller::Host, Caller::Component), time);
     invocation.depth = u16::try_from(incoming.terms().depth).unwrap_or(u16::MAX);
     invocation

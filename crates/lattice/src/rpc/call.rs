@@ -16,6 +16,9 @@ use super::stream::{Receiver, Sender};
 use super::{Registered, Rpc, names};
 use crate::connection::header_bytes;
 
+/// The link that is meant where no name is said (wire reference §1).
+pub(super) const DEFAULT_LINK: &str = "default";
+
 /// A call to be made.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
@@ -26,7 +29,8 @@ pub struct Outgoing {
     pub server: Option<Box<str>>,
     /// What the callee should know: who calls, over which link, trace context.
     pub headers: HeaderMap,
-    /// What a callee of ours should know besides. How long we wait, and how much of a stream we take, is added.
+    /// What a callee of ours should know besides. How long we wait, and how much of a stream we take, is added. If they
+    /// say who calls and there are no headers, the request has none; only who understands that may be called so.
     pub terms: Terms,
     /// The encoded parameters, streams left out.
     pub params: Bytes,
@@ -92,21 +96,29 @@ impl Rpc {
         let options = registered.options();
         terms.window = u32::try_from(options.window).ok();
         terms.deadline = Some(left);
-        headers.insert(names::TERMS, terms.to_text());
-        let room = |headers: &HeaderMap| {
-            let taken = header_bytes(headers) + registered.inbox().len();
-            registered.connection().max_payload().saturating_sub(taken)
-        };
-        let mut params = params;
         let mut rest = Bytes::new();
-        if params.len() > room(&headers) {
-            headers.insert(names::MORE, "1");
-            rest = params.split_off(room(&headers).min(params.len()));
+        let connection = registered.connection();
+        match bare(&headers, &terms, &params, connection.max_payload()) {
+            Some(behind) => {
+                let reply = [registered.inbox(), &behind].concat();
+                connection.publish_for(&to, &reply, None, params).await?;
+            }
+            None => {
+                say(&mut headers, terms);
+                let room = |headers: &HeaderMap| {
+                    let taken = header_bytes(headers) + registered.inbox().len();
+                    connection.max_payload().saturating_sub(taken)
+                };
+                let mut params = params;
+                if params.len() > room(&headers) {
+                    headers.insert(names::MORE, "1");
+                    rest = params.split_off(room(&headers).min(params.len()));
+                }
+                connection
+                    .publish_for(&to, registered.inbox(), Some(headers), params)
+                    .await?;
+            }
         }
-        registered
-            .connection()
-            .publish_for(&to, registered.inbox(), Some(headers), params)
-            .await?;
         let until = deadline.min(now + accept_timeout.unwrap_or(options.accept_timeout));
         let answer = registered.mailbox.wait(until, |state| state.answer.take()).await;
         drop(unaccepted);
@@ -149,6 +161,24 @@ impl Rpc {
     }
 }
 
+/// What stands behind our inbox in the subject to reply to of a request without headers. Nothing where it needs some.
+fn bare(headers: &HeaderMap, terms: &Terms, params: &Bytes, max_payload: usize) -> Option<String> {
+    let fits = headers.is_empty() && terms.source.is_some() && params.len() <= max_payload;
+    fits.then(|| terms.behind()).flatten()
+}
+
+/// Says in headers what a request is to say.
+fn say(headers: &mut HeaderMap, mut terms: Terms) {
+    if let Some(source) = terms.source.take() {
+        headers.insert(names::SOURCE_ID, &*source);
+        headers.insert(
+            names::LINK_NAME,
+            terms.link.take().as_deref().unwrap_or(DEFAULT_LINK),
+        );
+    }
+    headers.insert(names::TERMS, terms.to_text());
+}
+
 fn closed(subject: String) -> RpcError {
     RpcError::from(crate::connection::CallError::Closed { subject })
 }
@@ -162,6 +192,11 @@ impl Call {
     /// Whether the callee speaks more than v1.
     pub fn is_ours(&self) -> bool {
         self.0.peer.ours
+    }
+
+    /// Whether the callee answered with nothing but the results.
+    pub(super) fn is_bare(&self) -> bool {
+        self.0.peer.over
     }
 
     /// The inbox of the client that accepted it, where further calls can be sent to it directly. Those of v1 take calls
@@ -335,9 +370,11 @@ impl Drop for Active {
             headers.insert(names::ERROR, why.to_header());
             teller.tell(self.peer.inbox.clone(), Some(headers));
         }
-        // Who is not ours does not listen, and a callee has nothing to cancel.
-        let ends = self.sends == "params" && self.peer.ours && !self.registered.mailbox.finished();
-        if ends {
+        // Who is not ours does not listen, and a callee has nothing to cancel. One whose time is over ends it by itself,
+        // and counts it as what it is: a call that took too long, and not one that nobody wanted any more.
+        let mailbox = &self.registered.mailbox;
+        let ends = self.sends == "params" && self.peer.ours && !mailbox.finished();
+        if ends && Instant::now() < mailbox.deadline {
             teller.tell(format!("{}.cancel", self.peer.inbox), None);
         }
     }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use wasmcloud_core::{ComponentId, LatticeName};
 use wasmcloud_wire::rpc::{RpcErrorCode, Terms, exact};
 
-use super::call::{Call, Outgoing};
+use super::call::{Call, DEFAULT_LINK, Outgoing};
 use super::error::RpcError;
 use super::known::Known;
 use super::spare::{Found, Spare};
@@ -307,9 +307,12 @@ impl Caller {
     ) -> Result<Outgoing, RpcError> {
         let subject = exact(&self.0.lattice, request.target, instance, request.function);
         let mut headers = request.headers.clone();
-        headers.insert(names::SOURCE_ID, request.source.as_str());
-        headers.insert(names::LINK_NAME, request.link_name);
         (self.0.surroundings)(&mut headers);
+        let bare = headers.is_empty() && self.0.known.takes_bare(request.target);
+        if !bare {
+            headers.insert(names::SOURCE_ID, request.source.as_str());
+            headers.insert(names::LINK_NAME, request.link_name);
+        }
         Ok(Outgoing {
             subject: subject.map_err(|error| RpcError::Name(error.to_string()))?,
             server: server.map(Box::from),
@@ -318,6 +321,8 @@ impl Caller {
                 depth: request.depth.into(),
                 signature: request.signature,
                 now,
+                source: bare.then(|| request.source.as_str().into()),
+                link: (bare && request.link_name != DEFAULT_LINK).then(|| request.link_name.into()),
                 ..Terms::default()
             },
             params: request.params.clone(),

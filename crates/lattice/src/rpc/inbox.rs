@@ -39,6 +39,7 @@ fn deliver(shared: &Shared, message: &Message) {
     let Ok(id) = u64::from_str_radix(id, 16) else {
         return;
     };
+    let tail = tail_of_call(tail);
     let mailbox = shared.calls.lock().get(&id).cloned();
     match mailbox {
         Some(mailbox) => {
@@ -47,6 +48,15 @@ fn deliver(shared: &Shared, message: &Message) {
             }
         }
         None => unknown(shared, tail, message),
+    }
+}
+
+/// What stands behind the number of a call, without the terms of its request: who does not know that they are no part of
+/// the inbox answers behind them.
+fn tail_of_call(tail: &str) -> &str {
+    match tail.strip_prefix('~') {
+        Some(terms) => terms.split_once('.').map_or("", |(_terms, tail)| tail),
+        None => tail,
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Known(Mutex<HashMap<ComponentId, Target>>);
 struct Target {
     /// Whether all that ever accepted or refused a call speak more than v1.
     ours: bool,
+    /// Whether they take requests without headers, as far as is known: whoever answers without them does.
+    bare: bool,
     /// Who accepted calls.
     servers: Vec<Member>,
     /// When a call was made that one of the group did not answer.
@@ -75,6 +77,7 @@ fn place<'a>(
     if !targets.contains_key(target) && targets.len() < MAX_TARGETS {
         let known = Target {
             ours,
+            bare: false,
             servers: Vec::new(),
             silent: None,
             version: None,
@@ -95,6 +98,7 @@ impl Known {
             return;
         };
         known.ours &= ours;
+        known.bare = known.ours && (known.bare || call.is_bare());
         let Some(inbox) = call.server() else { return };
         if let Some(server) = known.servers.iter_mut().find(|server| *server.inbox == *inbox) {
             server.heard = now;
@@ -169,5 +173,10 @@ impl Known {
     /// Whether all that ever answered a call for this target, and at least one did, speak more than v1.
     pub(super) fn is_ours(&self, target: &ComponentId) -> bool {
         self.0.lock().get(target).is_some_and(|known| known.ours)
+    }
+
+    /// Whether who serves a target takes requests without headers.
+    pub(super) fn takes_bare(&self, target: &ComponentId) -> bool {
+        self.0.lock().get(target).is_some_and(|known| known.bare)
     }
 }

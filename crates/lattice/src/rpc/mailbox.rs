@@ -101,7 +101,10 @@ impl Peer {
         inbox: &str,
         headers: Option<&HeaderMap>,
     ) -> (Self, Result<Terms, InvalidHeader>) {
-        let terms = names::text(headers, names::TERMS).map(Terms::read);
+        let (inbox, beside) = Terms::beside(inbox);
+        let terms = beside
+            .or_else(|| names::text(headers, names::TERMS))
+            .map(Terms::read);
         let ours = terms.is_some();
         let mut terms = terms.unwrap_or_else(|| Ok(Terms::default()));
         let said = terms.as_mut().ok();

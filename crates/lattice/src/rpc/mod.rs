@@ -24,7 +24,8 @@
 //! that it speaks it (`wasmcloud-rpc`).
 //!
 //! - The callee accepts a call, or refuses it while nothing has begun. It says so as soon as anything about the call
-//!   waits, and with the results if nothing does; those of a call without streams then need no headers. A call that was
+//!   waits, and with the results if nothing does; those of a call without streams then need no headers, and neither do
+//!   further requests to who answers so: what they say stands in the subject to reply to. A call that was
 //!   refused, or that nobody accepted in time, can be made elsewhere: a callee that stood still refuses what it finds in
 //!   its queue when it goes on.
 //! - A call can say that it is not to wait for a free slot, because its caller serves the target too and has a line of

@@ -133,6 +133,18 @@ impl Incoming {
         self.headers.get(name).map(|value| value.as_str())
     }
 
+    /// Who calls, if it says so.
+    pub fn source(&self) -> Option<&str> {
+        let said = self.terms.source.as_deref();
+        said.or_else(|| names::text(Some(&self.headers), names::SOURCE_ID))
+    }
+
+    /// The name of the link over which it calls, if it says so.
+    pub fn link_name(&self) -> Option<&str> {
+        let said = self.terms.link.as_deref();
+        said.or_else(|| names::text(Some(&self.headers), names::LINK_NAME))
+    }
+
     /// What a caller of ours says besides.
     pub fn terms(&self) -> &Terms {
         &self.terms

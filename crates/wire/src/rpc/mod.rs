@@ -8,7 +8,7 @@
 //! | [`path`] | the subjects of one call: `{inbox}`, `{inbox}.params.0.1`, `{inbox}.results` |
 //! | [`header`] | what travels as headers, v1's and ours |
 //! | [`Returned`] | who sent results that are all there is of a call, in a subject |
-//! | [`Terms`] | what peers of ours say to each other of a call, in one of them |
+//! | [`Terms`] | what peers of ours say to each other of a call, in one of them or in a subject |
 //! | [`error`] | why a call failed, in a header |
 //! | [`stream`] | streams and futures, beside a value or in it |
 //! | [`http`], [`keyvalue`], [`blobstore`], [`messaging`] | the interfaces of v1's own providers |

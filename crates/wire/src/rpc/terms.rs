@@ -4,6 +4,11 @@
 //! there is to say, in any order. Words that are not known are left out, so later versions can say more. One header and
 //! not one for each, because clients and servers of NATS take their time for each.
 //!
+//! A request that has nothing else to say needs no headers at all: the terms stand behind the caller's inbox in the
+//! subject to reply to, as one name without spaces that begins with `~`, and who calls over which link is one of them:
+//! `{inbox}.~1;deadline-ms=30000;source=web`. A callee that does not know this answers there just as well, since a
+//! caller hears all that is below its inbox; but it does not learn who calls.
+//!
 //! [`header::TERMS`]: super::header::TERMS
 
 use std::fmt;
@@ -13,6 +18,12 @@ use super::header::InvalidHeader;
 
 /// The version of our additions that is described here. Versions are counted up, and each understands those before it.
 const VERSION_SPOKEN: u32 = 1;
+
+/// What the terms begin with in a subject. No name in the inbox of a client of v1 does.
+const BESIDE: &str = ".~";
+
+/// Longest id of a component and name of a link, in bytes. Longer ones are said in headers of their own.
+const MAX_NAME: usize = 255;
 
 /// Most calls that may lead to one, as read from a header: adding to it is safe.
 const MAX_DEPTH: u32 = 1_000;
@@ -37,10 +48,34 @@ pub struct Terms {
     pub now: bool,
     /// The public key of the host that accepts a call, for the messages of its caller.
     pub host: Option<Box<str>>,
+    /// Who calls, if there is no header that says it.
+    pub source: Option<Box<str>>,
+    /// The name of the link over which it calls, if there is no header that says it.
+    pub link: Option<Box<str>>,
 }
 
 impl Terms {
-    /// Reads the header.
+    /// Divides a subject to reply to into the inbox and the terms behind it, if there are any.
+    pub fn beside(reply: &str) -> (&str, Option<&str>) {
+        match reply.rsplit_once('.') {
+            Some((inbox, last)) => match last.strip_prefix('~') {
+                Some(terms) => (inbox, Some(terms)),
+                None => (reply, None),
+            },
+            None => (reply, None),
+        }
+    }
+
+    /// What to add to an inbox so that a request with this subject to reply to needs no headers. Nothing if there is
+    /// something to say that cannot be in a subject.
+    pub fn behind(&self) -> Option<String> {
+        let texts = [&self.host, &self.source, &self.link].into_iter().flatten();
+        let mut bytes = texts.flat_map(|text| text.bytes());
+        let fits = bytes.all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'.' | b'*' | b'>' | b';'));
+        fits.then(|| self.write(BESIDE, ";"))
+    }
+
+    /// Reads the header, or the same in a subject.
     pub fn read(text: &str) -> Result<Self, InvalidHeader> {
         let bad = |expected| InvalidHeader::new(super::header::TERMS, text, expected);
         let mut words = words(text);
@@ -77,6 +112,15 @@ impl Terms {
                     }
                     terms.host = Some(value.into());
                 }
+                "source" | "link" => {
+                    let named = (1..=MAX_NAME).contains(&value.len()) && !value.contains(unfit);
+                    let value = named.then(|| value.into());
+                    let value = Some(value.ok_or_else(|| bad("names of 1 to 255 bytes"))?);
+                    match name {
+                        "source" => terms.source = value,
+                        _ => terms.link = value,
+                    }
+                }
                 _ => {}
             }
         }
@@ -89,6 +133,10 @@ impl Terms {
     ///
     /// Each call has one, so this is written without the machinery of `fmt`.
     pub fn to_text(&self) -> String {
+        self.write("", "; ")
+    }
+
+    fn write(&self, before: &str, between: &str) -> String {
         let Self {
             window,
             deadline,
@@ -96,41 +144,55 @@ impl Terms {
             signature,
             now,
             host,
+            source,
+            link,
         } = self;
         let mut text = String::with_capacity(128);
+        text.push_str(before);
         push_number(&mut text, VERSION_SPOKEN);
+        let word = |text: &mut String, name: &str| {
+            text.push_str(between);
+            text.push_str(name);
+        };
         if let Some(window) = window {
-            text.push_str("; window=");
+            word(&mut text, "window=");
             push_number(&mut text, *window);
         }
         if let Some(deadline) = deadline {
-            text.push_str("; deadline-ms=");
+            word(&mut text, "deadline-ms=");
             push_number(&mut text, u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX));
         }
         if *depth > 0 {
-            text.push_str("; depth=");
+            word(&mut text, "depth=");
             push_number(&mut text, MAX_DEPTH.min(*depth));
         }
         if let Some(signature) = signature {
-            text.push_str("; type=");
+            word(&mut text, "type=");
             let digits = (0..16).rev().map(|digit| (signature >> (digit * 4)) as u32 & 0xf);
             text.extend(digits.filter_map(|digit| char::from_digit(digit, 16)));
         }
         if *now {
-            text.push_str("; now");
+            word(&mut text, "now");
         }
-        let mut room = MAX_HOST;
-        // What would end the word cannot be in it.
-        let host = host.iter().flat_map(|host| host.chars()).filter(|c| !unfit(*c));
-        let mut host = host.take_while(|c| {
-            let fits = room.checked_sub(c.len_utf8());
-            room = fits.unwrap_or_default();
-            fits.is_some()
-        });
-        if let Some(first) = host.next() {
-            text.push_str("; host=");
-            text.push(first);
-            text.extend(host);
+        for (name, value, longest) in [
+            ("host=", host, MAX_HOST),
+            ("source=", source, MAX_NAME),
+            ("link=", link, MAX_NAME),
+        ] {
+            let Some(value) = value else { continue };
+            let mut room = longest;
+            // What would end the word cannot be in it.
+            let value = value.chars().filter(|c| !unfit(*c));
+            let mut value = value.take_while(|c| {
+                let fits = room.checked_sub(c.len_utf8());
+                room = fits.unwrap_or_default();
+                fits.is_some()
+            });
+            if let Some(first) = value.next() {
+                word(&mut text, name);
+                text.push(first);
+                text.extend(value);
+            }
         }
         text
     }
@@ -200,15 +262,47 @@ mod tests {
             signature: Some(0xc0ffee),
             now: true,
             host: Some("NABC".into()),
+            source: Some("web".into()),
+            link: Some("cold".into()),
         };
         let text = terms.to_string();
         assert_eq!(
             text,
-            "1; window=1048576; deadline-ms=1500; depth=3; type=0000000000c0ffee; now; host=NABC"
+            "1; window=1048576; deadline-ms=1500; depth=3; type=0000000000c0ffee; now; host=NABC; source=web; link=cold"
         );
         assert_eq!(Terms::read(&text), Ok(terms));
         assert_eq!(Terms::read("1"), Ok(Terms::default()));
         assert_eq!(Terms::default().to_string(), "1");
+    }
+
+    #[test]
+    fn what_is_said_in_a_subject_is_read() {
+        let terms = Terms {
+            deadline: Some(Duration::from_secs(30)),
+            signature: Some(1),
+            source: Some("web-1_x".into()),
+            ..Terms::default()
+        };
+        let behind = terms.behind().unwrap();
+        assert_eq!(
+            behind,
+            ".~1;deadline-ms=30000;type=0000000000000001;source=web-1_x"
+        );
+        let reply = format!("_INBOX.a.1f{behind}");
+        let (inbox, said) = Terms::beside(&reply);
+        assert_eq!(inbox, "_INBOX.a.1f");
+        assert_eq!(Terms::read(said.unwrap()), Ok(terms));
+        for other in ["_INBOX.a.1f", "a", "", "~1", "_INBOX.a~1.b"] {
+            assert_eq!(Terms::beside(other), (other, None));
+        }
+        // What a subject cannot say is said in headers.
+        for unfit in ["a.b", "a b", "*", "é", "a;b"] {
+            let terms = Terms {
+                source: Some(unfit.into()),
+                ..Terms::default()
+            };
+            assert_eq!(terms.behind(), None, "{unfit:?}");
+        }
     }
 
     #[test]
@@ -253,11 +347,11 @@ mod tests {
         ] {
             assert!(Terms::read(bad).is_err(), "{bad:?}");
         }
-        for name in ["window", "deadline-ms", "depth", "type", "host"] {
+        for name in ["window", "deadline-ms", "depth", "type", "host", "source", "link"] {
             for bad in ["", "-1", "+1", "1.5", "18446744073709551616", "\u{7}"] {
                 let text = format!("1; {name}={bad}");
-                // A host may be called anything that can be shown.
-                let fine = name == "host" && !bad.is_empty() && bad != "\u{7}";
+                // A host may be called anything that can be shown, and others say who may not.
+                let fine = matches!(name, "host" | "source" | "link") && !bad.is_empty() && bad != "\u{7}";
                 assert_eq!(Terms::read(&text).is_ok(), fine, "{text:?}");
             }
         }

@@ -123,7 +123,17 @@ impl Spy<'_> {
             return;
         };
         let headers = message.headers.as_ref();
-        let from = text(headers, header::SOURCE_ID).unwrap_or("?").to_owned();
+        // Of a request without headers, it stands behind the inbox.
+        let (inbox, said) = message.reply.as_deref().map(Terms::beside).unzip();
+        let said = said
+            .flatten()
+            .and_then(|terms| Terms::read(terms).ok())
+            .unwrap_or_default();
+        let from = said
+            .source
+            .as_deref()
+            .or_else(|| text(headers, header::SOURCE_ID));
+        let from = from.unwrap_or("?").to_owned();
         if self.has_seen_enough() || !self.targets.wants(called.component.as_str(), &from) {
             return;
         }
@@ -132,9 +142,10 @@ impl Spy<'_> {
         let whole = text(headers, header::MORE).is_none();
         let params = values::params(&called, function, &message.payload, whole);
         let open = Open::new(self.seen, called, from);
-        let link = text(headers, header::LINK_NAME).unwrap_or_default();
+        let link = said.link.as_deref().or_else(|| text(headers, header::LINK_NAME));
+        let link = link.unwrap_or(if said.source.is_some() { "default" } else { "" });
         self.lines.call(&open, link, message.payload.len(), &params);
-        if let Some(inbox) = message.reply.as_ref().filter(|_| self.results) {
+        if let Some(inbox) = inbox.filter(|_| self.results) {
             self.calls.open_at(inbox, open);
         }
     }
