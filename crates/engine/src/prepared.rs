@@ -430,6 +430,17 @@ impl Prepared {
         self.idle.lock().len()
     }
 
+    /// Changes how many calls may run at once. Calls that run go on, and so do instances that are kept, as many as may
+    /// run.
+    pub fn resize(&self, concurrency: u32) {
+        self.profile.permits.resize(concurrency);
+        let mut idle = self.idle.lock();
+        let surplus = idle.len().saturating_sub(concurrency as usize);
+        let surplus: Vec<Idle> = idle.drain(..surplus).collect();
+        drop(idle);
+        drop(surplus);
+    }
+
     /// Waits until no call runs or waits, at most `limit`. Says whether that came about.
     pub async fn drained(&self, limit: Duration) -> bool {
         self.profile.permits.drained(limit).await
@@ -453,7 +464,10 @@ impl Prepared {
             // Under the lock, so that `retire` either sees this instance or is seen here.
             if !self.retired.load(Ordering::Acquire) {
                 // One for each that comes: as many leave as there are calls, and no call pays for all of them.
-                let stale = kept.pop_front_if(|oldest| idle.since.duration_since(oldest.since) > IDLE_LIMIT);
+                // There may be more than may run where there were to be fewer meanwhile.
+                let surplus = kept.len() >= self.profile.concurrency() as usize;
+                let is_stale = |oldest: &mut Idle| idle.since.duration_since(oldest.since) > IDLE_LIMIT;
+                let stale = kept.pop_front_if(|oldest| surplus || is_stale(oldest));
                 kept.push_back(idle);
                 drop(kept);
                 drop(stale);

@@ -34,7 +34,7 @@ impl Profile {
         &self.described
     }
 
-    /// What it may use.
+    /// What it may use. Of its concurrency this is what it began with, see [`Profile::concurrency`].
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -48,6 +48,11 @@ impl Profile {
     /// answer that whoever called it takes for a failure ([`Live::answered_badly`](crate::Live::answered_badly)).
     pub fn ended(&self) -> (u64, u64) {
         self.tally.get()
+    }
+
+    /// How many calls may run at once.
+    pub fn concurrency(&self) -> u32 {
+        self.permits.concurrency()
     }
 
     /// Calls running and calls waiting, now.

@@ -9,11 +9,12 @@ use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::time::timeout_at;
-use wasmcloud_core::{ComponentId, Limits};
+use wasmcloud_core::ComponentId;
 
 use crate::error::Refused;
 use crate::permits::Waiting;
 use crate::prepared::Prepared;
+use crate::profile::Profile;
 
 /// How long after a failure to wake a component calls get that answer at once.
 const WAKE_PAUSE: Duration = Duration::from_secs(1);
@@ -205,11 +206,12 @@ impl Target {
     }
 
     /// Takes everything out until somebody calls: then it is woken. Calls wait for that within the component's limits.
-    pub fn sleep(&self, limits: &Limits, wake: Box<dyn Wake>) {
+    pub fn sleep(&self, profile: &Profile, wake: Box<dyn Wake>) {
+        let limits = profile.limits();
         let sleeper = Sleeper {
             wake,
             waiting: AtomicU32::new(0),
-            most: limits.concurrency.saturating_add(limits.queue),
+            most: profile.concurrency().saturating_add(limits.queue),
             patience: limits.deadline,
             turn: tokio::sync::Mutex::default(),
         };

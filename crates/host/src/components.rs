@@ -229,7 +229,7 @@ impl Component {
 
     /// Takes the code of the current revision out, until `wake` brings it back. Under `changing`, with nothing beside it.
     pub(crate) fn sleep(&self, current: &Running, wake: Box<dyn Wake>) {
-        self.target.sleep(current.profile.limits(), wake);
+        self.target.sleep(&current.profile, wake);
         if let Some(code) = current.code.lock().take() {
             code.retire();
         }

@@ -1,6 +1,7 @@
 //! What a command comes to, given what runs under the id: which revision is meant, and whether it has to be started, gets
 //! another share of the calls, takes the place of the other or makes room for it. Decided here without doing anything.
 
+use wasmcloud_core::Limits;
 use wasmcloud_wire::control::{FULL_WEIGHT, REVISION};
 
 use crate::components::ComponentSpec;
@@ -16,6 +17,8 @@ pub(crate) enum Step {
     Promote,
     /// The candidate goes.
     Drop,
+    /// The current revision, which runs alone, runs with another number of instances.
+    Resize,
 }
 
 /// Where a revision goes that is started.
@@ -51,6 +54,10 @@ pub(crate) fn step(
     };
     let is_current = is_revision(current, asked);
     let Some(candidate) = candidate else {
+        // The same revision is the same code, as it was found when it started.
+        if is_current && asked.annotations.contains_key(REVISION) && is_resized(current, asked) {
+            return Step::Resize;
+        }
         return Step::Start(match weight {
             Some(weight) if !is_current => Place::Beside(weight),
             _ => Place::Alone,
@@ -91,10 +98,21 @@ fn runs_as(runs: &ComponentSpec, asked: &ComponentSpec) -> bool {
         && runs.link_suffix == asked.link_suffix
 }
 
+/// Whether what is asked for is what runs with another number of instances, and nothing else is another.
+pub(crate) fn is_resized(runs: &ComponentSpec, asked: &ComponentSpec) -> bool {
+    let resized = ComponentSpec {
+        limits: Limits {
+            concurrency: asked.limits.concurrency,
+            ..runs.limits.clone()
+        },
+        ..runs.clone()
+    };
+    let instances = |spec: &ComponentSpec| (spec.count, spec.limits.concurrency);
+    instances(runs) != instances(asked) && runs_as(&resized, asked)
+}
+
 #[cfg(test)]
 mod tests {
-    use wasmcloud_core::Limits;
-
     use super::*;
     use crate::components::Unlinked;
 
@@ -149,9 +167,20 @@ mod tests {
         check(runs, "v1*2", 99, Step::Start(Place::Beside(99)));
         // It is the one that runs: there is nobody beside whom it could be.
         check(runs, "v1", 30, Step::Start(Place::Alone));
-        check(("v1@a", ""), "v1@a*2", 30, Step::Start(Place::Alone));
+        check(("v1@a", ""), "v1@a", 30, Step::Start(Place::Alone));
         check(("v1@a", ""), "v1@b", 30, Step::Start(Place::Beside(30)));
         check(("v1", ""), "v1@b", 30, Step::Start(Place::Alone));
+    }
+
+    #[test]
+    fn what_runs_alone_gets_another_number_of_instances() {
+        for weight in [None, Some(30), Some(100)] {
+            check(("v1@a", ""), "v1@a*2", weight, Step::Resize);
+        }
+        // Whether it is the same code is known only once the image was looked at.
+        check(("v1", ""), "v1*2", None, Step::Start(Place::Alone));
+        // Something else is another as well.
+        check(("v1@a", ""), "v2@a*2", None, Step::Start(Place::Alone));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use wasmcloud_wire::state::{Config, ConfigKey};
 use super::notes::Note;
 use super::records::{Deleted, LinkPut};
 use super::{ControlError, LatticeHost, RecordError, describe};
-use crate::claims::{self, ProviderClaims};
+use crate::claims::{self, ComponentClaims, ProviderClaims};
 use crate::components::ComponentSpec;
 use crate::error::HostError;
 use crate::host::{FetchedComponent, Shift};
@@ -125,13 +125,16 @@ impl LatticeHost {
                 }
                 (Ok(changed), running.claims.clone())
             }
-            Ok(Shift::Start(place)) => match self.fetch_component(&spec).await {
-                Ok(fetched) => {
-                    let claims = fetched.claims.clone();
-                    (self.start_component(spec, fetched, place).await, claims)
+            Ok(Shift::Resize(running)) => {
+                let claims = running.claims.clone();
+                match self.resize_component(&spec, &claims).await {
+                    Ok(true) => (Ok(true), claims),
+                    // Somebody else has changed it meanwhile.
+                    Ok(false) => self.fetch_and_start(spec, Place::Alone).await,
+                    Err(error) => (Err(error), claims),
                 }
-                Err(error) => (Err(error), None),
-            },
+            }
+            Ok(Shift::Start(place)) => self.fetch_and_start(spec, place).await,
             Err(error) => (Err(error.into()), None),
         };
         self.tell(match &outcome {
@@ -150,6 +153,34 @@ impl LatticeHost {
             }),
         });
         outcome
+    }
+
+    /// Gives what runs another number of instances, if that is still what is asked for.
+    async fn resize_component(
+        &self,
+        spec: &ComponentSpec,
+        claims: &ComponentClaims,
+    ) -> Result<bool, ControlError> {
+        self.may_start(spec, claims).await?;
+        let resized = self.0.host.resize_component(spec).await?;
+        if resized {
+            self.note(Note::component(spec, claims)).await;
+        }
+        Ok(resized)
+    }
+
+    async fn fetch_and_start(
+        &self,
+        spec: ComponentSpec,
+        place: Place,
+    ) -> (Result<bool, ControlError>, ComponentClaims) {
+        match self.fetch_component(&spec).await {
+            Ok(fetched) => {
+                let claims = fetched.claims.clone();
+                (self.start_component(spec, fetched, place).await, claims)
+            }
+            Err(error) => (Err(error), None),
+        }
     }
 
     /// Reads the component, once what it uses is in effect on this host.
@@ -187,7 +218,19 @@ impl LatticeHost {
         fetched: FetchedComponent,
         place: Place,
     ) -> Result<bool, ControlError> {
-        let signed = fetched.claims.as_deref();
+        self.may_start(&spec, &fetched.claims).await?;
+        let note = Note::component(&spec, &fetched.claims);
+        let changed = self.0.host.run_component(spec, fetched).await?;
+        // Where a candidate came from is told when it is more than that.
+        if !matches!(place, Place::Beside(_)) {
+            self.note(note).await;
+        }
+        Ok(changed)
+    }
+
+    /// Asks the policy, if there is one.
+    async fn may_start(&self, spec: &ComponentSpec, claims: &ComponentClaims) -> Result<(), ControlError> {
+        let signed = claims.as_deref();
         if let Some(policy) = &self.0.policy {
             let action = PolicyAction::StartComponent(ComponentPolicy {
                 component_id: spec.id.to_string(),
@@ -199,13 +242,7 @@ impl LatticeHost {
             let denied = |_: &str, why: Option<&str>| scale_denied(&spec.id, why);
             policy.check(action.cache_key(), || action, denied).await?;
         }
-        let note = Note::component(&spec, &fetched.claims);
-        let changed = self.0.host.run_component(spec, fetched).await?;
-        // Where a candidate came from is told when it is more than that.
-        if !matches!(place, Place::Beside(_)) {
-            self.note(note).await;
-        }
-        Ok(changed)
+        Ok(())
     }
 
     /// Stops a component and tells it, once. `asked` is what is told where it does not run: its reference and

@@ -17,7 +17,7 @@ use crate::claims::ComponentClaims;
 use crate::components::{Component, ComponentSpec, Running, Runs, Unlinked};
 use crate::error::HostError;
 use crate::policy::Gate;
-use crate::rollout::{Meant, Place, Step, step};
+use crate::rollout::{Meant, Place, Step, is_resized, step};
 
 /// What became of a command before anything was started.
 pub(crate) enum Shift {
@@ -30,6 +30,8 @@ pub(crate) enum Shift {
         /// Whether anything is another than it was.
         changed: bool,
     },
+    /// It runs, and is to have another number of instances ([`Host::resize_component`]).
+    Resize(Arc<Running>),
     /// It has to be started.
     Start(Place),
 }
@@ -38,14 +40,18 @@ impl Host {
     /// Starts a component, or changes the running one into what is asked for: another image, other limits, other
     /// configs. Calls under way end in the instance they began in; none is dropped. Returns whether anything changed.
     ///
+    /// Where only the number of instances is another, what runs goes on with its kept instances.
+    ///
     /// With a weight below 100, what is asked for gets that share of the calls that begin and runs beside what runs,
     /// unless that is the same revision: the same image, configs and limits, or, where both have it, the same annotation
     /// `wasmcloud.dev/revision`. With another weight, the share changes; without one, what is asked for takes the place
     /// of the other, which goes. The one that was there first keeps its place with the rest of the calls, and without a
     /// weight it takes all of them back.
     pub async fn scale_component(&self, spec: ComponentSpec) -> Result<bool, HostError> {
-        if let Shift::Done { changed, .. } = self.shift_component(&spec).await? {
-            return Ok(changed);
+        match self.shift_component(&spec).await? {
+            Shift::Done { changed, .. } => return Ok(changed),
+            Shift::Resize(_) if self.resize_component(&spec).await? => return Ok(true),
+            Shift::Resize(_) | Shift::Start(_) => {}
         }
         let fetched = self.fetch_component(&spec.id, &spec.image).await?;
         self.run_component(spec, fetched).await
@@ -72,6 +78,14 @@ impl Host {
             Step::Weigh(meant, weight) => (meant, Some(weight)),
             Step::Promote => (Meant::Candidate, None),
             Step::Drop => (Meant::Current, None),
+            Step::Resize => {
+                // One that sleeps is woken, which a start does.
+                let awake = current.as_ref().filter(|running| running.code().is_some());
+                return Ok(match awake {
+                    Some(running) => Shift::Resize(Arc::clone(running)),
+                    None => Shift::Start(Place::Alone),
+                });
+            }
         };
         let (Some(current), Some(candidate)) = (current, candidate) else {
             // There are two where one of them is meant.
@@ -100,6 +114,22 @@ impl Host {
         })
     }
 
+    /// Gives what runs another number of instances, if that is still what is asked for; without looking at its image.
+    pub(crate) async fn resize_component(&self, spec: &ComponentSpec) -> Result<bool, HostError> {
+        let component = self.component(&spec.id)?;
+        let _changing = component.changing.lock().await;
+        match self.shift(&component, spec)? {
+            Shift::Resize(running) => Ok(match resized(&running, spec) {
+                Some(next) => {
+                    component.replace(Runs::alone(next));
+                    true
+                }
+                None => false,
+            }),
+            Shift::Done { .. } | Shift::Start(_) => Ok(false),
+        }
+    }
+
     /// The same as [`Host::scale_component`] with what was fetched.
     pub(crate) async fn run_component(
         &self,
@@ -113,6 +143,8 @@ impl Host {
         let compiled = self.unless_stopping(self.compile(&spec.id, artifact)).await?;
         let place = match self.shift(&component, &spec)? {
             Shift::Done { changed, .. } => return Ok(changed),
+            // It may be other code.
+            Shift::Resize(_) => Place::Alone,
             Shift::Start(place) => place,
         };
         let runs = component.runs();
@@ -121,6 +153,19 @@ impl Host {
             && now.profile.digest() == compiled.digest()
         {
             return Ok(false);
+        }
+        let as_it_is = match (place, &runs.current, &runs.candidate) {
+            (Place::Alone | Place::Current(_), Some(current), _) => Some(current),
+            (Place::Beside(_), _, Some(candidate)) => Some(&candidate.running),
+            _ => None,
+        };
+        if let Some(running) = as_it_is
+            && is_resized(&running.spec, &spec)
+            && running.profile.digest() == compiled.digest()
+            && let Some(next) = resized(running, &spec)
+        {
+            component.replace(placed(place, next, runs));
+            return Ok(true);
         }
         if let (Some(current), Place::Beside(_) | Place::Current(_)) = (&runs.current, place)
             && current.code().is_none()
@@ -154,11 +199,7 @@ impl Host {
         };
         let new = Arc::new(Running::new(spec.settled(), claims, prepared));
         let next = Arc::clone(&new);
-        component.replace(match (place, runs.current, runs.candidate) {
-            (Place::Current(weight), _, Some(candidate)) => Runs::two(next, candidate.running, weight),
-            (Place::Beside(weight), Some(current), _) => Runs::two(current, next, weight),
-            _ => Runs::alone(next),
-        });
+        component.replace(placed(place, next, runs));
         // Links and values that came while it started found nothing that runs.
         self.fill_tables(&component);
         // One that is gone leaves the values that it started with.
@@ -299,6 +340,21 @@ impl Host {
             None => Err(HostError::NoComponent(id.clone())),
         }
     }
+}
+
+/// What runs once a revision has come to its place among those that ran.
+fn placed(place: Place, next: Arc<Running>, runs: Runs) -> Runs {
+    match (place, runs.current, runs.candidate) {
+        (Place::Current(weight), _, Some(candidate)) => Runs::two(next, candidate.running, weight),
+        (Place::Beside(weight), Some(current), _) => Runs::two(current, next, weight),
+        _ => Runs::alone(next),
+    }
+}
+
+/// The same that runs, with the number of instances that is asked for; none if it sleeps.
+fn resized(running: &Running, spec: &ComponentSpec) -> Option<Arc<Running>> {
+    running.code()?.resize(spec.limits.concurrency);
+    Some(running.asked(spec))
 }
 
 /// Whether a component exports what a link calls. A provider knows which interface of the package it calls (`wasi:http`

@@ -110,7 +110,7 @@ impl Levels {
         Self {
             running: running.into(),
             waiting: waiting.into(),
-            permits: revision.profile.limits().concurrency.into(),
+            permits: revision.profile.concurrency().into(),
             idle: code.as_ref().map_or(0, |code| code.idle() as u64),
             asleep: code.is_none().into(),
         }

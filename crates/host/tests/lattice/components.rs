@@ -1,7 +1,10 @@
 //! Components: scale and update (wire reference §2.4).
 
-use anyhow::{Result, ensure};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+use wasmcloud_engine::Prepared;
 
 use crate::on_both_lattices;
 use crate::support::{HTTP, MEMORY, Rig, Target, hello, on, page, reference, scale, until};
@@ -9,6 +12,7 @@ use wasmcloud_test_kit::guests::example;
 
 on_both_lattices!(
     a_component_is_scaled_up_and_down,
+    another_number_of_instances_starts_nothing,
     another_image_needs_leave,
     images_that_cannot_run_are_told_with_their_causes,
     limits_travel,
@@ -61,6 +65,41 @@ async fn a_component_is_scaled_up_and_down(target: Target) -> Result<()> {
         "{event:?}"
     );
     ensure!(event.data["image_ref"] == "file:///nowhere.wasm", "{event:?}");
+    Ok(())
+}
+
+/// Kept instances are there still, and calls that run are counted; where it is known to be the same revision, nobody
+/// even looks at the image.
+async fn another_number_of_instances_starts_nothing(target: Target) -> Result<()> {
+    let (mut rig, host) = Rig::with_host(target).await?;
+    let image = rig.nothing()?;
+    let bytes = std::fs::read(image.trim_start_matches("file://"))?;
+    let goes = rig.file("goes.wasm", &bytes)?;
+    for (id, image, revision) in [("a", &image, None), ("b", &goes, Some("1"))] {
+        let mut code: Option<Arc<Prepared>> = None;
+        for count in [1, 5, 2] {
+            let mut body = scale(&host, id, image, count);
+            if let Some(revision) = revision {
+                body["annotations"] = json!({ "wasmcloud.dev/revision": revision });
+            }
+            rig.client.ok(&on("component.scale", &host), &body).await?;
+            let event = rig.events.next().await?;
+            ensure!(
+                event.data["max_instances"] == count && event.kind == "component_scaled",
+                "{event:?}"
+            );
+            let runs = host.host().target(&id.parse()?).context("a target")?.get()?;
+            ensure!(
+                code.as_ref().is_none_or(|code| Arc::ptr_eq(code, &runs)),
+                "{id} {count}"
+            );
+            ensure!(runs.profile().concurrency() == count);
+            code = Some(runs);
+            if revision.is_some() && count == 1 {
+                std::fs::remove_file(goes.trim_start_matches("file://"))?;
+            }
+        }
+    }
     Ok(())
 }
 
