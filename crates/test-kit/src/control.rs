@@ -153,14 +153,25 @@ pub struct Event {
 }
 
 impl Events {
-    /// The next event. Its envelope is checked against the subject that it came on.
+    /// The next event but heartbeats, which come when they come. Its envelope is checked against the subject that it came
+    /// on.
     pub async fn next(&mut self) -> Result<Event> {
         self.next_within(SOON).await?.context("no event")
     }
 
-    /// The next event, if there is one in time.
+    /// The next event but heartbeats, if there is one in time.
     pub async fn next_within(&mut self, limit: Duration) -> Result<Option<Event>> {
-        let Ok(message) = timeout_at(Instant::now() + limit, self.subscription.next()).await else {
+        let until = Instant::now() + limit;
+        loop {
+            match self.any_until(until).await? {
+                Some(event) if event.kind == "host_heartbeat" => {}
+                other => return Ok(other),
+            }
+        }
+    }
+
+    async fn any_until(&mut self, until: Instant) -> Result<Option<Event>> {
+        let Ok(message) = timeout_at(until, self.subscription.next()).await else {
             return Ok(None);
         };
         let message = message.context("the events ended")?;
@@ -194,8 +205,7 @@ impl Events {
         let mut passed = Vec::new();
         let deadline = Instant::now() + SOON;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Some(event) = self.next_within(left).await? else {
+            let Some(event) = self.any_until(deadline).await? else {
                 anyhow::bail!("no {kind} with {fields} within {SOON:?}, but {passed:?}");
             };
             let wanted = fields.as_object().into_iter().flatten();

@@ -415,7 +415,9 @@ impl ScriptedApp {
             kind: status,
             message: String::new(),
         };
-        self.status.version = version.clone().unwrap_or_default();
+        // v1 leaves it empty.
+        let said = version.clone().filter(|_| !v1);
+        self.status.version = said.unwrap_or_default();
         self.status.generation = if v1 { 0 } else { generation };
         acknowledged(app, version, (!v1).then_some(generation))
     }

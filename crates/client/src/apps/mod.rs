@@ -20,7 +20,8 @@ use wasmcloud_wire::Message;
 use wasmcloud_wire::app::{
     AppStatus, BASE_DIR_HEADER, CONTENT_TYPE_HEADER, CONTROLLER_HEADER, DeleteReply, DeployReply, GetReply,
     HistoryEntry, HistoryReply, ListReply, ManifestApi, ModelOperation, ModelSummary, PUT_OPTIONS_HEADER,
-    PutOptions, PutReply, StatusReply, VersionInfo, VersionRequest, VersionsReply, WhyReply, WhyRequest,
+    PutOptions, PutReply, StatusReply, StatusType, VersionInfo, VersionRequest, VersionsReply, WhyReply,
+    WhyRequest,
 };
 
 pub use self::error::AppsError;
@@ -100,9 +101,16 @@ impl Apps {
     pub async fn status(&self, app: &AppName) -> Result<AppStatus, AppsError> {
         let operation = ModelOperation::Status(app.clone());
         let reply: StatusReply = self.ask(&operation, None, Bytes::new()).await?;
-        reply.status.ok_or_else(|| AppsError::Empty {
+        let mut status = reply.status.ok_or_else(|| AppsError::Empty {
             asked: asked(&operation),
-        })
+        })?;
+        // v1's wadm says elsewhere which version it is.
+        if status.version.is_empty() && status.status.kind != StatusType::Undeployed {
+            let versions = self.versions(app).await?;
+            let deployed = versions.into_iter().find(|known| known.deployed);
+            status.version = deployed.map(|known| known.version).unwrap_or_default();
+        }
+        Ok(status)
     }
 
     /// Why the parts of an application are as they are, or one of them. v1's wadm does not know it.

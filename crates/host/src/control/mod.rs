@@ -37,7 +37,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, sleep};
 use wasmcloud_core::{ConfigName, HostId, LatticeName, Limits, Link};
 use wasmcloud_lattice::{CallError, ConnectError, Connection, ConnectionState, Handover, Lattice};
 use wasmcloud_wire::config_service::{ConfigServiceReply, ConfigServiceRequest};
@@ -65,6 +65,9 @@ pub use self::records::RecordError;
 
 /// How long a host of the same key may take to say that it is there.
 const DUPLICATE_CHECK: Duration = Duration::from_millis(500);
+
+/// The pause before the first heartbeat. Each that follows is twice as long, up to the one that was chosen.
+const FIRST_BEAT: Duration = Duration::from_secs(1);
 
 /// Records of what was started that may wait to be written; whoever starts one more waits.
 const NOTES: usize = 1_024;
@@ -406,15 +409,14 @@ fn put_registries(host: &Host, registries: &BTreeMap<String, RegistryCredential>
     host.set_registry_credentials(&credentials.collect());
 }
 
-/// Tells again and again what runs here, and at once after a reconnect: whoever listens may have missed events.
+/// Tells again and again what runs here, and at once after a reconnect: whoever listens may have missed events. After
+/// both it does so more often at first, because whoever has just begun to listen has missed some: v1's wadm begins with
+/// the start of a host, and knows of that host only from the next thing that it tells.
 async fn heartbeats(host: std::sync::Weak<Inner>, every: Duration) {
     let Some(mut state) = host.upgrade().map(|inner| inner.lattice.control.state()) else {
         return;
     };
-    let mut beats = interval(every);
-    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first tick is at once, and the start was told just now.
-    beats.tick().await;
+    let mut pause = FIRST_BEAT.min(every);
     loop {
         let reconnected = async {
             while state.changed().await.is_ok() {
@@ -425,8 +427,8 @@ async fn heartbeats(host: std::sync::Weak<Inner>, every: Duration) {
             std::future::pending().await
         };
         tokio::select! {
-            _ = beats.tick() => {}
-            () = reconnected => {}
+            () = sleep(pause) => pause = (pause * 2).min(every),
+            () = reconnected => pause = FIRST_BEAT.min(every),
         }
         let Some(inner) = host.upgrade() else { return };
         inner.events.tell(Event::HostHeartbeat(inner.inventory()));

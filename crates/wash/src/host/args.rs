@@ -71,7 +71,7 @@ pub(crate) struct HostArgs {
     /// Upper bound of the address space of such a provider's process, for example `4GiB` [default: none].
     #[arg(long, env = "WASMCLOUD_PROV_MAX_MEMORY", value_parser = bytes)]
     pub(crate) provider_max_memory: Option<u64>,
-    /// How often this host tells the lattice that it is there.
+    /// How often this host tells the lattice that it is there; after its start and after a reconnect more often at first.
     #[arg(long, env = "WASMCLOUD_HEARTBEAT_INTERVAL", default_value_t = 30, value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) heartbeat_interval_seconds: u64,

@@ -229,6 +229,9 @@ fn where_wadm_of_v1_leads_what_it_cannot_do_is_said() -> Result<()> {
             text(&lattice, &["app", "deploy", &one]).await?,
             "Deployed application \"shop\", version \"v1\""
         );
+        // Which version it is stands in another answer of wadm.
+        let status = text(&lattice, &["-o", "json", "app", "status", "shop"]).await?;
+        assert!(status.contains(r#""version":"v1""#), "{status}");
         assert_eq!(
             refused(&lattice, &["app", "why", "shop"]).await?,
             "error: cannot find out why application `shop` is as it is: Unsupported subject: \

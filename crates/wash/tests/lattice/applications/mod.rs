@@ -7,6 +7,7 @@ mod rollouts;
 mod scaling;
 mod support;
 mod v1_client;
+mod v1_wadm;
 mod wrk;
 
 use std::time::{Duration, Instant};
