@@ -20,7 +20,8 @@ use wasmtime::{Store, StoreContextMut};
 
 use crate::compile::Compiled;
 use crate::error::{CallError, DeadlineExceeded, Refused};
-use crate::prepared::{ImportName, Prepared};
+use crate::functions::ImportName;
+use crate::prepared::Prepared;
 use crate::resources::{Function, Interface};
 use crate::signature::{self, Signature};
 use crate::target::Target;

@@ -12,9 +12,10 @@ use wasmtime::component::{ComponentExportIndex, Val};
 
 use crate::dynamic::not_exported;
 use crate::error::CallError;
+use crate::functions::ImportName;
 use crate::live::Live;
 use crate::permits::Slot;
-use crate::prepared::{ImportName, Prepared};
+use crate::prepared::Prepared;
 use crate::signature::Signature;
 use crate::typed::{self, Ready};
 use crate::values::{self, Unfit, mismatch};

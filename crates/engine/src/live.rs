@@ -10,8 +10,9 @@ use wasmtime::component::Instance;
 
 use crate::error::{CallError, DeadlineExceeded};
 use crate::handles;
+use crate::kept::Idle;
 use crate::permits::Slot;
-use crate::prepared::{Idle, Prepared};
+use crate::prepared::Prepared;
 
 /// A live instance for one call. Whoever holds it holds a slot of the component; dropping it gives the slot back.
 ///

@@ -1,34 +1,30 @@
 //! A component that can be called: linked, proven to start, with its limits.
 
 use std::any::Any;
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use tokio::time::timeout_at;
 use wasmcloud_capability::{Caller, ComponentContext, InstanceState, Invocation};
-use wasmcloud_core::{InstanceMode, InterfaceName, Limits};
-use wasmtime::component::{ComponentExportIndex, Instance, InstancePre, Linker};
+use wasmcloud_core::Limits;
+use wasmtime::component::{Instance, InstancePre, Linker};
 use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 
 use crate::admit::Admit;
 use crate::compile::Compiled;
 use crate::error::{CallError, DeadlineExceeded, Refused, classify};
+use crate::functions::{Function, Functions, ImportName};
 use crate::imports::{self, UnsatisfiedImport};
+use crate::kept::{Idle, Kept};
 use crate::live::Live;
 use crate::permits::{Permits, Slot};
 use crate::profile::Profile;
-use crate::signature::{self, Signature};
+use crate::signature::Signature;
 use crate::stats::{Stats, Tally};
 
 /// Longest time that the first instance may take to come into being.
 const START_LIMIT: Duration = Duration::from_secs(10);
-
-/// How long a kept instance may go unused. The last one used is the first used again, so what a burst has left over
-/// goes unused from then on.
-const IDLE_LIMIT: Duration = Duration::from_secs(60);
 
 /// The number of the next component that is prepared.
 static SERIAL: AtomicU64 = AtomicU64::new(1);
@@ -96,33 +92,10 @@ pub struct Prepared {
     compiled: Compiled,
     pre: InstancePre<InstanceState>,
     exports: Vec<Exports>,
-    functions: HashMap<String, Vec<InterfaceFunctions>>,
-    idle: Mutex<VecDeque<Idle>>,
-    retired: AtomicBool,
+    functions: Functions,
+    kept: Kept,
     /// Tells this one from all others that this process ever prepared.
     pub(crate) serial: u64,
-}
-
-struct InterfaceFunctions {
-    name: Option<InterfaceName>,
-    functions: HashMap<String, Function>,
-}
-
-/// An exported function.
-pub(crate) struct Function {
-    pub(crate) index: ComponentExportIndex,
-    /// As the component writes the name of its interface; `None` for functions at the root.
-    pub(crate) interface: Option<Arc<str>>,
-    /// Made when somebody needs it: a component may export very many.
-    signature: OnceLock<Result<Arc<Signature>, String>>,
-}
-
-/// A kept instance between two calls.
-pub(crate) struct Idle {
-    pub(crate) store: Store<InstanceState>,
-    pub(crate) instance: Instance,
-    pub(crate) uses: u32,
-    pub(crate) since: Instant,
 }
 
 impl Prepared {
@@ -194,9 +167,8 @@ impl Prepared {
                 .iter()
                 .filter_map(|resolver| resolver.resolve(&pre))
                 .collect(),
-            functions: functions(&compiled),
-            idle: Mutex::default(),
-            retired: AtomicBool::new(false),
+            functions: Functions::of(&compiled),
+            kept: Kept::default(),
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             profile,
             compiled,
@@ -270,11 +242,7 @@ impl Prepared {
             None => self.wait_for_slot(invocation.deadline).await?,
         };
         let begun = Instant::now();
-        let kept = match self.profile.limits.instance {
-            InstanceMode::Reuse => self.idle.lock().pop_back(),
-            InstanceMode::Fresh => None,
-        };
-        let (store, instance, uses) = match kept {
+        let (store, instance, uses) = match self.kept.take(&self.profile.limits) {
             Some(Idle {
                 mut store,
                 instance,
@@ -354,19 +322,9 @@ impl Prepared {
             .find_map(|exports| exports.downcast_ref::<T>())
     }
 
-    /// The function of an exported interface that answers an import of `interface`, by the rules of
-    /// [`InterfaceName::satisfies`]. The empty interface means functions at the root.
+    /// The function of an exported interface that answers an import of `interface`.
     pub(crate) fn function(&self, interface: &ImportName, function: &str) -> Option<&Function> {
-        self.functions
-            .get(&*interface.unversioned)?
-            .iter()
-            .find(|exported| match (&exported.name, &interface.name) {
-                (Some(have), Some(want)) => have.satisfies(want),
-                (None, None) => true,
-                _ => false,
-            })?
-            .functions
-            .get(function)
+        self.functions.find(interface, function)
     }
 
     /// The type of an exported function, or why its values cannot leave an instance.
@@ -375,11 +333,7 @@ impl Prepared {
         name: &str,
         function: &'a Function,
     ) -> &'a Result<Arc<Signature>, String> {
-        function.signature.get_or_init(|| {
-            signature::exported(&self.compiled, function.interface.as_deref(), name)
-                .unwrap_or_else(|| Err("it is no function".to_owned()))
-                .map(Arc::new)
-        })
+        function.signature(&self.compiled, name)
     }
 
     /// The span of one call, to be entered while it is polled. Its parent is the span that is entered now. Nothing, at
@@ -427,18 +381,14 @@ impl Prepared {
 
     /// Instances that are kept for the next call, now.
     pub fn idle(&self) -> usize {
-        self.idle.lock().len()
+        self.kept.len()
     }
 
     /// Changes how many calls may run at once. Calls that run go on, and so do instances that are kept, as many as may
     /// run.
     pub fn resize(&self, concurrency: u32) {
         self.profile.permits.resize(concurrency);
-        let mut idle = self.idle.lock();
-        let surplus = idle.len().saturating_sub(concurrency as usize);
-        let surplus: Vec<Idle> = idle.drain(..surplus).collect();
-        drop(idle);
-        drop(surplus);
+        self.kept.shrink(concurrency);
     }
 
     /// Waits until no call runs or waits, at most `limit`. Says whether that came about.
@@ -448,93 +398,19 @@ impl Prepared {
 
     /// Whether it was replaced or stopped.
     pub(crate) fn is_retired(&self) -> bool {
-        self.retired.load(Ordering::Acquire)
+        self.kept.is_retired()
     }
 
     /// Keeps no instance any more: the component was replaced or stopped. Calls that found it go on.
     pub fn retire(&self) {
-        self.retired.store(true, Ordering::Release);
-        self.idle.lock().clear();
+        self.kept.retire();
     }
 
     /// Takes an instance back after a call that ended well.
     pub(crate) fn keep(&self, idle: Idle) {
-        if self.profile.limits.instance == InstanceMode::Reuse && idle.uses < self.profile.limits.max_reuse {
-            let mut kept = self.idle.lock();
-            // Under the lock, so that `retire` either sees this instance or is seen here.
-            if !self.retired.load(Ordering::Acquire) {
-                // One for each that comes: as many leave as there are calls, and no call pays for all of them.
-                // There may be more than may run where there were to be fewer meanwhile.
-                let surplus = kept.len() >= self.profile.concurrency() as usize;
-                let is_stale = |oldest: &mut Idle| idle.since.duration_since(oldest.since) > IDLE_LIMIT;
-                let stale = kept.pop_front_if(|oldest| surplus || is_stale(oldest));
-                kept.push_back(idle);
-                drop(kept);
-                drop(stale);
-            }
-        }
+        self.kept
+            .keep(idle, &self.profile.limits, self.profile.concurrency());
     }
-}
-
-/// The import side of a dynamic call, parsed once when the component is linked.
-#[derive(Debug)]
-pub(crate) struct ImportName {
-    pub(crate) name: Option<InterfaceName>,
-    pub(crate) unversioned: Box<str>,
-}
-
-impl ImportName {
-    pub(crate) fn new(raw: &str) -> Self {
-        let name: Option<InterfaceName> = raw.parse().ok();
-        let unversioned = name
-            .as_ref()
-            .map_or_else(String::new, InterfaceName::unversioned)
-            .into();
-        Self { name, unversioned }
-    }
-}
-
-fn functions(compiled: &Compiled) -> HashMap<String, Vec<InterfaceFunctions>> {
-    let component = &compiled.component;
-    let mut all: HashMap<String, Vec<InterfaceFunctions>> = HashMap::new();
-    let mut root = HashMap::new();
-    for item in &compiled.described().exports {
-        let interface: Arc<str> = item.name.as_str().into();
-        let function = |index, interface| Function {
-            index,
-            interface,
-            signature: OnceLock::new(),
-        };
-        match (item.interface(), component.get_export_index(None, &item.name)) {
-            (Some(name), Some(instance)) => {
-                let functions = item
-                    .functions
-                    .iter()
-                    .filter_map(|name| {
-                        let index = component.get_export_index(Some(&instance), name)?;
-                        Some((name.clone(), function(index, Some(Arc::clone(&interface)))))
-                    })
-                    .collect();
-                all.entry(name.unversioned())
-                    .or_default()
-                    .push(InterfaceFunctions {
-                        name: Some(name),
-                        functions,
-                    });
-            }
-            (None, Some(index)) if item.is_function => {
-                root.insert(item.name.clone(), function(index, None));
-            }
-            _ => {}
-        }
-    }
-    if !root.is_empty() {
-        all.entry(String::new()).or_default().push(InterfaceFunctions {
-            name: None,
-            functions: root,
-        });
-    }
-    all
 }
 
 /// The log line of a failed call. Written here and nowhere else, so that each failure has one.

@@ -12,127 +12,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
-use wasmcloud_core::{ComponentId, ConfigName, Link, LinkKey, LinkSuffix};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+use wasmcloud_core::{ComponentId, ConfigName, Link};
 use wasmcloud_lattice::{Entry, Event as Change, StateError, Watch};
 use wasmcloud_wire::Message as _;
-use wasmcloud_wire::control::{LinkOwner, RefusedLink};
 use wasmcloud_wire::event::{Event, LinkdefSet, LinkdefSetFailed};
 use wasmcloud_wire::message::chain;
 use wasmcloud_wire::state::{ComponentSpec, Config, ConfigKey, LatticeKey};
 
 use super::events::Events;
+use super::mirrored::{Mirrored, place};
 use super::records::Records;
+use super::restore;
 use crate::error::HostError;
 use crate::host::Host;
 use crate::links::LinkId;
 
 /// How often links that were refused are tried again without any other reason.
 const RETRY: Duration = Duration::from_secs(10);
-
-/// Refused links that an inventory names, so that it fits into a message; the log has all.
-const MAX_REFUSED: usize = 200;
-
-/// Longest reason that an inventory repeats for one of them, in bytes.
-const MAX_REASON: usize = 500;
-
-/// What others may know of the mirror.
-pub(crate) struct Mirrored {
-    /// Up to which revision the records of components are applied.
-    links: watch::Sender<u64>,
-    /// Up to which revision the configs are applied.
-    configs: watch::Sender<u64>,
-    /// Links that are in the state and not in effect on this host, and why.
-    refused: Mutex<BTreeMap<LinkId, Arc<HostError>>>,
-    /// Configs whose values somebody on this host refused.
-    refused_configs: Mutex<BTreeMap<ConfigName, Arc<HostError>>>,
-    retry: Notify,
-}
-
-impl Mirrored {
-    /// Waits until the record of this revision is applied. Says whether it was, by the deadline.
-    pub(crate) async fn links_at(&self, revision: u64, deadline: Instant) -> bool {
-        reached(&self.links, revision, deadline).await
-    }
-
-    /// Waits until the config of this revision is applied. Says whether it was, by the deadline.
-    pub(crate) async fn configs_at(&self, revision: u64, deadline: Instant) -> bool {
-        reached(&self.configs, revision, deadline).await
-    }
-
-    /// Why a link is not in effect on this host, if it is not.
-    pub(crate) fn refusal(&self, id: &LinkId) -> Option<Arc<HostError>> {
-        self.refused.lock().get(id).cloned()
-    }
-
-    /// A link that a component has for its own by this suffix and that is not in effect on this host, and why.
-    pub(crate) fn refusal_of_own(
-        &self,
-        source: &ComponentId,
-        suffix: &LinkSuffix,
-    ) -> Option<(LinkKey, Arc<HostError>)> {
-        let refused = self.refused.lock();
-        let is_own =
-            |key: &LinkKey| key.source == *source && key.name.parts().is_some_and(|(_, of)| of == *suffix);
-        let ((key, _), error) = refused.iter().find(|((key, _), _)| is_own(key))?;
-        Some((key.clone(), Arc::clone(error)))
-    }
-
-    /// Why the values of a config are not in effect for everybody on this host, if they are not.
-    pub(crate) fn config_refusal(&self, name: &ConfigName) -> Option<Arc<HostError>> {
-        self.refused_configs.lock().get(name).cloned()
-    }
-
-    /// How many links are in the state and not in effect here.
-    pub(crate) fn refused(&self) -> usize {
-        self.refused.lock().len()
-    }
-
-    /// Which links are in the state and not in effect here, and why; at most [`MAX_REFUSED`], the same ones each time.
-    pub(crate) fn refused_links(&self) -> Vec<RefusedLink> {
-        let refused = self.refused.lock();
-        let shown = refused.iter().take(MAX_REFUSED).map(|((key, target), error)| {
-            let text = chain(&**error);
-            let end = text.floor_char_boundary(MAX_REASON);
-            RefusedLink {
-                source_id: key.source.to_string(),
-                target: target.to_string(),
-                name: key.name.to_string(),
-                wit_namespace: key.namespace.clone(),
-                wit_package: key.package.clone(),
-                error: text.get(..end).unwrap_or(&text).to_owned(),
-                owner: error.owner().map(|owner| LinkOwner {
-                    source_id: owner.source.to_string(),
-                    name: owner.name.to_string(),
-                    wit_namespace: owner.namespace.clone(),
-                    wit_package: owner.package.clone(),
-                }),
-            }
-        });
-        shown.collect()
-    }
-
-    /// Notes links that a provider refused when it started. They are tried again.
-    pub(crate) fn note(&self, refused: Vec<(Link, HostError)>) {
-        let ids = refused
-            .into_iter()
-            .map(|(link, error)| (place(&link), Arc::new(error)));
-        self.refused.lock().extend(ids);
-    }
-
-    /// Has refused links tried again soon: something has changed that may help.
-    pub(crate) fn retry(&self) {
-        self.retry.notify_one();
-    }
-}
-
-async fn reached(applied: &watch::Sender<u64>, revision: u64, deadline: Instant) -> bool {
-    let mut applied = applied.subscribe();
-    let wait = applied.wait_for(|now| *now >= revision);
-    matches!(timeout_at(deadline, wait).await, Ok(Ok(_)))
-}
 
 /// The state of the lattice on its way into a host.
 pub(crate) struct Mirror {
@@ -151,7 +49,7 @@ pub(crate) struct Mirror {
 }
 
 /// The links of one source.
-type OfSource = BTreeMap<LinkId, Link>;
+pub(super) type OfSource = BTreeMap<LinkId, Link>;
 
 #[derive(Default)]
 struct Lost {
@@ -167,13 +65,7 @@ impl Mirror {
             host,
             records,
             events,
-            shared: Arc::new(Mirrored {
-                links: watch::Sender::new(0),
-                configs: watch::Sender::new(0),
-                refused: Mutex::default(),
-                refused_configs: Mutex::default(),
-                retry: Notify::new(),
-            }),
+            shared: Arc::default(),
             links,
             configs,
             known: BTreeMap::new(),
@@ -252,7 +144,7 @@ impl Mirror {
                 self.lost.configs = false;
                 let known = self.known_configs.clone();
                 let records = Arc::clone(&self.records);
-                tokio::spawn(async move { restore_configs(&records, known).await });
+                tokio::spawn(async move { restore::configs(&records, known).await });
             }
             Change::Ready => {}
         }
@@ -315,9 +207,9 @@ impl Mirror {
             Change::Ready if self.lost.links => {
                 self.lost.links = false;
                 let known = self.known.clone();
-                let urls = urls(&self.host);
+                let urls = restore::urls(&self.host);
                 let records = Arc::clone(&self.records);
-                tokio::spawn(async move { restore_links(&records, known, urls).await });
+                tokio::spawn(async move { restore::links(&records, known, urls).await });
             }
             Change::Ready => {}
         }
@@ -435,76 +327,10 @@ impl Mirror {
     }
 }
 
-/// What makes a link the same one, with the same or other interfaces and configs.
-fn place(link: &Link) -> LinkId {
-    (link.key(), link.target.clone())
-}
-
 fn advance(applied: &watch::Sender<u64>, revision: u64) {
     applied.send_if_modified(|now| {
         let newer = revision > *now;
         *now = (*now).max(revision);
         newer
     });
-}
-
-/// Where everything that runs here comes from.
-fn urls(host: &Host) -> BTreeMap<ComponentId, String> {
-    let inventory = host.inventory();
-    let components = inventory.components.into_iter().map(|it| (it.id, it.image_ref));
-    let providers = inventory.providers.into_iter().map(|it| (it.id, it.image_ref));
-    components.chain(providers).collect()
-}
-
-async fn restore_configs(records: &Records, known: BTreeMap<ConfigName, Config>) {
-    let (mut written, mut failed) = (0, 0);
-    for (name, config) in known {
-        match records
-            .configs
-            .create(name.as_str(), config.encode().into())
-            .await
-        {
-            Ok(_) => written += 1,
-            Err(StateError::Conflict { .. }) => {}
-            Err(error) => {
-                failed += 1;
-                tracing::warn!(config = %name, error = chain(&error), "a config was not written back");
-            }
-        }
-    }
-    tracing::warn!(
-        written,
-        failed,
-        "configs that the store had lost were written back"
-    );
-}
-
-async fn restore_links(
-    records: &Records,
-    known: BTreeMap<ComponentId, OfSource>,
-    mut urls: BTreeMap<ComponentId, String>,
-) {
-    let (mut written, mut failed) = (0, 0);
-    let mut restored = |id: &ComponentId, outcome: Result<_, super::RecordError>| match outcome {
-        Ok(_) => written += 1,
-        Err(error) => {
-            failed += 1;
-            tracing::warn!(%id, error = chain(&error), "the links of a component were not written back");
-        }
-    };
-    for (id, links) in known {
-        let links: Vec<wasmcloud_wire::Link> = links.values().map(Into::into).collect();
-        let url = urls.remove(&id);
-        let outcome = records.restore(&id, &links, url.as_deref()).await;
-        restored(&id, outcome);
-    }
-    for (id, url) in urls {
-        let outcome = records.restore(&id, &[], Some(&url)).await;
-        restored(&id, outcome);
-    }
-    tracing::warn!(
-        written,
-        failed,
-        "records that the store had lost were written back"
-    );
 }

@@ -23,11 +23,13 @@ mod events;
 mod fence;
 mod linkdefs;
 mod mirror;
+mod mirrored;
 mod notes;
 mod operations;
 mod options;
 mod records;
 mod requests;
+mod restore;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,7 +58,8 @@ use crate::rpc::Calls;
 use self::commands::Commands;
 use self::events::Events;
 use self::fence::Fence;
-use self::mirror::{Mirror, Mirrored};
+use self::mirror::Mirror;
+use self::mirrored::Mirrored;
 use self::records::Records;
 
 pub use self::error::ControlError;
