@@ -65,6 +65,11 @@ fn start(count: u32, wash: &Wash, scratch: &Scratch, progress: bool) -> Result<I
         // One that answers is enough to see that the host works.
         address: (number == 0).then_some(address),
     });
+    // A lattice of its own: what ran before, and is kept in its history, is no part of a host that does nothing.
+    let data = dir.join("data");
+    if data.exists() {
+        fs::remove_dir_all(&data).with_context(|| format!("remove {}", data.display()))?;
+    }
     let manifest = dir.join("wadm.yaml");
     wash::write_manifest(&manifest, &parts.collect::<Vec<_>>(), Instance::Fresh)?;
 
