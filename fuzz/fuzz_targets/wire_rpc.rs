@@ -70,7 +70,10 @@ fn names(line: &str) {
         if let Some(behind) = terms.behind() {
             let reply = format!("_INBOX.a.1{behind}");
             let (inbox, said) = Terms::beside(&reply);
-            assert_eq!((inbox, said.map(Terms::read)), ("_INBOX.a.1", Some(Ok(terms.clone()))));
+            assert_eq!(
+                (inbox, said.map(Terms::read)),
+                ("_INBOX.a.1", Some(Ok(terms.clone())))
+            );
         }
         assert_eq!(Terms::read(&terms.to_string()), Ok(terms));
     }
