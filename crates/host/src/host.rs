@@ -7,6 +7,7 @@
 mod elsewhere;
 mod external;
 mod fetched;
+mod providing;
 mod settings;
 mod sleeping;
 mod starting;
@@ -25,21 +26,19 @@ use wasmcloud_cap_blobstore::Blobstore;
 use wasmcloud_cap_config::{Bus, Config, Logging};
 use wasmcloud_cap_http::{Http, HttpResolver, Ingress, IngressOptions};
 use wasmcloud_cap_keyvalue::{KeyValue, WatchResolver};
-use wasmcloud_capability::{BoundLink, Capability, ConfigMap, Endpoint, Provider};
-use wasmcloud_core::{ComponentId, ConfigName, ImageRef, Link};
+use wasmcloud_capability::{BoundLink, Capability, Endpoint};
+use wasmcloud_core::{ComponentId, ConfigName, Link};
 use wasmcloud_engine::{Engine, EngineConfig, Linkers, ResolveExports, Target};
 
-use crate::builtin::{self, Shared};
-use crate::claims::ProviderClaims;
 use crate::components::{Component, ComponentSpec, Running};
 use crate::configs::Configs;
 use crate::error::HostError;
 use crate::external::External;
 use crate::inventory::{CandidateInfo, ComponentInfo, Inventory, ProviderInfo};
-use crate::links::{LinkId, Links, Stored};
+use crate::links::{Links, Stored};
 use crate::metrics::Look;
 use crate::policy::Policy;
-use crate::providers::{ProviderSpec, RunningProvider, TakenProvider};
+use crate::providers::{ProviderSpec, RunningProvider};
 use crate::router::Router;
 use crate::rpc::{CallsCell, Serving};
 
@@ -130,108 +129,6 @@ impl Host {
         })))
     }
 
-    /// Starts a provider and gives it the links that name it. An external one, which only a host in a lattice can
-    /// have, is waited for until it answers. Answers the links that it refused, which are not kept: they were put when
-    /// nobody could refuse them, and the provider runs without them.
-    pub async fn start_provider(&self, spec: ProviderSpec) -> Result<Vec<(Link, HostError)>, HostError> {
-        let fetched = self.fetch_provider(&spec).await?;
-        self.run_provider(spec, fetched).await
-    }
-
-    /// The same with what was fetched.
-    pub(crate) async fn run_provider(
-        &self,
-        spec: ProviderSpec,
-        fetched: FetchedProvider,
-    ) -> Result<Vec<(Link, HostError)>, HostError> {
-        let name = match (&spec.image, fetched.0) {
-            (ImageRef::Builtin(name), _) => name,
-            (_, Some(archive)) => return self.start_external(spec, archive).await,
-            (image, None) => {
-                return Err(HostError::UnknownProvider { image: image.clone() });
-            }
-        };
-        let wiring = self.0.wiring.lock().await;
-        self.refuse_if_stopping()?;
-        let config = self.admit_provider(&spec)?;
-        let shared = Shared {
-            ingress: &self.0.ingress,
-            data_dir: &self.0.options.data_dir,
-            caller: self.0.calls.get().map(|calls| calls.caller()),
-        };
-        let started = builtin::start(name, &spec.id, &config, &shared)
-            .await
-            .ok_or_else(|| HostError::UnknownProvider {
-                image: spec.image.clone(),
-            })?;
-        let provider = started.map_err(|source| HostError::Provider {
-            provider: spec.id.clone(),
-            source,
-        })?;
-        let id = spec.id.clone();
-        let refused = self.enter_provider(spec, None, Arc::clone(&provider)).await;
-        drop(wiring);
-        self.serve_provider(&id, provider).await?;
-        Ok(refused)
-    }
-
-    /// Whether a provider may start, and with which config.
-    fn admit_provider(&self, spec: &ProviderSpec) -> Result<ConfigMap, HostError> {
-        let tables = self.0.tables.lock();
-        if tables.providers.contains_key(&spec.id) {
-            return Err(HostError::ProviderExists(spec.id.clone()));
-        }
-        let component = tables.components.get(&spec.id);
-        if component.is_some_and(|component| component.current().is_some()) {
-            return Err(HostError::Kind {
-                id: spec.id.clone(),
-                is: "component",
-                wanted: "provider",
-            });
-        }
-        tables
-            .configs
-            .merge(&spec.config, || format!("provider `{}`", spec.id))
-    }
-
-    /// Puts a provider into the table and gives it its links. Answers those that it refused. Under `wiring`.
-    async fn enter_provider(
-        &self,
-        spec: ProviderSpec,
-        claims: ProviderClaims,
-        provider: Arc<dyn Provider>,
-    ) -> Vec<(Link, HostError)> {
-        let links: Vec<Link> = {
-            let mut tables = self.0.tables.lock();
-            let id = spec.id.clone();
-            let running = RunningProvider {
-                spec,
-                claims,
-                provider,
-            };
-            tables.providers.insert(id.clone(), running);
-            tables
-                .links
-                .all()
-                .filter(|link| link.source == id || link.target == id)
-                .cloned()
-                .collect()
-        };
-        let mut refused = Vec::new();
-        for link in links {
-            if let Err(error) = self.wire(&link).await {
-                self.0
-                    .tables
-                    .lock()
-                    .links
-                    .take(&(link.key(), link.target.clone()));
-                self.refresh_table(&link.source);
-                refused.push((link, error));
-            }
-        }
-        refused
-    }
-
     /// What a component that runs here was started with.
     pub fn component_spec(&self, id: &ComponentId) -> Option<ComponentSpec> {
         Some(self.running(id)?.spec.clone())
@@ -246,43 +143,6 @@ impl Host {
     pub fn provider_spec(&self, id: &ComponentId) -> Option<ProviderSpec> {
         let tables = self.0.tables.lock();
         tables.providers.get(id).map(|running| running.spec.clone())
-    }
-
-    /// Stops a provider: it takes no new work, finishes what is under way and lets go of ports and files.
-    pub async fn stop_provider(&self, id: &ComponentId) -> Result<(), HostError> {
-        let provider = {
-            let _wiring = self.0.wiring.lock().await;
-            self.take_provider(id)
-        };
-        // Draining may take its time; others change links and providers meanwhile.
-        provider
-            .ok_or_else(|| HostError::NoProvider(id.clone()))?
-            .stop(self.0.options.drain)
-            .await;
-        Ok(())
-    }
-
-    /// Takes a provider out of the tables, so that no call begins there any more. Under `wiring`.
-    fn take_provider(&self, id: &ComponentId) -> Option<TakenProvider> {
-        let (provider, sources) = {
-            let mut tables = self.0.tables.lock();
-            let running = tables.providers.remove(id)?;
-            let links: Vec<LinkId> = tables
-                .links
-                .all()
-                .filter(|link| link.target == *id)
-                .map(|link| (link.key(), link.target.clone()))
-                .collect();
-            links
-                .iter()
-                .for_each(|link| tables.links.set_endpoint(link, None));
-            let sources: Vec<ComponentId> = links.into_iter().map(|(key, _)| key.source).collect();
-            let serving = tables.serving.remove(id);
-            let provider = running.provider;
-            (TakenProvider { provider, serving }, sources)
-        };
-        sources.iter().for_each(|source| self.refresh_table(source));
-        Some(provider)
     }
 
     /// Replaces the credentials of the registries named, and keeps those of others.

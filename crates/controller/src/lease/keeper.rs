@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use tokio::sync::{oneshot, watch};
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{sleep, sleep_until};
 use uuid::Uuid;
-use wasmcloud_lattice::{Bucket, Entry, Event, Lattice, State, StateError, Subscription, Watch};
+use wasmcloud_lattice::{Bucket, Entry, Event, Lattice, Subscription, Watch};
 use wasmcloud_wire::Message as _;
 use wasmcloud_wire::control::Epoch;
 use wasmcloud_wire::message::chain;
@@ -20,14 +20,12 @@ use wasmcloud_wire::state::{CONTROLLER_LEASE, LeaseRecord};
 
 use crate::alone::Alone;
 
-use super::{ACT, Candidacy, Guard, Holder, LeaseState, RENEW, TTL, Term, rival};
+use super::stored::{Reopen, Stored, Trouble, is_of_term};
+use super::{ACT, Candidacy, Guard, Holder, LeaseState, RENEW, Term, rival};
 
-/// After how long without a write a lease is over, whether or not the store says so: a little more than [`TTL`]. It may
-/// have been written without a time to live, or the watch has missed its end.
+/// After how long without a write a lease is over, whether or not the store says so: a little more than
+/// [`TTL`](super::TTL). It may have been written without a time to live, or the watch has missed its end.
 const OVERDUE: Duration = Duration::from_secs(6);
-
-/// Longest wait for one question to the store, so that another fits in before [`ACT`] is over.
-const ASK: Duration = Duration::from_secs(1);
 
 /// How long the first lease in a bucket that was just made has to last before it counts.
 const NEW_BUCKET: Duration = Duration::from_secs(1);
@@ -73,25 +71,13 @@ struct Ours {
     until: Instant,
 }
 
-/// The bucket has to be opened again.
-struct Reopen;
-
-/// Why a question to the store was of no use.
-enum Trouble {
-    /// What is there is something else than was expected.
-    Conflict,
-    /// No answer, or no good one. A write may have happened.
-    Failed(String),
-}
-
 pub(super) struct Keeper {
     lattice: Lattice,
-    holder: Holder,
+    stored: Stored,
     candidacy: Candidacy,
     alone: Alone,
     told: watch::Sender<LeaseState>,
     guard: Guard,
-    state: Option<Box<dyn State>>,
     place: Place,
     /// Whether a rival was seen the last time, so that it is said once.
     rival: bool,
@@ -108,12 +94,11 @@ impl Keeper {
     ) -> Self {
         Self {
             lattice,
-            holder,
+            stored: Stored::new(holder),
             candidacy,
             alone,
             told,
             guard,
-            state: None,
             place: Place::Unknown(Instant::now()),
             rival: false,
         }
@@ -160,7 +145,7 @@ impl Keeper {
         let state = self.lattice.open_state(bucket).await;
         let state = state.map_err(|error| chain(&error))?;
         let watch = state.watch(CONTROLLER_LEASE).await;
-        self.state = Some(state);
+        self.stored.open(state);
         Ok((watch.map_err(|error| chain(&error))?, commands))
     }
 
@@ -298,7 +283,7 @@ impl Keeper {
             Place::Free(_) => self.take(0).await,
             Place::Taken {
                 revision, ref term, ..
-            } => match self.look().await? {
+            } => match self.stored.look().await? {
                 Ok(None) => self.take(0).await,
                 // Nobody has written it for longer than it lasts, and it is not one of another store.
                 Ok(Some(entry)) if entry.revision == revision && is_of_term(&entry, term) => {
@@ -333,7 +318,7 @@ impl Keeper {
         }
         let began = Instant::now();
         let term = Uuid::new_v4();
-        match self.write(None, term, revision).await? {
+        match self.stored.write(None, term, revision).await? {
             Ok(revision) => {
                 if revision == 1 && !self.lasts(term).await? {
                     return Ok(());
@@ -354,7 +339,7 @@ impl Keeper {
                 Ok(())
             }
             Err(Trouble::Conflict) => {
-                match self.look().await? {
+                match self.stored.look().await? {
                     Ok(Some(entry)) => self.found(&entry),
                     Ok(None) | Err(_) => self.later(RETRY),
                 }
@@ -375,7 +360,7 @@ impl Keeper {
             return Ok(true);
         }
         sleep(NEW_BUCKET).await;
-        match self.look().await? {
+        match self.stored.look().await? {
             Ok(Some(entry)) if is_of_term(&entry, &term.to_string()) => return Ok(true),
             Ok(Some(entry)) => self.found(&entry),
             Ok(None) | Err(_) => self.later(RETRY),
@@ -421,14 +406,18 @@ impl Keeper {
             return Ok(());
         }
         // The revision alone may be that of another store, into which somebody else has written.
-        if let Ok(Some(entry)) = self.look().await?
+        if let Ok(Some(entry)) = self.stored.look().await?
             && !is_of_term(&entry, &ours.term.to_string())
         {
             self.follow_leader(Place::Unknown(began), None);
             self.found(&entry);
             return Ok(());
         }
-        match self.write(Some(ours.epoch), ours.term, ours.revision).await? {
+        match self
+            .stored
+            .write(Some(ours.epoch), ours.term, ours.revision)
+            .await?
+        {
             Ok(revision) => {
                 let until = began + ACT;
                 self.place = Place::Ours(Ours {
@@ -443,7 +432,7 @@ impl Keeper {
                 }));
             }
             // Somebody else has written, or our last write was stored without an answer.
-            Err(Trouble::Conflict) => match self.look().await? {
+            Err(Trouble::Conflict) => match self.stored.look().await? {
                 Ok(Some(entry)) => {
                     self.found(&entry);
                     if matches!(self.place, Place::Ours(_)) {
@@ -461,69 +450,20 @@ impl Keeper {
         Ok(())
     }
 
-    async fn write(
-        &self,
-        epoch: Option<Epoch>,
-        term: Uuid,
-        expected: u64,
-    ) -> Result<Result<u64, Trouble>, Reopen> {
-        let record = LeaseRecord {
-            holder: self.holder.host.clone(),
-            name: self.holder.name.clone(),
-            epoch: epoch.map(Epoch::get),
-            term: term.to_string(),
-        };
-        let state = self.state.as_ref().ok_or(Reopen)?;
-        let written = state.set(CONTROLLER_LEASE, record.encode().into(), expected, Some(TTL));
-        answered(written).await
-    }
-
-    async fn look(&self) -> Result<Result<Option<Entry>, Trouble>, Reopen> {
-        let state = self.state.as_ref().ok_or(Reopen)?;
-        answered(state.get(CONTROLLER_LEASE)).await
-    }
-
     /// Stops leading, and has the entry deleted, if it is ours.
     async fn give_back(&mut self) {
         let Place::Ours(ours) = self.place else { return };
         self.lost(Place::Unknown(Instant::now()));
-        let deleted = self.delete(ours.revision).await;
+        let deleted = self.stored.delete(ours.revision).await;
         if !matches!(deleted, Ok(Err(Trouble::Conflict))) {
             return;
         }
         // A write that was under way was stored after all, or somebody else has it.
-        if let Ok(Ok(Some(entry))) = self.look().await
-            && let Ok(record) = LeaseRecord::decode(&entry.value)
-            && record.holder == self.holder.host
-            && record.epoch(entry.revision) == Some(ours.epoch)
+        if let Ok(Ok(Some(entry))) = self.stored.look().await
+            && self.stored.is_ours(&entry, ours.epoch)
         {
-            self.delete(entry.revision).await.ok();
+            self.stored.delete(entry.revision).await.ok();
         }
-    }
-
-    async fn delete(&self, revision: u64) -> Result<Result<(), Trouble>, Reopen> {
-        let state = self.state.as_ref().ok_or(Reopen)?;
-        answered(state.delete(CONTROLLER_LEASE, Some(revision))).await
-    }
-}
-
-/// Whether an entry was written by who took the lease in this term.
-fn is_of_term(entry: &Entry, term: &str) -> bool {
-    // One that cannot be read states none.
-    let stated = LeaseRecord::decode(&entry.value).map(|record| record.term);
-    stated.unwrap_or_default() == term
-}
-
-/// Waits for an answer of the store, no longer than [`ASK`].
-async fn answered<T>(
-    asked: impl Future<Output = Result<T, StateError>>,
-) -> Result<Result<T, Trouble>, Reopen> {
-    match timeout(ASK, asked).await {
-        Ok(Ok(answer)) => Ok(Ok(answer)),
-        Ok(Err(StateError::Conflict { .. })) => Ok(Err(Trouble::Conflict)),
-        Ok(Err(StateError::NoBucket { .. })) => Err(Reopen),
-        Ok(Err(error)) => Ok(Err(Trouble::Failed(chain(&error)))),
-        Err(_) => Ok(Err(Trouble::Failed(format!("no answer within {ASK:?}")))),
     }
 }
 

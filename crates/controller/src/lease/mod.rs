@@ -3,6 +3,7 @@
 //! | file | is for |
 //! |---|---|
 //! | `keeper` | the task that waits for the lease, takes it and writes it again |
+//! | `stored` | the lease in its bucket: looked at, written, deleted |
 //! | `rival` | v1's controller, which comes first |
 //!
 //! The lease is a key with a time to live, which its holder writes again by compare-and-set; who takes it does so with
@@ -13,6 +14,7 @@
 
 mod keeper;
 pub mod rival;
+mod stored;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
