@@ -94,21 +94,22 @@ fn is_revision(runs: &ComponentSpec, asked: &ComponentSpec) -> bool {
 
 /// Whether what runs need not be started anew to be what is asked for.
 fn runs_as(runs: &ComponentSpec, asked: &ComponentSpec) -> bool {
-    (&runs.image, &runs.config, &runs.limits) == (&asked.image, &asked.config, &asked.limits)
-        && runs.link_suffix == asked.link_suffix
+    runs.limits == asked.limits && is_same_code(runs, asked)
+}
+
+/// Whether both are the same but for their limits, with the same configs and links.
+fn is_same_code(runs: &ComponentSpec, asked: &ComponentSpec) -> bool {
+    (&runs.image, &runs.config, &runs.link_suffix) == (&asked.image, &asked.config, &asked.link_suffix)
 }
 
 /// Whether what is asked for is what runs with another number of instances, and nothing else is another.
 pub(crate) fn is_resized(runs: &ComponentSpec, asked: &ComponentSpec) -> bool {
-    let resized = ComponentSpec {
-        limits: Limits {
-            concurrency: asked.limits.concurrency,
-            ..runs.limits.clone()
-        },
-        ..runs.clone()
+    let limits = Limits {
+        concurrency: asked.limits.concurrency,
+        ..runs.limits.clone()
     };
     let instances = |spec: &ComponentSpec| (spec.count, spec.limits.concurrency);
-    instances(runs) != instances(asked) && runs_as(&resized, asked)
+    instances(runs) != instances(asked) && limits == asked.limits && is_same_code(runs, asked)
 }
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ fn outgoing(params: impl Into<Bytes>) -> Outgoing {
         server: None,
         headers: HeaderMap::new(),
         terms: Terms::default(),
+        bare: false,
         params: params.into(),
         deadline: deadline(),
         accept_timeout: None,

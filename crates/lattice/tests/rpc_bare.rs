@@ -78,6 +78,22 @@ impl Requests {
         })
     }
 
+    /// After a callee of ours has answered without headers and left.
+    async fn after_one_of_ours(server: &Nats) -> Result<Self> {
+        let mut requests = Self::of(server).await?;
+        let ours = callee(server).await?;
+        for depth in [0, 1] {
+            let request = Request {
+                depth,
+                ..requests.plain()
+            };
+            requests.call(request).await?.results().await?;
+            requests.next().await?;
+        }
+        soon("ours to have left", ours).await???;
+        Ok(requests)
+    }
+
     fn plain(&self) -> Request<'_> {
         Request {
             source: &self.source,
@@ -147,17 +163,7 @@ async fn who_answers_without_headers_is_asked_without(target: Target) -> Result<
 
 async fn a_callee_of_v1_that_takes_over_answers(target: Target) -> Result<()> {
     let server = Nats::start(target).await?;
-    let mut requests = Requests::of(&server).await?;
-    let ours = callee(&server).await?;
-    for depth in [0, 1] {
-        let request = Request {
-            depth,
-            ..requests.plain()
-        };
-        requests.call(request).await?.results().await?;
-        requests.next().await?;
-    }
-    soon("ours to have left", ours).await???;
+    let mut requests = Requests::after_one_of_ours(&server).await?;
     let v1 = server.connect().await?;
     let mut calls = v1.queue_subscribe(ALL, "default.callee").await?;
     v1.barrier(deadline()).await?;
@@ -188,17 +194,7 @@ async fn a_callee_of_v1_that_takes_over_answers(target: Target) -> Result<()> {
 
 async fn nobody_there_is_said_at_once(target: Target) -> Result<()> {
     let server = Nats::start(target).await?;
-    let mut requests = Requests::of(&server).await?;
-    let ours = callee(&server).await?;
-    for depth in [0, 1] {
-        let request = Request {
-            depth,
-            ..requests.plain()
-        };
-        requests.call(request).await?.results().await?;
-        requests.next().await?;
-    }
-    soon("ours to have left", ours).await???;
+    let mut requests = Requests::after_one_of_ours(&server).await?;
     // Whoever listens is somebody.
     requests.seen.drain(deadline()).await?;
     let error = soon("word that nobody is there", requests.call(requests.plain())).await?;

@@ -244,6 +244,7 @@ impl Bench {
                 server: None,
                 headers: headers.clone(),
                 terms: Terms::default(),
+                bare: false,
                 params: params.clone(),
                 deadline,
                 accept_timeout: None,

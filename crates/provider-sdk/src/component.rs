@@ -185,6 +185,7 @@ impl Component {
                     depth: self.depth,
                     ..Terms::default()
                 },
+                bare: false,
                 params: params.clone(),
                 deadline,
                 accept_timeout: None,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 use wasmcloud_capability::{Params, ProviderCall, RemoteProvider};
 use wasmcloud_core::{ComponentId, HostId, Limits, LinkName};
@@ -148,9 +148,19 @@ impl Callee for ProviderCallee {
         );
         set_parent(&span, incoming.header(TRACEPARENT), incoming.header(TRACESTATE));
         let accepted = incoming.accept(NO_DEADLINE).await?;
-        let outcome = accepted
-            .during(pin!(self.run(&called, &accepted).instrument(span)))
-            .await;
+        // Who calls relies on it that a call whose time is over ends here by itself.
+        let work = async {
+            match timeout_at(called.deadline, self.run(&called, &accepted)).await {
+                Ok(outcome) => outcome,
+                Err(_) => {
+                    let (function, instance) = (&called.function, &called.instance);
+                    let message =
+                        format!("`{function}` of `{instance}` had not ended at the deadline of the call");
+                    accepted.fail(&self.told(RpcErrorCode::Deadline, message)).await
+                }
+            }
+        };
+        let outcome = accepted.during(pin!(work.instrument(span))).await;
         outcome.unwrap_or(Ok(()))
     }
 }

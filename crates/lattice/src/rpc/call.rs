@@ -29,9 +29,11 @@ pub struct Outgoing {
     pub server: Option<Box<str>>,
     /// What the callee should know: who calls, over which link, trace context.
     pub headers: HeaderMap,
-    /// What a callee of ours should know besides. How long we wait, and how much of a stream we take, is added. If they
-    /// say who calls and there are no headers, the request has none; only who understands that may be called so.
+    /// What a callee of ours should know besides. How long we wait, and how much of a stream we take, is added. Who calls
+    /// and over which link, if it is said here, is said in headers to all but those.
     pub terms: Terms,
+    /// Whether the callee understands a request without headers: then it has none, if there are no others.
+    pub bare: bool,
     /// The encoded parameters, streams left out.
     pub params: Bytes,
     /// When the call must have ended; the callee is told.
@@ -68,6 +70,7 @@ impl Rpc {
             server,
             mut headers,
             mut terms,
+            bare,
             params,
             deadline,
             accept_timeout,
@@ -98,7 +101,8 @@ impl Rpc {
         terms.deadline = Some(left);
         let mut rest = Bytes::new();
         let connection = registered.connection();
-        match bare(&headers, &terms, &params, connection.max_payload()) {
+        let bare = bare && headers.is_empty() && params.len() <= connection.max_payload();
+        match bare.then(|| terms.behind()).flatten() {
             Some(behind) => {
                 let reply = [registered.inbox(), &behind].concat();
                 connection.publish_for(&to, &reply, None, params).await?;
@@ -161,20 +165,12 @@ impl Rpc {
     }
 }
 
-/// What stands behind our inbox in the subject to reply to of a request without headers. Nothing where it needs some.
-fn bare(headers: &HeaderMap, terms: &Terms, params: &Bytes, max_payload: usize) -> Option<String> {
-    let fits = headers.is_empty() && terms.source.is_some() && params.len() <= max_payload;
-    fits.then(|| terms.behind()).flatten()
-}
-
 /// Says in headers what a request is to say.
 fn say(headers: &mut HeaderMap, mut terms: Terms) {
     if let Some(source) = terms.source.take() {
         headers.insert(names::SOURCE_ID, &*source);
-        headers.insert(
-            names::LINK_NAME,
-            terms.link.take().as_deref().unwrap_or(DEFAULT_LINK),
-        );
+        let link = terms.link.take();
+        headers.insert(names::LINK_NAME, link.as_deref().unwrap_or(DEFAULT_LINK));
     }
     headers.insert(names::TERMS, terms.to_text());
 }

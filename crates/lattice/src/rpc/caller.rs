@@ -9,11 +9,11 @@ use tokio::time::{Instant, sleep_until};
 use wasmcloud_core::{ComponentId, LatticeName};
 use wasmcloud_wire::rpc::{RpcErrorCode, Terms, exact};
 
+use super::Rpc;
 use super::call::{Call, DEFAULT_LINK, Outgoing};
 use super::error::RpcError;
 use super::known::Known;
 use super::spare::{Found, Spare};
-use super::{Rpc, names};
 
 /// Pauses between attempts while nobody serves the target: it may be about to move from one host to another. A call
 /// that finds nobody fails in less than 100 ms.
@@ -308,11 +308,6 @@ impl Caller {
         let subject = exact(&self.0.lattice, request.target, instance, request.function);
         let mut headers = request.headers.clone();
         (self.0.surroundings)(&mut headers);
-        let bare = headers.is_empty() && self.0.known.takes_bare(request.target);
-        if !bare {
-            headers.insert(names::SOURCE_ID, request.source.as_str());
-            headers.insert(names::LINK_NAME, request.link_name);
-        }
         Ok(Outgoing {
             subject: subject.map_err(|error| RpcError::Name(error.to_string()))?,
             server: server.map(Box::from),
@@ -321,10 +316,11 @@ impl Caller {
                 depth: request.depth.into(),
                 signature: request.signature,
                 now,
-                source: bare.then(|| request.source.as_str().into()),
-                link: (bare && request.link_name != DEFAULT_LINK).then(|| request.link_name.into()),
+                source: Some(request.source.as_str().into()),
+                link: (request.link_name != DEFAULT_LINK).then(|| request.link_name.into()),
                 ..Terms::default()
             },
+            bare: self.0.known.takes_bare(request.target),
             params: request.params.clone(),
             deadline: request.deadline,
             accept_timeout: Some(patience),

@@ -397,6 +397,7 @@ impl Bench {
             server: None,
             headers,
             terms: Terms::default(),
+            bare: false,
             params: params.into(),
             deadline: Instant::now() + SOON,
             accept_timeout: None,

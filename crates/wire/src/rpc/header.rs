@@ -25,8 +25,8 @@ pub const TRACEPARENT: &str = "traceparent";
 /// W3C Trace Context: what tracing systems add to it.
 pub const TRACESTATE: &str = "tracestate";
 
-/// What we say to each other of a call, [`Terms`](super::Terms). Where it is missing, the sender is a v1 peer that knows
-/// none of the headers below.
+/// What we say to each other of a call, [`Terms`](super::Terms). Where it is missing, and a request does not say it in the
+/// subject to reply to either, the sender is a v1 peer that knows none of the headers below.
 pub const TERMS: &str = "wasmcloud-rpc";
 /// How the call ended, a [`Status`]; on the message that ends `results`, or on an acceptance that has all of them.
 pub const STATUS: &str = "wasmcloud-status";

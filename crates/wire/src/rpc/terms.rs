@@ -22,8 +22,8 @@ const VERSION_SPOKEN: u32 = 1;
 /// What the terms begin with in a subject. No name in the inbox of a client of v1 does.
 const BESIDE: &str = ".~";
 
-/// Longest id of a component and name of a link, in bytes. Longer ones are said in headers of their own.
-const MAX_NAME: usize = 255;
+/// Longest id of a component and name of a link, in bytes, as everywhere (`wasmcloud_core`).
+const MAX_NAME: usize = 256;
 
 /// Most calls that may lead to one, as read from a header: adding to it is safe.
 const MAX_DEPTH: u32 = 1_000;
@@ -69,10 +69,10 @@ impl Terms {
     /// What to add to an inbox so that a request with this subject to reply to needs no headers. Nothing if there is
     /// something to say that cannot be in a subject.
     pub fn behind(&self) -> Option<String> {
-        let texts = [&self.host, &self.source, &self.link].into_iter().flatten();
-        let mut bytes = texts.flat_map(|text| text.bytes());
-        let fits = bytes.all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'.' | b'*' | b'>' | b';'));
-        fits.then(|| self.write(BESIDE, ";"))
+        let fits = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'.' | b'*' | b'>' | b';');
+        let fits = |text: &str| text.len() <= MAX_NAME && text.bytes().all(fits);
+        let mut texts = [&self.host, &self.source, &self.link].into_iter().flatten();
+        texts.all(|text| fits(text)).then(|| self.write(BESIDE, ";"))
     }
 
     /// Reads the header, or the same in a subject.
@@ -115,7 +115,7 @@ impl Terms {
                 "source" | "link" => {
                     let named = (1..=MAX_NAME).contains(&value.len()) && !value.contains(unfit);
                     let value = named.then(|| value.into());
-                    let value = Some(value.ok_or_else(|| bad("names of 1 to 255 bytes"))?);
+                    let value = Some(value.ok_or_else(|| bad("names of 1 to 256 bytes"))?);
                     match name {
                         "source" => terms.source = value,
                         _ => terms.link = value,
@@ -296,7 +296,8 @@ mod tests {
             assert_eq!(Terms::beside(other), (other, None));
         }
         // What a subject cannot say is said in headers.
-        for unfit in ["a.b", "a b", "*", "é", "a;b"] {
+        let long = "a".repeat(MAX_NAME + 1);
+        for unfit in ["a.b", "a b", "*", "é", "a;b", &long] {
             let terms = Terms {
                 source: Some(unfit.into()),
                 ..Terms::default()
